@@ -1,0 +1,68 @@
+//! The one error type: who can mend it decides the exit code.
+
+use std::fmt;
+
+/// An error as the command line reports it: one line that says what is wrong and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// Something the user can mend (a spec, a path, a device that is too small). Exit code 2.
+    Input(String),
+    /// A check that did not hold (a digest, a gate, a figure that differs). Exit code 1.
+    Check(String),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub fn input(message: impl Into<String>) -> Self {
+        Error::Input(message.into())
+    }
+
+    pub fn check(message: impl Into<String>) -> Self {
+        Error::Check(message.into())
+    }
+
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Check(_) => 1,
+            Error::Input(_) => 2,
+        }
+    }
+
+    /// An I/O error with the path it met and what to look at.
+    pub fn io(path: &std::path::Path, error: std::io::Error) -> Self {
+        use std::io::ErrorKind::*;
+        let mend = match error.kind() {
+            NotFound => "check the path",
+            PermissionDenied => "check the permissions, or choose another place",
+            StorageFull | QuotaExceeded => "free some space; finished rows are kept",
+            ReadOnlyFilesystem => "choose a place that can be written",
+            _ => "check the file",
+        };
+        Error::Input(format!("{}: {error}; {mend}", path.display()))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Input(message) | Error::Check(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Adds where an error happened, on its way up.
+pub trait Within<T> {
+    fn within(self, place: impl fmt::Display) -> Result<T>;
+}
+
+impl<T> Within<T> for Result<T> {
+    fn within(self, place: impl fmt::Display) -> Result<T> {
+        self.map_err(|error| match error {
+            Error::Input(message) => Error::Input(format!("{place}: {message}")),
+            Error::Check(message) => Error::Check(format!("{place}: {message}")),
+        })
+    }
+}

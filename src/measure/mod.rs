@@ -1,0 +1,1 @@
+//! The measurement: order, warm-up, samples, statistics, gate.

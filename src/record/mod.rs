@@ -1,0 +1,5 @@
+//! The contract of `data/`: tables, digests, manifest, verification.
+
+pub mod digest;
+pub mod manifest;
+pub mod rows;

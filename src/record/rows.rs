@@ -1,0 +1,100 @@
+//! The rows of a result directory, as plain structs: what the runner writes and everything else reads.
+//!
+//! Units are in the names: `_ns`, `_bytes`, `_per_s`. A row is found by its [`Key`].
+
+use serde::{Deserialize, Serialize};
+
+/// Which measurement a row belongs to: a case, and how it was computed and dispatched.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
+    /// A case's name, such as `d32-l1-t64`; its parameters are in `cases.csv`.
+    pub case: String,
+    pub arm: String,
+    pub policy: String,
+    /// 0; 1 for the second entry of the same arm and policy in a case, the A/A control.
+    pub replica: u32,
+}
+
+/// One case of a run: its parameters, which every arm shares. A row of `cases.csv`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    pub case: String,
+    /// `decode` or `control`.
+    pub workload: String,
+    /// Zero where a workload has no such parameter.
+    pub n_embd: u32,
+    pub n_layer: u32,
+    pub n_head: u32,
+    pub n_inner: u32,
+    pub vocab_size: u32,
+    pub prompt_tokens: u32,
+    pub new_tokens: u32,
+    /// Seed of the weights, and the SHA-256 of their canonical bytes (empty where there are none).
+    pub seed: u64,
+    pub weights_sha256: String,
+}
+
+/// One timed run. A row of `samples.csv`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    #[serde(flatten)]
+    pub key: Key,
+    /// Counts from 0 within the key.
+    pub sample: u32,
+    /// Place in the case's interleaved order, from 0.
+    pub order: u32,
+    /// From the first encoder call to the end of the last wait.
+    pub wall_ns: u64,
+    /// From the first pass's begin to the last pass's end by GPU timestamps, where the device has them and the reading is
+    /// plausible.
+    pub gpu_ns: Option<u64>,
+    /// Why `gpu_ns` is empty though the device has timestamps: `zero`, `negative` or `longer-than-wall`.
+    pub gpu_flag: String,
+}
+
+/// One arm of one case: what ran, whether it was right, and its times. A row of `results.csv`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResultRow {
+    #[serde(flatten)]
+    pub key: Key,
+    /// What one unit is: `token`, `dispatch`, `byte` or `multiply-add`.
+    pub unit: String,
+    /// Units that one timed run made. Less than the case asks for where `cap` says so.
+    pub units: u64,
+    pub workgroup_size: u32,
+    /// 0 where the arm uses no subgroup operation.
+    pub subgroup_size: u32,
+    /// Of one timed run.
+    pub dispatches: u64,
+    pub submits: u64,
+    pub waits: u64,
+    pub barriers: u64,
+    pub multiply_adds: u64,
+    /// The fewest bytes that one timed run has to read and write: each weight once a token, the KV cache as it grows.
+    pub min_bytes: u64,
+    /// `pass` or `fail`.
+    pub gate: String,
+    /// Largest error found by the gate, relative to the range of the values compared; empty where a value was NaN or
+    /// nothing came back.
+    pub gate_error: Option<f64>,
+    pub gate_tolerance: f64,
+    /// 0 where the gate failed: nothing is timed that was not checked.
+    pub samples: u32,
+    pub wall_median_ns: Option<f64>,
+    /// Bootstrap 95% interval of the median.
+    pub wall_low_ns: Option<f64>,
+    pub wall_high_ns: Option<f64>,
+    /// `units / wall_median_ns * 1e9`.
+    pub units_per_s: Option<f64>,
+    pub gpu_median_ns: Option<f64>,
+    /// Sum over dispatches (per pass) of end minus begin by GPU timestamps, from one instrumented run that is not
+    /// among the samples.
+    pub gpu_busy_ns: Option<f64>,
+    /// Why fewer units or samples were timed than asked for; empty where none were cut.
+    pub cap: String,
+    /// Why the arm has no time; empty where it has one.
+    pub reason: String,
+    pub program_sha256: String,
+    /// Over the arm's WGSL files.
+    pub shaders_sha256: String,
+}

@@ -1,0 +1,3 @@
+//! GPT-2 decoding.
+
+pub mod model;

@@ -1,0 +1,3 @@
+//! The computations that are measured: each makes programs and has an f64 oracle beside it.
+
+pub mod decode;
