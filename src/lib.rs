@@ -4,10 +4,12 @@
 //!
 //! Modules import downwards only, in the order listed from the bottom.
 
+pub mod device;
 pub mod error;
 pub mod measure;
 pub mod philox;
 pub mod program;
 pub mod record;
+pub mod shaders;
 pub mod spec;
 pub mod workload;

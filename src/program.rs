@@ -37,7 +37,9 @@ pub enum Contents {
     Data(String),
     /// Written once from the block of this name; kernels only read it (weights).
     Constant(String),
-    /// Scratch: a kernel writes each element before any reads it.
+    /// Written before every run with 0xff bytes, which are NaN as floats: what no kernel wrote is seen.
+    Poison,
+    /// Never written by the executor: a kernel writes each element before any reads it.
     Scratch,
 }
 
@@ -50,6 +52,11 @@ pub struct Kernel {
     pub shader: String,
     pub entry: String,
     pub constants: BTreeMap<String, f64>,
+    /// What a device must offer: threads in a workgroup, bytes of workgroup memory, subgroups of at least this many threads
+    /// (0: none needed).
+    pub workgroup_size: u32,
+    pub workgroup_bytes: u64,
+    pub subgroup_size: u32,
 }
 
 /// Dispatches that are run in order, `repeat` times over. Each repetition makes one token (or one step).
@@ -96,12 +103,7 @@ pub enum Policy {
 }
 
 impl Policy {
-    pub const ALL: [Policy; 4] = [
-        Policy::WaitEach,
-        Policy::SubmitEach,
-        Policy::SubmitPerToken,
-        Policy::OneSubmit,
-    ];
+    pub const ALL: [Policy; 4] = [Policy::WaitEach, Policy::SubmitEach, Policy::SubmitPerToken, Policy::OneSubmit];
 
     pub fn name(self) -> &'static str {
         match self {

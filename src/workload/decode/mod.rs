@@ -1,3 +1,94 @@
-//! GPT-2 decoding.
+//! GPT-2 decoding: the function of Hugging Face's `GPT2LMHeadModel`, token by token on the GPU.
 
+pub mod buffers;
+pub mod cost;
+pub mod fused;
 pub mod model;
+pub mod packing;
+pub mod stepwise;
+
+use model::{Config, Request};
+
+use crate::error::{Error, Result};
+use crate::program::Program;
+
+/// What an arm's program may be tuned by; chosen per device by calibration and recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// Threads in a workgroup.
+    pub workgroup_size: u32,
+    /// The device's smallest subgroup; 0 where it has none.
+    pub subgroup_size: u32,
+    /// Whether the logits of every new token are kept, or only the last ones.
+    pub keep_logits: bool,
+}
+
+/// A way to compute the workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arm {
+    /// One dispatch per operation; run under each policy.
+    Stepwise,
+    /// One dispatch, one thread: the preprint's first kernel.
+    FusedScalar,
+    /// One dispatch of one workgroup; no optional feature.
+    FusedWorkgroup,
+    /// The same with subgroup operations.
+    FusedSubgroup,
+}
+
+impl Arm {
+    pub const ALL: [Arm; 4] = [Arm::Stepwise, Arm::FusedScalar, Arm::FusedWorkgroup, Arm::FusedSubgroup];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Arm::Stepwise => "stepwise",
+            Arm::FusedScalar => "fused-scalar",
+            Arm::FusedWorkgroup => "fused-workgroup",
+            Arm::FusedSubgroup => "fused-subgroup",
+        }
+    }
+
+    pub fn named(name: &str) -> Result<Arm> {
+        Arm::ALL.into_iter().find(|arm| arm.name() == name).ok_or_else(|| {
+            let names = Arm::ALL.map(Arm::name).join(", ");
+            Error::input(format!("no arm is called `{name}`; there are {names}"))
+        })
+    }
+
+    /// A fused arm is one dispatch, so policies do not tell apart.
+    pub fn is_fused(self) -> bool {
+        self != Arm::Stepwise
+    }
+
+    /// Workgroup sizes that calibration tries, as far as a device has them.
+    pub fn workgroup_sizes(self) -> &'static [u32] {
+        match self {
+            Arm::FusedScalar => &[1],
+            Arm::Stepwise => &[32, 64, 128, 256],
+            Arm::FusedWorkgroup | Arm::FusedSubgroup => &[32, 64, 128, 256, 512, 1024],
+        }
+    }
+
+    /// The program that answers `request`.
+    pub fn program(self, config: &Config, request: &Request, tuning: &Tuning) -> Program {
+        match self {
+            Arm::Stepwise => stepwise::program(config, request, tuning),
+            Arm::FusedScalar | Arm::FusedWorkgroup => fused::workgroup(self.name(), config, request, tuning),
+            Arm::FusedSubgroup => fused::subgroup(self.name(), config, request, tuning),
+        }
+    }
+}
+
+/// The bytes of a program's `tokens` buffer before a run: the prompt, then what is no token.
+pub fn tokens_block(request: &Request) -> Vec<u8> {
+    let mut words = request.prompt.clone();
+    words.resize(request.prompt.len() + request.new_tokens as usize, u32::MAX);
+    bytemuck::cast_slice(&words).to_vec()
+}
+
+/// The new tokens in what came back in `tokens`: up to and with the end token.
+pub fn new_tokens(request: &Request, tokens: &[u32]) -> Vec<u32> {
+    let new = &tokens[request.prompt.len()..];
+    let end = request.end_token.and_then(|end| new.iter().position(|&token| token == end));
+    new[..end.map_or(new.len(), |end| end + 1)].to_vec()
+}

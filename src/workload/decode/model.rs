@@ -84,3 +84,10 @@ pub enum Sampling {
     /// from softmax(logits / temperature) by the Gumbel-max trick: see `sampling.rs`.
     TopK { temperature: f32, top_k: u32, seed: u64 },
 }
+
+impl Request {
+    /// Tokens that are fed to the model, and so positions of the KV cache: all but the last new one.
+    pub fn positions(&self) -> u32 {
+        self.prompt.len() as u32 + self.new_tokens - 1
+    }
+}

@@ -1,0 +1,419 @@
+// GPT-2 decoding, whole, in one dispatch of one workgroup, with subgroup operations: fused_workgroup.wgsl where the sums of
+// a matrix and of a norm stay in registers.
+//
+// Matrices are stored [out][in]. A group of LANES threads computes four neighbouring outputs (a "column" of vec4f): its
+// lanes read neighbouring vec4f of the four rows, four loads in flight each, and add up by shuffles. So a matrix has one
+// barrier, at its end, and a norm one: every subgroup gathers the whole mean and variance for itself.
+//
+// Barriers per token: 1 for the embedding; per layer 1 for each of two norms and of four matrices, 3 for attention (2 where
+// it is not sliced); 2 for the head and its norm; 2 + ceil(log8(candidates)) to choose.
+//
+// Needs subgroups of at least LANES threads whose members have neighbouring local indices, and all of them active.
+
+// Every thread of the workgroup reaches every shuffle; the analysis cannot see it.
+diagnostic(off, subgroup_uniformity);
+
+override WORKGROUP_SIZE: u32 = 64;
+override N_LAYER: u32 = 1;
+override N_HEAD: u32 = 2;
+override N_EMBD: u32 = 32;
+override N_EMBD4: u32 = 8;
+override HEAD4: u32 = 4;             // of one head
+override HEADS4: u32 = 8;            // N_HEAD * HEAD4
+override N_INNER4: u32 = 32;
+override VOCAB_SIZE: u32 = 64;
+override VOCAB4: u32 = 16;
+override POSITIONS: u32 = 64;        // that the KV cache holds
+override NARROW4: u32 = 8;           // max(N_EMBD4, HEADS4)
+override WIDE4: u32 = 32;            // max(N_INNER4, HEADS4)
+override LANES: u32 = 4;             // that share four outputs; a power of two, at most the subgroup size
+override HEAD_LANES: u32 = 32;       // threads that score positions for one head
+override LANE_SCORES: u32 = 64;      // max(WORKGROUP_SIZE, N_HEAD * HEAD_LANES)
+override EPSILON: f32 = 1e-5;
+override SCALE: f32 = 0.25;          // of attention scores
+
+override PROMPT_TOKENS: u32 = 1;
+override STEPS: u32 = 63;            // tokens fed to the model: prompt + new - 1
+override END_TOKEN: u32 = 0xffffffffu;
+override KEEP_LOGITS: bool = false;  // one row of logits for each new token, or one row for the last
+override TOP_K: u32 = 0;             // 0: greedy
+override TEMPERATURE: f32 = 1.0;
+override SEED_LOW: u32 = 0;
+override SEED_HIGH: u32 = 0;
+
+// Where each tensor starts in `weights`, in vec4f; those of a layer count from the layer's start.
+override WTE: u32 = 0;
+override WPE: u32 = 0;
+override LAYERS: u32 = 0;
+override LAYER_STRIDE: u32 = 0;
+override LN_1_WEIGHT: u32 = 0;
+override LN_1_BIAS: u32 = 0;
+override ATTN_C_ATTN_WEIGHT: u32 = 0;
+override ATTN_C_ATTN_BIAS: u32 = 0;
+override ATTN_C_PROJ_WEIGHT: u32 = 0;
+override ATTN_C_PROJ_BIAS: u32 = 0;
+override LN_2_WEIGHT: u32 = 0;
+override LN_2_BIAS: u32 = 0;
+override MLP_C_FC_WEIGHT: u32 = 0;
+override MLP_C_FC_BIAS: u32 = 0;
+override MLP_C_PROJ_WEIGHT: u32 = 0;
+override MLP_C_PROJ_BIAS: u32 = 0;
+override LN_F_WEIGHT: u32 = 0;
+override LN_F_BIAS: u32 = 0;
+
+@group(0) @binding(0) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> cache: array<vec4f>;   // [layer][key, value][position][HEADS4]
+@group(0) @binding(2) var<storage, read_write> scores: array<f32>;    // [head][position]
+@group(0) @binding(3) var<storage, read_write> logits: array<vec4f>;  // [row][VOCAB4]
+@group(0) @binding(4) var<storage, read_write> tokens: array<u32>;    // prompt, then new tokens
+
+// Regions of `hidden`: the residual stream; what a matrix reads or attention writes; query or inner layer.
+const STREAM: u32 = 0u;
+override NARROW: u32 = N_EMBD4;
+override WIDE: u32 = N_EMBD4 + NARROW4;
+override HIDDEN4: u32 = N_EMBD4 + NARROW4 + WIDE4;
+
+var<workgroup> hidden: array<vec4f, HIDDEN4>;
+var<workgroup> partial: array<vec4f, WORKGROUP_SIZE>;
+var<workgroup> lane_scores: array<f32, LANE_SCORES>;
+var<workgroup> totals: array<f32, WORKGROUP_SIZE>;
+var<workgroup> candidates: array<u32, WORKGROUP_SIZE>;
+var<workgroup> chosen: u32;
+var<workgroup> tally: atomic<u32>;
+
+// Private variables count as non-uniform, so nothing with a barrier inside depends on these.
+var<private> thread: u32;
+var<private> lane: u32;        // within the group of LANES
+var<private> position: u32;
+var<private> layer: u32;
+var<private> best_score: f32;  // of this thread's candidates for the next token
+var<private> best_token: u32;
+
+const LOWEST: f32 = -3.4028234e38;
+
+fn add_embedding(token: u32) {
+    for (var i = thread; i < N_EMBD4; i += WORKGROUP_SIZE) {
+        hidden[STREAM + i] = weights[WTE + token * N_EMBD4 + i] + weights[WPE + position * N_EMBD4 + i];
+    }
+    workgroupBarrier();
+}
+
+// NARROW = (STREAM - mean) / sqrt(variance + epsilon) * weight + bias.
+fn layer_norm(weight: u32, bias: u32) {
+    var sum = 0.0;
+    for (var i = lane; i < N_EMBD4; i += LANES) {
+        sum += dot(hidden[STREAM + i], vec4f(1.0));
+    }
+    let mean = add_lanes(vec4f(sum)).x / f32(N_EMBD);
+    var squares = 0.0;
+    for (var i = lane; i < N_EMBD4; i += LANES) {
+        let deviation = select(vec4f(0.0), hidden[STREAM + i] - mean, 4u * i + vec4u(0u, 1u, 2u, 3u) < vec4u(N_EMBD));
+        squares += dot(deviation, deviation);
+    }
+    let scale = inverseSqrt(add_lanes(vec4f(squares)).x / f32(N_EMBD) + EPSILON);
+    for (var i = thread; i < N_EMBD4; i += WORKGROUP_SIZE) {
+        hidden[NARROW + i] = (hidden[STREAM + i] - mean) * scale * weights[weight + i] + weights[bias + i];
+    }
+    workgroupBarrier();
+}
+
+// The sum over the LANES threads of a group, in all of them.
+fn add_lanes(value: vec4f) -> vec4f {
+    var sum = value;
+    for (var distance = LANES / 2u; distance > 0u; distance /= 2u) {
+        sum += subgroupShuffleXor(sum, distance);
+    }
+    return sum;
+}
+
+// What becomes of a matrix's output.
+const QUERY_KEY_VALUE: u32 = 0u;
+const RESIDUAL: u32 = 1u;
+const GELU: u32 = 2u;
+const LOGITS: u32 = 3u;
+
+fn finish(stage: u32, column: u32, value: vec4f) {
+    switch stage {
+        case QUERY_KEY_VALUE: {
+            if column < HEADS4 {
+                hidden[WIDE + column] = value;
+            } else if column < 2u * HEADS4 {
+                cache[key_at(position) + column - HEADS4] = value;
+            } else {
+                cache[value_at(position) + column - 2u * HEADS4] = value;
+            }
+        }
+        case RESIDUAL: {
+            hidden[STREAM + column] += value;
+        }
+        case GELU: {
+            hidden[WIDE + column] = gelu(value);
+        }
+        default: {
+            logits[logits_row() + column] = value;
+            if TOP_K == 0u {
+                for (var j = 0u; j < 4u; j++) {
+                    consider(value[j], 4u * column + j);
+                }
+            }
+        }
+    }
+}
+
+// One matrix over the vector at `input`: each group of lanes takes a column, then the one WORKGROUP_SIZE / LANES further on.
+// A group without a column left repeats the last one, so that all lanes take part in the shuffles, and drops it.
+fn linear(stage: u32, input: u32, in4: u32, weight: u32, bias: u32, out4: u32) {
+    for (var first = 0u; first < out4; first += WORKGROUP_SIZE / LANES) {
+        let column = first + thread / LANES;
+        let row = weight + 4u * min(column, out4 - 1u) * in4;
+        var sum = vec4f(0.0);
+        for (var i = lane; i < in4; i += LANES) {
+            let x = hidden[input + i];
+            let at = row + i;
+            sum += vec4f(
+                dot(x, weights[at]), dot(x, weights[at + in4]), dot(x, weights[at + 2u * in4]), dot(x, weights[at + 3u * in4]),
+            );
+        }
+        sum = add_lanes(sum);
+        if lane == 0u && column < out4 {
+            finish(stage, column, sum + bias_of(stage, bias, column));
+        }
+    }
+    workgroupBarrier();
+}
+
+// The tied head has no bias.
+fn bias_of(stage: u32, bias: u32, column: u32) -> vec4f {
+    if stage == LOGITS {
+        return vec4f(0.0);
+    }
+    return weights[bias + column];
+}
+
+// gelu_new: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). The clamp keeps tanh implementations that go through
+// exp() from overflowing; tanh is 1 in f32 from 9.01 on.
+fn gelu(x: vec4f) -> vec4f {
+    let inner = 0.7978845608 * (x + 0.044715 * x * x * x);
+    return 0.5 * x * (1.0 + tanh(clamp(inner, vec4f(-10.0), vec4f(10.0))));
+}
+
+fn key_at(at: u32) -> u32 {
+    return (layer * 2u * POSITIONS + at) * HEADS4;
+}
+
+fn value_at(at: u32) -> u32 {
+    return (layer * 2u * POSITIONS + POSITIONS + at) * HEADS4;
+}
+
+// NARROW = softmax(query keys^T * scale) values, head by head: scores and their maxima; then weighted sums of the values
+// over slices of the positions; then the slices are added.
+fn attention() {
+    for (var item = thread; item < N_HEAD * HEAD_LANES; item += WORKGROUP_SIZE) {
+        let head = item / HEAD_LANES;
+        var largest = LOWEST;
+        for (var at = item % HEAD_LANES; at <= position; at += HEAD_LANES) {
+            let key = key_at(at) + head * HEAD4;
+            var score = 0.0;
+            for (var i = 0u; i < HEAD4; i++) {
+                score += dot(hidden[WIDE + head * HEAD4 + i], cache[key + i]);
+            }
+            score *= SCALE;
+            scores[head * POSITIONS + at] = score;
+            largest = max(largest, score);
+        }
+        lane_scores[item] = largest;
+    }
+    workgroupBarrier();
+    storageBarrier();
+
+    let slices = max(WORKGROUP_SIZE / HEADS4, 1u);
+    var sum = vec4f(0.0);
+    var total = 0.0;
+    if slices > 1u {
+        let column = thread % HEADS4;
+        let slice = thread / HEADS4;
+        if slice < slices {
+            let largest = largest_score(column / HEAD4);
+            for (var at = slice; at <= position; at += slices) {
+                let share = exp(scores[column / HEAD4 * POSITIONS + at] - largest);
+                sum += share * cache[value_at(at) + column];
+                total += share;
+            }
+        }
+        partial[thread] = sum;
+        totals[thread] = total;
+        workgroupBarrier();
+        if thread < HEADS4 {
+            for (var other = 1u; other < slices; other++) {
+                sum += partial[other * HEADS4 + thread];
+                total += totals[other * HEADS4 + thread];
+            }
+            hidden[NARROW + thread] = sum / total;
+        }
+    } else {
+        for (var column = thread; column < HEADS4; column += WORKGROUP_SIZE) {
+            let largest = largest_score(column / HEAD4);
+            sum = vec4f(0.0);
+            total = 0.0;
+            for (var at = 0u; at <= position; at++) {
+                let share = exp(scores[column / HEAD4 * POSITIONS + at] - largest);
+                sum += share * cache[value_at(at) + column];
+                total += share;
+            }
+            hidden[NARROW + column] = sum / total;
+        }
+    }
+    workgroupBarrier();
+}
+
+fn largest_score(head: u32) -> f32 {
+    var largest = LOWEST;
+    for (var lane = 0u; lane < min(HEAD_LANES, position + 1u); lane++) {
+        largest = max(largest, lane_scores[head * HEAD_LANES + lane]);
+    }
+    return largest;
+}
+
+fn logits_row() -> u32 {
+    return select(0u, (position + 1u - PROMPT_TOKENS) * VOCAB4, KEEP_LOGITS);
+}
+
+// Larger score first, lower token among equals; padding never.
+fn consider(score: f32, token: u32) {
+    if token < VOCAB_SIZE && (score > best_score || (score == best_score && token < best_token)) {
+        best_score = score;
+        best_token = token;
+    }
+}
+
+// The best of all threads' candidates becomes the next token: each level gathers eight into one.
+fn choose() {
+    lane_scores[thread] = best_score;
+    candidates[thread] = best_token;
+    for (var entries = WORKGROUP_SIZE; entries > 1u; entries = (entries + 7u) / 8u) {
+        workgroupBarrier();
+        let groups = (entries + 7u) / 8u;
+        if thread < groups {
+            for (var other = thread + groups; other < entries; other += groups) {
+                consider(lane_scores[other], candidates[other]);
+            }
+            lane_scores[thread] = best_score;
+            candidates[thread] = best_token;
+        }
+    }
+    if thread == 0u {
+        chosen = best_token;
+        tokens[position + 1u] = best_token;
+    }
+}
+
+// Draws from softmax(logits / temperature) over the TOP_K largest logits by the Gumbel-max trick.
+fn consider_draws() {
+    let threshold = kth_largest();
+    let step = position + 1u - PROMPT_TOKENS;
+    for (var token = thread; token < VOCAB_SIZE; token += WORKGROUP_SIZE) {
+        let logit = logits[logits_row() + token / 4u][token % 4u];
+        if sortable(logit) >= threshold {
+            consider(logit / TEMPERATURE - log(exponential(step, token)), token);
+        }
+    }
+}
+
+// The TOP_K-th largest logit in sortable form: built bit by bit from the top, keeping a bit where at least TOP_K logits
+// are no smaller.
+fn kth_largest() -> u32 {
+    var threshold = 0u;
+    for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
+        if thread == 0u {
+            atomicStore(&tally, 0u);
+        }
+        workgroupBarrier();
+        var count = 0u;
+        for (var token = thread; token < VOCAB_SIZE; token += WORKGROUP_SIZE) {
+            count += select(0u, 1u, sortable(logits[logits_row() + token / 4u][token % 4u]) >= (threshold | bit));
+        }
+        atomicAdd(&tally, count);
+        workgroupBarrier();
+        threshold |= select(0u, bit, atomicLoad(&tally) >= TOP_K);
+        workgroupBarrier();
+    }
+    return threshold;
+}
+
+// A float's bits as an integer of the same order.
+fn sortable(x: f32) -> u32 {
+    let bits = bitcast<u32>(x);
+    return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
+}
+
+// -ln(1 - u) for a uniform u of the counter (step, token): exponentially distributed. Small u, where the winners are, go
+// through the series, since 1 - u would round.
+fn exponential(step: u32, token: u32) -> f32 {
+    let u = (f32(philox(vec4u(step, token, 0u, 0u), vec2u(SEED_LOW, SEED_HIGH)) >> 8u) + 0.5) * 0x1p-24;
+    if u < 0.0625 {
+        return u * (1.0 + u * (0.5 + u * (0.33333333 + u * (0.25 + u * (0.2 + u * 0.16666667)))));
+    }
+    return -log(1.0 - u);
+}
+
+// First word of Philox4x32-10 (Salmon et al., SC 2011).
+fn philox(start: vec4u, seed: vec2u) -> u32 {
+    var counter = start;
+    var key = seed;
+    for (var round = 0u; round < 10u; round++) {
+        let a = wide_product(0xD2511F53u, counter.x);
+        let b = wide_product(0xCD9E8D57u, counter.z);
+        counter = vec4u(b.x ^ counter.y ^ key.x, b.y, a.x ^ counter.w ^ key.y, a.y);
+        key += vec2u(0x9E3779B9u, 0xBB67AE85u);
+    }
+    return counter.x;
+}
+
+// (high, low) words of a 64-bit product.
+fn wide_product(a: u32, b: u32) -> vec2u {
+    let low = (a & 0xffffu) * (b & 0xffffu);
+    let cross_a = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
+    let cross_b = (a & 0xffffu) * (b >> 16u) + (cross_a & 0xffffu);
+    return vec2u((a >> 16u) * (b >> 16u) + (cross_a >> 16u) + (cross_b >> 16u), a * b);
+}
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn decode(@builtin(local_invocation_index) index: u32) {
+    thread = index;
+    lane = index % LANES;
+    var token: u32;
+    for (var at = 0u; at < STEPS; at++) {
+        position = at;
+        if at < PROMPT_TOKENS {
+            token = tokens[at];
+        }
+        add_embedding(token);
+        for (var l = 0u; l < N_LAYER; l++) {
+            layer = l;
+            let base = LAYERS + l * LAYER_STRIDE;
+            layer_norm(base + LN_1_WEIGHT, base + LN_1_BIAS);
+            linear(QUERY_KEY_VALUE, NARROW, N_EMBD4, base + ATTN_C_ATTN_WEIGHT, base + ATTN_C_ATTN_BIAS, 3u * HEADS4);
+            storageBarrier();
+            attention();
+            linear(RESIDUAL, NARROW, HEADS4, base + ATTN_C_PROJ_WEIGHT, base + ATTN_C_PROJ_BIAS, N_EMBD4);
+            layer_norm(base + LN_2_WEIGHT, base + LN_2_BIAS);
+            linear(GELU, NARROW, N_EMBD4, base + MLP_C_FC_WEIGHT, base + MLP_C_FC_BIAS, N_INNER4);
+            linear(RESIDUAL, WIDE, N_INNER4, base + MLP_C_PROJ_WEIGHT, base + MLP_C_PROJ_BIAS, N_EMBD4);
+        }
+        if at + 1u >= PROMPT_TOKENS {
+            layer_norm(LN_F_WEIGHT, LN_F_BIAS);
+            best_score = LOWEST;
+            best_token = 0u;
+            linear(LOGITS, NARROW, N_EMBD4, WTE, 0u, VOCAB4);
+            if TOP_K > 0u {
+                storageBarrier();
+                consider_draws();
+            }
+            choose();
+            token = workgroupUniformLoad(&chosen);
+            if token == END_TOKEN {
+                break;
+            }
+        }
+    }
+}

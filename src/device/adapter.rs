@@ -1,0 +1,218 @@
+//! Which GPUs there are, and opening one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use crate::error::{Error, Result};
+use crate::program::Program;
+use crate::record::manifest;
+
+/// An open device. Errors that wgpu reports outside of a call (a lost device, a rejected command) are kept in `faults` and
+/// fail the run that they belong to.
+pub struct Gpu {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub info: manifest::Device,
+    faults: Arc<Mutex<Vec<String>>>,
+}
+
+/// Features used where a device has them.
+const WANTED: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::TIMESTAMP_QUERY);
+
+const NO_ADAPTER: &str = "no GPU and no software Vulkan device was found; install a GPU driver with Vulkan, or on Debian \
+     a software device with `scripts/software-vulkan.sh`";
+
+/// Every adapter, each once: hardware first, in the order that the system lists them.
+pub fn adapters() -> Vec<wgpu::Adapter> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+    adapters.sort_by_key(|adapter| match adapter.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    });
+    adapters
+}
+
+/// An adapter as it is recorded.
+pub fn describe(adapter: &wgpu::Adapter) -> manifest::Device {
+    let info = adapter.get_info();
+    let features = adapter.features();
+    let mut names: Vec<String> = features.iter_names().map(|(name, _)| name.to_lowercase()).collect();
+    names.sort();
+    manifest::Device {
+        name: info.name,
+        vendor: format!("{:#06x}", info.vendor),
+        device: format!("{:#06x}", info.device),
+        backend: info.backend.to_string(),
+        device_type: format!("{:?}", info.device_type),
+        is_software: info.device_type == wgpu::DeviceType::Cpu,
+        driver: info.driver,
+        driver_info: info.driver_info,
+        subgroup_min_size: if features.contains(wgpu::Features::SUBGROUP) { info.subgroup_min_size } else { 0 },
+        subgroup_max_size: if features.contains(wgpu::Features::SUBGROUP) { info.subgroup_max_size } else { 0 },
+        timestamp_period_ns: 0.0,
+        features: names,
+        limits: compute_limits(&adapter.limits()),
+    }
+}
+
+/// The limits that a compute program can meet, by wgpu's names.
+fn compute_limits(limits: &wgpu::Limits) -> BTreeMap<String, u64> {
+    macro_rules! named {
+        ($($limit:ident),* $(,)?) => {
+            [$((stringify!($limit).to_string(), u64::from(limits.$limit))),*].into()
+        };
+    }
+    named![
+        max_bind_groups,
+        max_bindings_per_bind_group,
+        max_buffer_size,
+        max_compute_invocations_per_workgroup,
+        max_compute_workgroup_size_x,
+        max_compute_workgroup_storage_size,
+        max_compute_workgroups_per_dimension,
+        max_storage_buffer_binding_size,
+        max_storage_buffers_per_shader_stage,
+        min_storage_buffer_offset_alignment,
+    ]
+}
+
+/// The adapter whose name contains `name`, whatever the case; without a name the first one.
+fn choose(name: Option<&str>) -> Result<wgpu::Adapter> {
+    let mut adapters = adapters();
+    if adapters.is_empty() {
+        return Err(Error::input(NO_ADAPTER));
+    }
+    let Some(name) = name else { return Ok(adapters.remove(0)) };
+    let listing = |adapters: &[wgpu::Adapter]| {
+        adapters.iter().map(|adapter| format!("`{}`", adapter.get_info().name)).collect::<Vec<_>>().join(", ")
+    };
+    let wanted = name.to_lowercase();
+    let (mut matching, others): (Vec<_>, Vec<_>) =
+        adapters.into_iter().partition(|adapter| adapter.get_info().name.to_lowercase().contains(&wanted));
+    match matching.len() {
+        0 => Err(Error::input(format!("no adapter's name contains `{name}`; there are {}", listing(&others)))),
+        1 => Ok(matching.remove(0)),
+        _ => {
+            let exact = matching.iter().position(|adapter| adapter.get_info().name.to_lowercase() == wanted);
+            exact.map(|index| matching.swap_remove(index)).ok_or_else(|| {
+                Error::input(format!(
+                    "several adapters' names contain `{name}`: {}; give more of one",
+                    listing(&matching)
+                ))
+            })
+        }
+    }
+}
+
+impl Gpu {
+    /// Opens the adapter whose name contains `name` (or the first one), with all the limits that it has.
+    pub fn open(name: Option<&str>) -> Result<Gpu> {
+        let adapter = choose(name)?;
+        let mut info = describe(&adapter);
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("onedispatch"),
+            required_features: adapter.features() & WANTED,
+            required_limits: adapter.limits(),
+            memory_hints: wgpu::MemoryHints::Performance,
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+            .map_err(|error| Error::input(format!("{}: the device cannot be opened: {error}", info.name)))?;
+        let faults = Arc::new(Mutex::new(Vec::new()));
+        let uncaptured = faults.clone();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&uncaptured, one_line(&error.to_string()))));
+        let lost = faults.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                note(&lost, format!("the device was lost: {}", one_line(&message)));
+            }
+        });
+        if device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            info.timestamp_period_ns = f64::from(queue.get_timestamp_period());
+        }
+        Ok(Gpu { device, queue, info, faults })
+    }
+
+    /// The first fault that was reported since the last call.
+    pub fn take_fault(&self) -> Result<()> {
+        let mut faults = self.faults.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match faults.drain(..).next() {
+            None => Ok(()),
+            Some(fault) => Err(Error::input(format!(
+                "{}: {fault}; finished rows are kept, the same command goes on from there",
+                self.info.name
+            ))),
+        }
+    }
+
+    pub fn has_timestamps(&self) -> bool {
+        self.info.timestamp_period_ns > 0.0
+    }
+
+    /// Why a program cannot run on this device: which limit, what is needed and what there is.
+    pub fn objection(&self, program: &Program) -> Option<String> {
+        let limits = self.device.limits();
+        let over = |what: &str, needed: u64, limit: &str, there: u64| {
+            (needed > there).then(|| format!("{what} needs {needed}, but {limit} is {there}"))
+        };
+        let buffers = program.buffers.iter().find_map(|buffer| {
+            let what = format!("the buffer `{}` ({} MiB)", buffer.name, buffer.bytes.div_ceil(1 << 20));
+            over(&what, buffer.bytes, "max_buffer_size", limits.max_buffer_size).or_else(|| {
+                let limit = limits.max_storage_buffer_binding_size;
+                over(&what, buffer.bytes, "max_storage_buffer_binding_size", limit)
+            })
+        });
+        buffers
+            .or_else(|| {
+                program.kernels.iter().find_map(|kernel| {
+                    let name = &kernel.shader;
+                    let size = u64::from(kernel.workgroup_size);
+                    let threads = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
+                    over(
+                        &format!("a workgroup of {name}"),
+                        size,
+                        "max_compute_invocations_per_workgroup",
+                        threads.into(),
+                    )
+                    .or_else(|| {
+                        over(
+                            &format!("workgroup memory of {name}"),
+                            kernel.workgroup_bytes,
+                            "max_compute_workgroup_storage_size",
+                            limits.max_compute_workgroup_storage_size.into(),
+                        )
+                    })
+                    .or_else(|| {
+                        let has = if self.device.features().contains(wgpu::Features::SUBGROUP) {
+                            self.info.subgroup_min_size
+                        } else {
+                            0
+                        };
+                        (kernel.subgroup_size > has).then(|| match has {
+                            0 => format!("{name} needs subgroups, which the device does not have"),
+                            _ => format!("{name} needs subgroups of {}, the smallest is {has}", kernel.subgroup_size),
+                        })
+                    })
+                })
+            })
+            .or_else(|| {
+                program.phases.iter().flat_map(|phase| &phase.dispatches).find_map(|dispatch| {
+                    let most = limits.max_compute_workgroups_per_dimension;
+                    over("a dispatch", dispatch.workgroups.into(), "max_compute_workgroups_per_dimension", most.into())
+                })
+            })
+    }
+}
+
+fn note(faults: &Mutex<Vec<String>>, fault: String) {
+    faults.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(fault);
+}
+
+/// wgpu explains over many lines; the last ones say what is wrong.
+pub fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,382 @@
+//! Runs a program on a GPU under a policy, and times it.
+
+use std::time::{Duration, Instant};
+
+use super::adapter::{Gpu, one_line};
+use crate::error::{Error, Result};
+use crate::program::{Blocks, Contents, Policy, Program};
+use crate::shaders;
+
+/// A run that takes longer has hung.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Largest number of queries in one set that WebGPU allows.
+const QUERIES_PER_SET: u32 = 4096;
+
+/// A program with its pipelines, buffers and bind groups on a GPU.
+pub struct Prepared<'a> {
+    gpu: &'a Gpu,
+    program: &'a Program,
+    buffers: Vec<wgpu::Buffer>,
+    /// What is written before every run.
+    fills: Vec<(usize, std::sync::Arc<Vec<u8>>)>,
+    /// By phase and dispatch.
+    steps: Vec<Vec<Step>>,
+    span: Option<Stamps>,
+}
+
+struct Step {
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    workgroups: u32,
+}
+
+/// Timestamps of passes, two each, in as many query sets as they need.
+struct Stamps {
+    sets: Vec<wgpu::QuerySet>,
+    passes: u32,
+    resolved: wgpu::Buffer,
+}
+
+/// What one run took.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Timing {
+    /// From the first encoder call to the end of the last wait.
+    pub wall_ns: u64,
+    /// From the first pass's begin to the last pass's end, as the GPU's clock says; `Err` says why the reading cannot be.
+    pub gpu_ns: Option<std::result::Result<u64, &'static str>>,
+}
+
+/// Which passes carry timestamps.
+#[derive(Clone, Copy, PartialEq)]
+enum Stamped {
+    FirstAndLast,
+    Every,
+}
+
+impl<'a> Prepared<'a> {
+    /// Compiles and uploads. An error names the shader that does not compile, the limit that is too small, or the memory
+    /// that is missing.
+    pub fn new(gpu: &'a Gpu, program: &'a Program, blocks: &Blocks) -> Result<Prepared<'a>> {
+        if let Some(objection) = gpu.objection(program) {
+            let (name, device) = (&program.name, &gpu.info.name);
+            return Err(Error::input(format!("{name} does not fit {device}: {objection}; choose a smaller model")));
+        }
+        let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let buffers: Vec<wgpu::Buffer> = program.buffers.iter().map(|buffer| create_buffer(gpu, buffer)).collect();
+        if let Some(error) = pollster::block_on(memory.pop()) {
+            let bytes: u64 = program.buffers.iter().map(|buffer| buffer.bytes).sum();
+            let message = one_line(&error.to_string());
+            return Err(Error::input(format!(
+                "{}: out of memory for the {} MiB of {} ({message}); choose a smaller model",
+                gpu.info.name,
+                bytes.div_ceil(1 << 20),
+                program.name
+            )));
+        }
+        let mut fills = Vec::new();
+        for (index, buffer) in program.buffers.iter().enumerate() {
+            let bytes = buffer.bytes as usize;
+            let block = |name: &str| {
+                blocks.get(name).filter(|block| block.len() == bytes).cloned().ok_or_else(|| {
+                    Error::input(format!("{}: no block `{name}` of {bytes} bytes was given", program.name))
+                })
+            };
+            match &buffer.contents {
+                Contents::Zero => fills.push((index, std::sync::Arc::new(vec![0; bytes]))),
+                Contents::Poison => fills.push((index, std::sync::Arc::new(vec![0xff; bytes]))),
+                Contents::Data(name) => fills.push((index, block(name)?)),
+                Contents::Constant(name) => gpu.queue.write_buffer(&buffers[index], 0, &block(name)?),
+                Contents::Scratch => {}
+            }
+        }
+        let pipelines =
+            program.kernels.iter().map(|kernel| create_pipeline(gpu, kernel)).collect::<Result<Vec<_>>>()?;
+        let validation = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let steps = program
+            .phases
+            .iter()
+            .map(|phase| {
+                phase.dispatches.iter().map(|dispatch| create_step(gpu, dispatch, &pipelines, &buffers)).collect()
+            })
+            .collect();
+        if let Some(error) = pollster::block_on(validation.pop()) {
+            return Err(Error::input(format!("{}: {}", program.name, one_line(&error.to_string()))));
+        }
+        let span = gpu.has_timestamps().then(|| Stamps::new(gpu, 1));
+        let prepared = Prepared { gpu, program, buffers, fills, steps, span };
+        prepared.reset()?;
+        Ok(prepared)
+    }
+
+    /// Runs the program once, from its initial contents, and times it.
+    pub fn run(&self, policy: Policy) -> Result<Timing> {
+        self.reset()?;
+        let begun = Instant::now();
+        self.submit_all(policy, self.span.as_ref(), Stamped::FirstAndLast)?;
+        let wall_ns = begun.elapsed().as_nanos() as u64;
+        self.gpu.take_fault()?;
+        let gpu_ns = match &self.span {
+            None => None,
+            Some(stamps) => {
+                let period = self.gpu.info.timestamp_period_ns;
+                let pairs = stamps.read(self.gpu)?;
+                Some(plausible(pairs[0], period, wall_ns))
+            }
+        };
+        Ok(Timing { wall_ns, gpu_ns })
+    }
+
+    /// Nanoseconds in which the GPU was within a pass: the sum over passes of end minus begin, from a run of its own. Under
+    /// `wait-each` and `submit-each` a pass is one dispatch. None without timestamps.
+    pub fn busy_ns(&self, policy: Policy) -> Result<Option<f64>> {
+        if !self.gpu.has_timestamps() {
+            return Ok(None);
+        }
+        let passes = self.program.traffic(policy).submits as u32;
+        let stamps = Stamps::new(self.gpu, passes);
+        self.reset()?;
+        self.submit_all(policy, Some(&stamps), Stamped::Every)?;
+        self.gpu.take_fault()?;
+        let ticks: u64 = stamps.read(self.gpu)?.iter().map(|(begin, end)| end.saturating_sub(*begin)).sum();
+        let busy = ticks as f64 * self.gpu.info.timestamp_period_ns;
+        Ok((busy > 0.0).then_some(busy))
+    }
+
+    /// The bytes of an output as the last run left it.
+    pub fn read(&self, output: &str) -> Result<Vec<u8>> {
+        let index = self.program.buffer(output).ok_or_else(|| Error::input(format!("no buffer is called {output}")))?;
+        read_buffer(self.gpu, &self.buffers[index], self.program.buffers[index].bytes)
+    }
+
+    fn reset(&self) -> Result<()> {
+        for (index, bytes) in &self.fills {
+            self.gpu.queue.write_buffer(&self.buffers[*index], 0, bytes);
+        }
+        let submission = self.gpu.queue.submit([]);
+        wait(self.gpu, submission)
+    }
+
+    fn submit_all(&self, policy: Policy, stamps: Option<&Stamps>, stamped: Stamped) -> Result<()> {
+        // A pass is what one submit carries: a dispatch, a token, or everything.
+        let passes = self.program.traffic(policy).submits as u32;
+        let mut pass_index = 0;
+        let mut last = None;
+        let mut submit = |steps: &mut dyn Iterator<Item = &Step>| -> Result<()> {
+            let writes = stamps.and_then(|stamps| stamps.writes(stamped, pass_index, passes));
+            pass_index += 1;
+            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+            let mut pass =
+                encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes: writes });
+            for step in steps {
+                pass.set_pipeline(&step.pipeline);
+                pass.set_bind_group(0, &step.bind_group, &[]);
+                pass.dispatch_workgroups(step.workgroups, 1, 1);
+            }
+            drop(pass);
+            let submission = self.gpu.queue.submit([encoder.finish()]);
+            if policy == Policy::WaitEach {
+                wait(self.gpu, submission)?;
+            } else {
+                last = Some(submission);
+            }
+            Ok(())
+        };
+        let tokens = || {
+            let phases = self.program.phases.iter().zip(&self.steps);
+            phases.flat_map(|(phase, steps)| (0..phase.repeat).map(move |_| steps))
+        };
+        match policy {
+            Policy::WaitEach | Policy::SubmitEach => {
+                for step in tokens().flatten() {
+                    submit(&mut std::iter::once(step))?;
+                }
+            }
+            Policy::SubmitPerToken => {
+                for steps in tokens() {
+                    submit(&mut steps.iter())?;
+                }
+            }
+            Policy::OneSubmit => submit(&mut tokens().flatten())?,
+        }
+        last.map_or(Ok(()), |submission| wait(self.gpu, submission))
+    }
+}
+
+fn create_buffer(gpu: &Gpu, buffer: &crate::program::Buffer) -> wgpu::Buffer {
+    gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(&buffer.name),
+        size: buffer.bytes,
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
+        mapped_at_creation: false,
+    })
+}
+
+fn create_pipeline(gpu: &Gpu, kernel: &crate::program::Kernel) -> Result<wgpu::ComputePipeline> {
+    let file = &kernel.shader;
+    let source =
+        shaders::source(file).ok_or_else(|| Error::input(format!("there is no shader `{file}` in this binary")))?;
+    let validation = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let internal = gpu.device.push_error_scope(wgpu::ErrorFilter::Internal);
+    let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some(file),
+        source: wgpu::ShaderSource::Wgsl(source.into()),
+    });
+    let constants: Vec<(&str, f64)> = kernel.constants.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(file),
+        layout: None,
+        module: &module,
+        entry_point: Some(&kernel.entry),
+        compilation_options: wgpu::PipelineCompilationOptions { constants: &constants, ..Default::default() },
+        cache: None,
+    });
+    let errors = [pollster::block_on(internal.pop()), pollster::block_on(validation.pop())];
+    match errors.into_iter().flatten().next() {
+        None => Ok(pipeline),
+        Some(error) => Err(Error::input(format!(
+            "shaders/{file} does not compile on {}: {}; please report it with the output of `onedispatch devices`",
+            gpu.info.name,
+            one_line(&error.to_string())
+        ))),
+    }
+}
+
+fn create_step(
+    gpu: &Gpu,
+    dispatch: &crate::program::Dispatch,
+    pipelines: &[wgpu::ComputePipeline],
+    buffers: &[wgpu::Buffer],
+) -> Step {
+    let pipeline = pipelines[dispatch.kernel].clone();
+    let entries: Vec<wgpu::BindGroupEntry> = dispatch
+        .bindings
+        .iter()
+        .enumerate()
+        .map(|(index, binding)| wgpu::BindGroupEntry {
+            binding: index as u32,
+            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &buffers[binding.buffer],
+                offset: binding.offset,
+                size: std::num::NonZeroU64::new(binding.bytes),
+            }),
+        })
+        .collect();
+    let bind_group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: None,
+        layout: &pipeline.get_bind_group_layout(0),
+        entries: &entries,
+    });
+    Step { pipeline, bind_group, workgroups: dispatch.workgroups }
+}
+
+impl Stamps {
+    fn new(gpu: &Gpu, passes: u32) -> Stamps {
+        let queries = 2 * passes;
+        let sets = (0..queries.div_ceil(QUERIES_PER_SET))
+            .map(|set| {
+                gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
+                    label: None,
+                    ty: wgpu::QueryType::Timestamp,
+                    count: (queries - set * QUERIES_PER_SET).min(QUERIES_PER_SET),
+                })
+            })
+            .collect();
+        let resolved = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: 8 * u64::from(queries),
+            usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        });
+        Stamps { sets, passes, resolved }
+    }
+
+    /// The timestamps that pass `index` of `count` writes.
+    fn writes(&self, stamped: Stamped, index: u32, count: u32) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
+        let (pair, begin, end) = match stamped {
+            Stamped::Every => (index, true, true),
+            Stamped::FirstAndLast => (0, index == 0, index + 1 == count),
+        };
+        let query = 2 * pair;
+        (begin || end).then(|| wgpu::ComputePassTimestampWrites {
+            query_set: &self.sets[(query / QUERIES_PER_SET) as usize],
+            beginning_of_pass_write_index: begin.then_some(query % QUERIES_PER_SET),
+            end_of_pass_write_index: end.then_some(query % QUERIES_PER_SET + 1),
+        })
+    }
+
+    /// (begin, end) of each pass, in ticks.
+    fn read(&self, gpu: &Gpu) -> Result<Vec<(u64, u64)>> {
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        for (index, set) in (0u32..).zip(&self.sets) {
+            let first = index * QUERIES_PER_SET;
+            let count = (2 * self.passes - first).min(QUERIES_PER_SET);
+            encoder.resolve_query_set(set, 0..count, &self.resolved, 8 * u64::from(first));
+        }
+        gpu.queue.submit([encoder.finish()]);
+        let bytes = read_buffer(gpu, &self.resolved, 16 * u64::from(self.passes))?;
+        let ticks: Vec<u64> =
+            bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default())).collect();
+        Ok(ticks.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
+    }
+}
+
+/// A span by the GPU's clock, unless it cannot be.
+fn plausible((begin, end): (u64, u64), period_ns: f64, wall_ns: u64) -> std::result::Result<u64, &'static str> {
+    if begin == 0 || end == 0 || begin == end {
+        return Err("zero");
+    }
+    if end < begin {
+        return Err("negative");
+    }
+    let span_ns = ((end - begin) as f64 * period_ns) as u64;
+    // The GPU's clock may run a little faster than the host's.
+    if span_ns as f64 > 1.02 * wall_ns as f64 + 1000.0 {
+        return Err("longer-than-wall");
+    }
+    Ok(span_ns)
+}
+
+fn wait(gpu: &Gpu, submission: wgpu::SubmissionIndex) -> Result<()> {
+    let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(PATIENCE) };
+    gpu.device.poll(poll).map(|_| ()).map_err(|error| {
+        Error::input(format!("{}: {}; finished rows are kept", gpu.info.name, one_line(&error.to_string())))
+    })
+}
+
+fn read_buffer(gpu: &Gpu, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
+    let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: bytes,
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, bytes);
+    let submission = gpu.queue.submit([encoder.finish()]);
+    let mapped = std::sync::Arc::new(std::sync::OnceLock::new());
+    let result = mapped.clone();
+    staging.slice(..).map_async(wgpu::MapMode::Read, move |outcome| {
+        let _ = result.set(outcome.is_ok());
+    });
+    wait(gpu, submission)?;
+    gpu.take_fault()?;
+    match (mapped.get(), staging.slice(..).get_mapped_range()) {
+        (Some(true), Ok(view)) => Ok(view.to_vec()),
+        _ => Err(Error::input(format!("{}: results could not be read back; the device may be lost", gpu.info.name))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plausible;
+
+    #[test]
+    fn readings_that_cannot_be_are_flagged() {
+        assert_eq!(plausible((10, 1010), 1.0, 2000), Ok(1000));
+        assert_eq!(plausible((0, 1010), 1.0, 2000), Err("zero"));
+        assert_eq!(plausible((10, 10), 1.0, 2000), Err("zero"));
+        assert_eq!(plausible((20, 10), 1.0, 2000), Err("negative"));
+        assert_eq!(plausible((10, 10_010), 1.0, 2000), Err("longer-than-wall"));
+    }
+}

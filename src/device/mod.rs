@@ -1,0 +1,6 @@
+//! The GPU: which there are, and how a program runs on one.
+
+pub mod adapter;
+pub mod executor;
+
+pub use adapter::Gpu;
