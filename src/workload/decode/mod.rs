@@ -1,11 +1,17 @@
 //! GPT-2 decoding: the function of Hugging Face's `GPT2LMHeadModel`, token by token on the GPU.
 
 pub mod buffers;
+pub mod config;
 pub mod cost;
 pub mod fused;
 pub mod model;
+pub mod oracle;
 pub mod packing;
+pub mod random;
+pub mod request;
+pub mod sampling;
 pub mod stepwise;
+pub mod tensors;
 
 use model::{Config, Request};
 

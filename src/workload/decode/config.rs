@@ -1,0 +1,255 @@
+//! Reads Hugging Face's `config.json`, and refuses models that this project does not compute.
+
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::model::Config;
+use crate::error::{Error, Result, Within};
+
+/// A `config.json` is a page of text; more than this is something else.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Sizes and end token (`eos_token_id`) from a `config.json`.
+pub fn read(path: &Path) -> Result<(Config, Option<u32>)> {
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
+        .map_err(|error| Error::io(path, error))?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(Error::input(format!("{}: over 1 MiB; give a model's config.json", path.display())));
+    }
+    parse(&text).within(path.display())
+}
+
+/// Sizes and end token from the text of a `config.json`.
+///
+/// `n_inner` is 4 `n_embd` where it is null or absent; `layer_norm_epsilon` is 1e-5, `scale_attn_weights` true and
+/// `activation_function` `gelu_new` where absent, as in Hugging Face's `GPT2Config`. An end token outside the vocabulary is never made,
+/// so it is dropped. `reorder_and_upcast_attn` changes no arithmetic in f32 and is ignored, as is what only training uses.
+pub fn parse(text: &str) -> Result<(Config, Option<u32>)> {
+    let keys: Map<String, Value> = serde_json::from_str(text)
+        .map_err(|error| Error::input(format!("not a JSON object ({error}); give a model's config.json")))?;
+
+    only(&keys, "model_type", &["gpt2"], None)?;
+    only(&keys, "activation_function", &["gelu_new", "gelu_pytorch_tanh"], Some("gelu_new"))?;
+    expect(&keys, "tie_word_embeddings", true)?;
+    expect(&keys, "scale_attn_by_inverse_layer_idx", false)?;
+    expect(&keys, "add_cross_attention", false)?;
+
+    let n_embd = required_size(&keys, "n_embd")?;
+    let n_inner = match size(&keys, "n_inner")? {
+        Some(n_inner) => n_inner,
+        None => n_embd.checked_mul(4).ok_or_else(|| Error::input(format!("n_embd is {n_embd}: too large")))?,
+    };
+    let config = Config {
+        vocab_size: required_size(&keys, "vocab_size")?,
+        n_positions: required_size(&keys, "n_positions")?,
+        n_embd,
+        n_head: required_size(&keys, "n_head")?,
+        n_layer: required_size(&keys, "n_layer")?,
+        n_inner,
+        layer_norm_epsilon: epsilon(&keys)?,
+        scale_attn_weights: flag(&keys, "scale_attn_weights")?.unwrap_or(true),
+    };
+    validate(&config)?;
+    let end_token = end_token(&keys)?.filter(|&token| token < config.vocab_size);
+    Ok((config, end_token))
+}
+
+/// Refuses sizes that are zero, that do not divide, or whose products exceed what 32-bit indices and 1 TiB can hold.
+pub fn validate(config: &Config) -> Result<()> {
+    let Config { vocab_size, n_positions, n_embd, n_head, n_layer, n_inner, .. } = *config;
+    let sizes = [
+        ("vocab_size", vocab_size),
+        ("n_positions", n_positions),
+        ("n_embd", n_embd),
+        ("n_head", n_head),
+        ("n_layer", n_layer),
+        ("n_inner", n_inner),
+    ];
+    if let Some((key, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+        return Err(Error::input(format!("{key} is 0; it must be at least 1")));
+    }
+    if n_embd % n_head != 0 {
+        return Err(Error::input(format!("n_embd is {n_embd} and n_head is {n_head}; n_head must divide n_embd")));
+    }
+    let tensors = [
+        ("vocab_size * n_embd", vocab_size, n_embd, 1),
+        ("n_positions * n_embd", n_positions, n_embd, 1),
+        ("n_embd * 3 n_embd", n_embd, n_embd, 3),
+        ("n_embd * n_inner", n_embd, n_inner, 1),
+    ];
+    for (name, rows, columns, times) in tensors {
+        let elements = u128::from(rows) * u128::from(columns) * times;
+        if elements > u128::from(u32::MAX) {
+            return Err(Error::input(format!("{name} is {elements} elements; a tensor may have at most {}", u32::MAX)));
+        }
+    }
+    let [vocab, positions, embd, inner] = [vocab_size, n_positions, n_embd, n_inner].map(u128::from);
+    let layer = 4 * embd * embd + 2 * embd * inner + 9 * embd + inner;
+    let bytes = 4 * ((vocab + positions + 2) * embd + u128::from(n_layer) * layer);
+    if bytes > 1 << 40 {
+        return Err(Error::input(format!("the weights take {bytes} bytes in f32; at most 1 TiB is supported")));
+    }
+    Ok(())
+}
+
+fn only(keys: &Map<String, Value>, key: &str, supported: &[&str], default: Option<&str>) -> Result<()> {
+    let supported_names = || supported.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+    match keys.get(key).filter(|value| !value.is_null()) {
+        Some(Value::String(found)) if supported.contains(&found.as_str()) => Ok(()),
+        Some(found) => Err(Error::input(format!("{key} is {}; supported: {}", brief(found), supported_names()))),
+        None if default.is_some() => Ok(()),
+        None => Err(Error::input(format!("{key} is missing; supported: {}", supported_names()))),
+    }
+}
+
+fn expect(keys: &Map<String, Value>, key: &str, supported: bool) -> Result<()> {
+    match flag(keys, key)? {
+        Some(found) if found != supported => Err(Error::input(format!("{key} is {found}; supported: {supported}"))),
+        _ => Ok(()),
+    }
+}
+
+fn flag(keys: &Map<String, Value>, key: &str) -> Result<Option<bool>> {
+    match keys.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(found)) => Ok(Some(*found)),
+        Some(found) => Err(Error::input(format!("{key} is {}; it must be true or false", brief(found)))),
+    }
+}
+
+fn size(keys: &Map<String, Value>, key: &str) -> Result<Option<u32>> {
+    match keys.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(found) => match found.as_u64().and_then(|size| u32::try_from(size).ok()) {
+            Some(size) => Ok(Some(size)),
+            None => Err(Error::input(format!(
+                "{key} is {}; it must be a whole number from 1 to {}",
+                brief(found),
+                u32::MAX
+            ))),
+        },
+    }
+}
+
+fn required_size(keys: &Map<String, Value>, key: &str) -> Result<u32> {
+    size(keys, key)?.ok_or_else(|| Error::input(format!("{key} is missing; it must be a whole number from 1")))
+}
+
+fn epsilon(keys: &Map<String, Value>) -> Result<f64> {
+    let key = "layer_norm_epsilon";
+    match keys.get(key) {
+        None | Some(Value::Null) => Ok(1e-5),
+        Some(found) => match found.as_f64() {
+            Some(epsilon) if epsilon > 0.0 && epsilon < 1.0 => Ok(epsilon),
+            _ => Err(Error::input(format!("{key} is {}; it must be a number between 0 and 1", brief(found)))),
+        },
+    }
+}
+
+/// A whole number, or a list of at most one.
+fn end_token(keys: &Map<String, Value>) -> Result<Option<u32>> {
+    let key = "eos_token_id";
+    let found = match keys.get(key) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Array(tokens)) if tokens.is_empty() => return Ok(None),
+        Some(Value::Array(tokens)) if tokens.len() == 1 => &tokens[0],
+        Some(found) => found,
+    };
+    match found.as_u64() {
+        // A number beyond u32 is outside every vocabulary, like -1, which some checkpoints use for "none".
+        Some(token) => Ok(Some(u32::try_from(token).unwrap_or(u32::MAX))),
+        None if found.as_i64().is_some() => Ok(None),
+        None => Err(Error::input(format!("{key} is {}; one token id is supported", brief(found)))),
+    }
+}
+
+/// A value as one short line of a message.
+fn brief(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn with(key: &str, value: Value) -> Result<(Config, Option<u32>)> {
+        let mut keys = json!({
+            "model_type": "gpt2", "vocab_size": 64, "n_positions": 32, "n_embd": 12, "n_head": 3, "n_layer": 2, "eos_token_id": 7
+        });
+        keys[key] = value;
+        parse(&keys.to_string())
+    }
+
+    #[test]
+    fn absent_keys_take_hugging_face_defaults() {
+        let (config, end_token) = with("unknown", json!(1)).unwrap();
+        assert_eq!(config.n_inner, 48);
+        assert_eq!(config.layer_norm_epsilon, 1e-5);
+        assert!(config.scale_attn_weights);
+        assert_eq!(end_token, Some(7));
+    }
+
+    #[test]
+    fn given_keys_are_kept() {
+        assert_eq!(with("n_inner", json!(200)).unwrap().0.n_inner, 200);
+        assert_eq!(with("n_inner", json!(null)).unwrap().0.n_inner, 48);
+        assert_eq!(with("layer_norm_epsilon", json!(1e-6)).unwrap().0.layer_norm_epsilon, 1e-6);
+        assert_eq!(with("scale_attn_weights", json!(false)).unwrap().0.attention_scale(), 1.0);
+        assert!(with("activation_function", json!("gelu_pytorch_tanh")).is_ok());
+        assert!(with("reorder_and_upcast_attn", json!(true)).is_ok());
+        assert_eq!(with("eos_token_id", json!([5])).unwrap().1, Some(5));
+        for none in [json!(null), json!(-1), json!(64), json!(1u64 << 40), json!([])] {
+            assert_eq!(with("eos_token_id", none).unwrap().1, None);
+        }
+    }
+
+    #[test]
+    fn what_is_not_computed_is_refused_by_key() {
+        let refused = [
+            ("model_type", json!("llama")),
+            ("activation_function", json!("relu")),
+            ("tie_word_embeddings", json!(false)),
+            ("scale_attn_by_inverse_layer_idx", json!(true)),
+            ("add_cross_attention", json!(true)),
+            ("n_embd", json!(13)),
+            ("n_embd", json!(0)),
+            ("n_embd", json!(3_000_000_000u32)),
+            ("n_embd", json!(60_000)),
+            ("n_head", json!(0)),
+            ("n_head", json!("twelve")),
+            ("n_layer", json!(4_294_967_295u32)),
+            ("n_layer", json!(-1)),
+            ("n_positions", json!(1e30)),
+            ("n_positions", json!(null)),
+            ("vocab_size", json!(4_294_967_295u32)),
+            ("vocab_size", json!(1.5)),
+            ("n_inner", json!(0)),
+            ("n_inner", json!(4_294_967_295u32)),
+            ("layer_norm_epsilon", json!(-1)),
+            ("layer_norm_epsilon", json!("1e-5")),
+            ("scale_attn_weights", json!(1)),
+            ("eos_token_id", json!([1, 2])),
+            ("eos_token_id", json!("x".repeat(1000))),
+        ];
+        let lines: Vec<String> =
+            refused.into_iter().map(|(key, value)| with(key, value).unwrap_err().to_string()).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn what_is_not_a_config_is_refused() {
+        for text in ["", "[]", "{", "null", &"[".repeat(10_000)] {
+            assert!(parse(text).unwrap_err().to_string().starts_with("not a JSON object"), "{text}");
+        }
+        assert_eq!(parse("{}").unwrap_err().to_string(), "model_type is missing; supported: `gpt2`");
+    }
+}

@@ -1,0 +1,48 @@
+//! Checks a request against a model before anything is computed.
+
+use super::model::{Config, Request, Sampling};
+use crate::error::{Error, Result};
+
+/// Refuses a request that the model cannot carry out: an empty prompt, a token outside the vocabulary, more positions than
+/// there are, a temperature or top-k outside its range.
+pub fn validate(config: &Config, request: &Request) -> Result<()> {
+    let Config { vocab_size, n_positions, .. } = *config;
+    if request.prompt.is_empty() {
+        return Err(Error::input("the prompt is empty; give at least one token"));
+    }
+    if request.new_tokens == 0 {
+        return Err(Error::input("no new token is asked for; give at least 1"));
+    }
+    if let Some((i, token)) = request.prompt.iter().enumerate().find(|(_, token)| **token >= vocab_size) {
+        return Err(Error::input(format!(
+            "prompt token {i} is {token}; the model's vocabulary is 0 to {}",
+            vocab_size - 1
+        )));
+    }
+    // The last new token is never fed back, so it takes no position.
+    let needed = request.prompt.len() as u64 + u64::from(request.new_tokens) - 1;
+    if needed > u64::from(n_positions) {
+        return Err(Error::input(format!(
+            "a prompt of {} and {} new tokens take {needed} positions; the model has {n_positions}: ask for fewer tokens",
+            request.prompt.len(),
+            request.new_tokens
+        )));
+    }
+    if let Some(token) = request.end_token.filter(|&token| token >= vocab_size) {
+        return Err(Error::input(format!(
+            "the end token is {token}; the model's vocabulary is 0 to {}",
+            vocab_size - 1
+        )));
+    }
+    if let Sampling::TopK { temperature, top_k, .. } = request.sampling {
+        if !(temperature.is_normal() && temperature > 0.0) {
+            return Err(Error::input(format!(
+                "the temperature is {temperature}; give a number above 0, or no temperature for greedy decoding"
+            )));
+        }
+        if top_k == 0 || top_k > vocab_size {
+            return Err(Error::input(format!("top-k is {top_k}; it must be from 1 to the vocabulary's {vocab_size}")));
+        }
+    }
+    Ok(())
+}
