@@ -1,15 +1,24 @@
 //! An experiment, as a TOML file: what is swept, how it is run, how it is checked.
 
-use std::path::Path;
+mod reading;
+mod rules;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
 use crate::program::Policy;
+
+pub use rules::Fault;
+
+/// Names of the arms that a decode spec may ask for.
+pub const ARMS: &[&str] = &["stepwise", "fused-scalar", "fused-workgroup", "fused-subgroup"];
+
+/// Fewest samples that a spec may ask for unless it says that it is quick.
+pub const MIN_SAMPLES: u32 = 15;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// Lower-case letters, digits and hyphens: it becomes part of a directory's name.
     pub name: String,
     /// One sentence: the question this experiment answers.
     pub question: String,
@@ -17,7 +26,7 @@ pub struct Spec {
     pub workload: Workload,
     /// Seed of weights, prompts, order and bootstrap.
     pub seed: u64,
-    /// Timed runs of each arm.
+    /// Timed runs of each arm; at least [`MIN_SAMPLES`] unless `quick`.
     pub samples: u32,
     /// Shortest warm-up of an arm, in seconds; it goes on until it settles.
     pub warmup_s: f64,
@@ -26,6 +35,9 @@ pub struct Spec {
     /// Largest error the gate lets pass, relative to the range of the values, and why.
     pub tolerance: f64,
     pub tolerance_reason: String,
+    /// For trying things out: few samples are allowed, and no claim may rest on the rows.
+    #[serde(default)]
+    pub quick: bool,
     /// Names of arms; empty for every arm of the workload.
     #[serde(default)]
     pub arms: Vec<String>,
@@ -34,6 +46,9 @@ pub struct Spec {
     pub policies: Vec<Policy>,
     /// Present for the workload `decode`.
     pub decode: Option<DecodeAxes>,
+    /// The TOML that this spec was read from, byte for byte; the manifest keeps it.
+    #[serde(skip)]
+    pub text: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,15 +69,96 @@ pub struct DecodeAxes {
     pub prompt_tokens: Vec<u32>,
 }
 
+/// One point of the decode sweep: a model of these sizes continues a prompt by `new_tokens` tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeCase {
+    /// `d32-l1-t64`: n_embd, n_layer and new_tokens; `-v64` and `-p1` follow where the spec sweeps several vocabulary
+    /// sizes or prompt lengths. Unique within a spec.
+    pub name: String,
+    pub n_embd: u32,
+    /// [`sweep_heads`] of `n_embd`.
+    pub n_head: u32,
+    pub n_layer: u32,
+    /// `4 n_embd`
+    pub n_inner: u32,
+    pub vocab_size: u32,
+    pub prompt_tokens: u32,
+    pub new_tokens: u32,
+    /// The spec's seed.
+    pub seed: u64,
+}
+
+/// Heads of a model in a sweep: 2 up to `n_embd` = 128, above that one for every 64 channels, as in GPT-2.
+pub fn sweep_heads(n_embd: u32) -> u32 {
+    if n_embd <= 128 { 2 } else { n_embd / 64 }
+}
+
 impl Spec {
-    pub fn read(path: &Path) -> Result<Spec> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-        Spec::parse(&text, &path.display().to_string())
+    /// The cases of a decode spec, the last axis running fastest: n_embd, n_layer, new_tokens, vocab_size,
+    /// prompt_tokens, each in the order written. Empty for other workloads.
+    pub fn cases(&self) -> Vec<DecodeCase> {
+        let Some(axes) = &self.decode else { return Vec::new() };
+        let mut cases = Vec::new();
+        for &n_embd in &axes.n_embd {
+            for &n_layer in &axes.n_layer {
+                for &new_tokens in &axes.new_tokens {
+                    for &vocab_size in &axes.vocab_size {
+                        for &prompt_tokens in &axes.prompt_tokens {
+                            let mut name = format!("d{n_embd}-l{n_layer}-t{new_tokens}");
+                            if axes.vocab_size.len() > 1 {
+                                name += &format!("-v{vocab_size}");
+                            }
+                            if axes.prompt_tokens.len() > 1 {
+                                name += &format!("-p{prompt_tokens}");
+                            }
+                            cases.push(DecodeCase {
+                                name,
+                                n_embd,
+                                n_head: sweep_heads(n_embd),
+                                n_layer,
+                                n_inner: 4 * n_embd,
+                                vocab_size,
+                                prompt_tokens,
+                                new_tokens,
+                                seed: self.seed,
+                            });
+                        }
+                    }
+                }
+            }
+        }
+        cases
     }
 
-    /// `file` is only for messages.
-    pub fn parse(text: &str, file: &str) -> Result<Spec> {
-        let spec: Spec = toml::from_str(text).map_err(|error| Error::input(format!("{file}: {error}")))?;
-        Ok(spec)
+    /// The same question at sizes that a software device answers within minutes: the two smallest widths up to 64 (or
+    /// the smallest there is), the smallest of every other axis, at most 16 tokens, 5 samples, short warm-up and cap.
+    /// It is named `NAME-quick`, so that its rows never join those of the whole experiment.
+    pub fn quick(&self) -> Spec {
+        let mut spec = self.clone();
+        spec.quick = true;
+        if !spec.name.ends_with("-quick") {
+            spec.name += "-quick";
+        }
+        spec.samples = spec.samples.min(5);
+        spec.warmup_s = spec.warmup_s.min(0.2);
+        spec.arm_cap_s = spec.arm_cap_s.min(5.0);
+        if let Some(axes) = &mut spec.decode {
+            let smallest = |axis: &mut Vec<u32>, at_most: u32| {
+                let least = axis.iter().min().copied();
+                *axis = least.into_iter().map(|size| size.min(at_most)).collect();
+            };
+            axes.n_embd.sort_unstable();
+            let narrow = axes.n_embd.iter().take(2).filter(|&&n_embd| n_embd <= 64).count();
+            axes.n_embd.truncate(narrow.max(1));
+            smallest(&mut axes.n_layer, u32::MAX);
+            smallest(&mut axes.new_tokens, 16);
+            smallest(&mut axes.vocab_size, u32::MAX);
+            smallest(&mut axes.prompt_tokens, u32::MAX);
+        }
+        spec.text = toml::to_string(&spec).expect("a spec is plain data");
+        spec
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+# The one entry point, for people and for CI. `make help` lists the targets.
+
+CARGO ?= cargo
+TARGET ?= $(or $(CARGO_TARGET_DIR),target)
+ONEDISPATCH := $(TARGET)/release/onedispatch
+
+# QUICK=1: minutes on a software device instead of hours.
+ifdef QUICK
+MEASURE := experiments/decode-quick.toml --quick
+else
+MEASURE := experiments/controls.toml experiments/decode.toml experiments/decode-tokens.toml
+endif
+
+# Tests run on lavapipe where it is installed, whatever GPU is there.
+LAVAPIPE := $(firstword $(wildcard /usr/share/vulkan/icd.d/lvp_icd*.json))
+
+.DEFAULT_GOAL := help
+.PHONY: help build reproduce measure test figures lint
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build the program
+	@$(CARGO) build --release --locked
+
+reproduce: build ## Verify data/ and compare figures/ and paper/ with what it renders to, byte for byte
+	@status=0; \
+	$(ONEDISPATCH) verify data || status=1; \
+	$(ONEDISPATCH) figures --check || status=1; \
+	$(ONEDISPATCH) paper --check || status=1; \
+	if [ $$status -eq 0 ]; then echo "reproduced"; else echo "not reproduced: see above" >&2; fi; \
+	exit $$status
+
+measure: ## Measure this machine's GPU (QUICK=1: within minutes), then render figures and paper anew
+	@scripts/software-vulkan.sh --unless-hardware
+	@$(MAKE) --no-print-directory build
+	@$(ONEDISPATCH) run $(MEASURE)
+	@$(MAKE) --no-print-directory figures
+
+figures: build ## Render figures/ and paper/ from data/
+	@$(ONEDISPATCH) figures
+	@$(ONEDISPATCH) paper
+
+test: ## Run all tests, on a software Vulkan device that is installed where it can be
+	@scripts/software-vulkan.sh
+	@$(MAKE) --no-print-directory run-tests
+
+# A make of its own, so that LAVAPIPE is looked for after the installation.
+.PHONY: run-tests
+run-tests:
+	@$(if $(LAVAPIPE),VK_DRIVER_FILES=$(LAVAPIPE) )$(CARGO) test --release --locked
+
+lint: ## Check formatting, and lint with warnings as errors
+	@$(CARGO) fmt --check
+	@if ! command -v shellcheck >/dev/null; then echo "no shellcheck: scripts not linted"; \
+	else shellcheck scripts/*.sh .ci/run; fi
+	@$(CARGO) clippy --release --locked --all-targets -- --deny warnings

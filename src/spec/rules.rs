@@ -1,0 +1,203 @@
+//! What a spec may say, apart from its syntax: the keys, and what each accepts.
+
+use crate::program::Policy;
+use crate::spec::{MIN_SAMPLES, Spec, Workload, sweep_heads};
+use super::ARMS;
+
+/// Largest size that a spec may name. Far above what any device holds, and small enough that no product overflows.
+const MAX_SIZE: u32 = 65_536;
+
+/// A key of a spec.
+pub(super) struct Key {
+    /// The table it stands in; empty at the top.
+    pub table: &'static str,
+    pub name: &'static str,
+    pub required: bool,
+}
+
+const fn key(table: &'static str, name: &'static str, required: bool) -> Key {
+    Key { table, name, required }
+}
+
+pub(super) const KEYS: [Key; 18] = [
+    key("", "name", true),
+    key("", "question", true),
+    key("", "workload", true),
+    key("", "seed", true),
+    key("", "samples", true),
+    key("", "warmup_s", true),
+    key("", "arm_cap_s", true),
+    key("", "tolerance", true),
+    key("", "tolerance_reason", true),
+    key("", "quick", false),
+    key("", "arms", false),
+    key("", "policies", false),
+    key("", "decode", false),
+    key("decode", "n_embd", true),
+    key("decode", "n_layer", true),
+    key("decode", "new_tokens", true),
+    key("decode", "vocab_size", true),
+    key("decode", "prompt_tokens", true),
+];
+
+/// What the key `name` accepts, as the end of a sentence.
+pub(super) fn accepted(name: &str) -> String {
+    match name {
+        "name" => "1 to 64 lower-case letters, digits and hyphens, such as \"decode-tokens\"".into(),
+        "question" | "tolerance_reason" => "one line of text".into(),
+        "workload" => "\"decode\" or \"control\"".into(),
+        "seed" => format!("a whole number from 0 to {}", i64::MAX),
+        "samples" => format!("a whole number, at least {MIN_SAMPLES} (at least 1 with quick = true)"),
+        "warmup_s" => "seconds, finite, 0 or more".into(),
+        "arm_cap_s" => "seconds, finite, more than 0".into(),
+        "tolerance" => "a number above 0 and at most 1e-2".into(),
+        "quick" => "true or false".into(),
+        "arms" => format!("in a decode spec, a list of distinct names out of {}", ARMS.join(", ")),
+        "policies" => {
+            let names = Policy::ALL.map(Policy::name).join(", ");
+            format!("in a decode spec, a list of distinct names out of {names}")
+        }
+        "decode" => "a table [decode] in a spec whose workload is \"decode\", and in no other".into(),
+        "n_embd" => format!(
+            "a list of distinct whole numbers from 2 to {MAX_SIZE}, each divisible by its heads (2 up to n_embd = 128, \
+             above that n_embd / 64)"
+        ),
+        _ => format!("a list of distinct whole numbers from 1 to {MAX_SIZE}"),
+    }
+}
+
+/// What is wrong with a spec that is well formed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The key's name; the last part of it for a key in a table.
+    pub key: &'static str,
+    /// Which element of its list, where it is one.
+    pub element: Option<usize>,
+    /// What is wrong, as the continuation of the key's name.
+    pub problem: String,
+}
+
+impl Spec {
+    /// The first thing in this spec that cannot be run.
+    pub fn fault(&self) -> Option<Fault> {
+        self.text_fault()
+            .or_else(|| self.protocol_fault())
+            .or_else(|| self.arms_fault())
+            .or_else(|| self.workload_fault())
+            .or_else(|| self.axes_fault())
+    }
+
+    fn text_fault(&self) -> Option<Fault> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let stem = self.name.strip_suffix("-quick").unwrap_or(&self.name);
+        if !(1..=64).contains(&stem.len()) || !self.name.chars().all(plain) {
+            return fault("name", format!("is {:?}", self.name));
+        }
+        [("question", &self.question), ("tolerance_reason", &self.tolerance_reason)].into_iter().find_map(
+            |(key, text)| {
+                if text.trim().is_empty() {
+                    fault(key, "is empty")
+                } else if text.contains(char::is_control) {
+                    fault(key, "has a line break or another control character")
+                } else {
+                    None
+                }
+            },
+        )
+    }
+
+    fn protocol_fault(&self) -> Option<Fault> {
+        if i64::try_from(self.seed).is_err() {
+            return fault("seed", format!("is {}", self.seed));
+        }
+        if self.samples < if self.quick { 1 } else { MIN_SAMPLES } {
+            return fault("samples", format!("is {}", self.samples));
+        }
+        if !(self.warmup_s.is_finite() && self.warmup_s >= 0.0) {
+            return fault("warmup_s", format!("is {}", self.warmup_s));
+        }
+        if !(self.arm_cap_s.is_finite() && self.arm_cap_s > 0.0) {
+            return fault("arm_cap_s", format!("is {}", self.arm_cap_s));
+        }
+        if !(self.tolerance > 0.0 && self.tolerance <= 1e-2) {
+            return fault("tolerance", format!("is {:e}", self.tolerance));
+        }
+        None
+    }
+
+    fn arms_fault(&self) -> Option<Fault> {
+        if let Some(element) = self.arms.iter().position(|arm| !ARMS.contains(&arm.as_str())) {
+            let arm = &self.arms[element];
+            let hint = nearest(arm, ARMS).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
+            let problem = format!("names {arm:?}, which is no arm{hint}");
+            return Some(Fault { key: "arms", element: Some(element), problem });
+        }
+        repeated("arms", &self.arms).or_else(|| repeated("policies", &self.policies))
+    }
+
+    fn workload_fault(&self) -> Option<Fault> {
+        let for_controls = "stands in a spec whose workload is \"control\"";
+        match (self.workload, &self.decode) {
+            (Workload::Decode, None) => fault("decode", "is missing"),
+            (Workload::Control, Some(_)) => fault("decode", for_controls),
+            (Workload::Control, None) if !self.arms.is_empty() => fault("arms", for_controls),
+            (Workload::Control, None) if !self.policies.is_empty() => fault("policies", for_controls),
+            _ => None,
+        }
+    }
+
+    fn axes_fault(&self) -> Option<Fault> {
+        let axes = self.decode.as_ref()?;
+        let wide = |n_embd: u32| n_embd >= 2 && n_embd.is_multiple_of(sweep_heads(n_embd));
+        axis("n_embd", &axes.n_embd, wide)
+            .or_else(|| axis("n_layer", &axes.n_layer, |_| true))
+            .or_else(|| axis("new_tokens", &axes.new_tokens, |_| true))
+            .or_else(|| axis("vocab_size", &axes.vocab_size, |_| true))
+            .or_else(|| axis("prompt_tokens", &axes.prompt_tokens, |_| true))
+    }
+}
+
+fn fault(key: &'static str, problem: impl Into<String>) -> Option<Fault> {
+    Some(Fault { key, element: None, problem: problem.into() })
+}
+
+fn axis(key: &'static str, sizes: &[u32], possible: impl Fn(u32) -> bool) -> Option<Fault> {
+    if sizes.is_empty() {
+        return fault(key, "is an empty list");
+    }
+    let impossible = |&size: &u32| !(1..=MAX_SIZE).contains(&size) || !possible(size);
+    match sizes.iter().position(impossible) {
+        Some(element) => {
+            let problem = format!("holds {}", sizes[element]);
+            Some(Fault { key, element: Some(element), problem })
+        }
+        None => repeated(key, sizes),
+    }
+}
+
+fn repeated<T: PartialEq + std::fmt::Display>(key: &'static str, list: &[T]) -> Option<Fault> {
+    let element = (1..list.len()).find(|&i| list[..i].contains(&list[i]))?;
+    Some(Fault { key, element: Some(element), problem: format!("holds {} twice", list[element]) })
+}
+
+/// The name that was probably meant: the closest by edit distance, where no more than a third of it is wrong.
+pub(super) fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
+    let (distance, name) = names.iter().map(|name| (edits(word, name), *name)).min()?;
+    (distance <= name.len().div_ceil(3)).then_some(name)
+}
+
+/// Levenshtein's distance: insertions, deletions and substitutions that turn `a` into `b`.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,144 @@
+//! What the documentation promises is there: commands, targets, files; and nothing of the machine it was written on.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use onedispatch::spec::{Spec, Workload};
+use onedispatch::workload::decode::ARMS;
+
+/// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
+const SHOWN: [&str; 5] = ["compare", "devices", "generate", "run", "verify"];
+const CALLED: [&str; 4] = ["figures", "paper", "run", "verify"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// What Markdown shows between backticks.
+fn spans(markdown: &str) -> impl Iterator<Item = &str> {
+    markdown.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+/// Words that follow `command` where Markdown shows it as code, in an indented block or between backticks.
+fn shown_after(command: &str, markdown: &str) -> BTreeSet<String> {
+    let blocks = markdown.lines().filter_map(|line| line.strip_prefix("    "));
+    blocks
+        .chain(spans(markdown))
+        .filter_map(|code| code.strip_prefix(command)?.strip_prefix(' ')?.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Verbs that `onedispatch --help` lists: the first words of the lines under `Commands:`.
+fn verbs() -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_onedispatch")).arg("--help").output().expect("the program starts");
+    let help = String::from_utf8(output.stdout).expect("help is text");
+    help.lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_readme_names_targets_of_the_makefile() {
+    let makefile = text("Makefile");
+    let shown = shown_after("make", &text("README.md"));
+    for target in ["measure", "reproduce", "test"] {
+        assert!(shown.contains(target), "the README does not show `make {target}`");
+    }
+    for target in shown {
+        assert!(makefile.contains(&format!("\n{target}:")), "the README shows `make {target}`, which is no target");
+    }
+}
+
+#[test]
+fn the_readme_names_verbs_of_the_program() {
+    let shown = shown_after("onedispatch", &text("README.md"));
+    assert_eq!(shown, BTreeSet::from(SHOWN.map(str::to_owned)));
+    assert!(shown.is_subset(&verbs()), "the README shows {shown:?}, the program has {:?}", verbs());
+}
+
+#[test]
+fn the_makefile_calls_verbs_of_the_program() {
+    let makefile = text("Makefile");
+    let calls = makefile.split("$(ONEDISPATCH) ").skip(1);
+    let called: BTreeSet<_> = calls.filter_map(|rest| Some(rest.split_whitespace().next()?.to_owned())).collect();
+    assert_eq!(called, BTreeSet::from(CALLED.map(str::to_owned)));
+    assert!(called.is_subset(&verbs()), "the Makefile calls {called:?}, the program has {:?}", verbs());
+}
+
+#[test]
+fn the_readme_names_files_that_are_there() {
+    let readme = text("README.md");
+    let links = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let rooms = [".ci/", "experiments/", "figures/", "paper/", "shaders/", "src/", "tests/"];
+    let paths = spans(&readme).filter(|span| rooms.iter().any(|room| span.starts_with(room)));
+    for path in links.chain(paths) {
+        assert!(root().join(path).exists(), "the README names {path}, which is not there");
+    }
+}
+
+#[test]
+fn the_readme_describes_every_arm() {
+    let readme = text("README.md");
+    for arm in ARMS {
+        assert!(readme.contains(&format!("\n| `{arm}` |")), "the README does not describe `{arm}`");
+    }
+}
+
+#[test]
+fn every_experiment_can_be_run() {
+    let entries = std::fs::read_dir(root().join("experiments")).expect("there are experiments");
+    let paths: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
+    assert!(paths.len() >= 4);
+    for path in paths {
+        let spec = Spec::read(&path).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(path.file_stem().and_then(|stem| stem.to_str()), Some(spec.name.as_str()), "named as its file");
+        assert_eq!(spec.cases().is_empty(), spec.workload == Workload::Control, "{}", spec.name);
+        assert_eq!(spec.quick, spec.name.ends_with("-quick"), "{}", spec.name);
+    }
+}
+
+#[test]
+fn the_makefile_measures_experiments_that_are_there() {
+    let makefile = text("Makefile");
+    let paths: Vec<_> = makefile.split_whitespace().filter(|word| word.starts_with("experiments/")).collect();
+    assert!(paths.len() >= 4);
+    for path in paths {
+        assert!(root().join(path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn the_citation_has_the_version_of_the_program() {
+    assert!(text("CITATION.cff").contains(concat!("\nversion: ", env!("CARGO_PKG_VERSION"), "\n")));
+}
+
+/// Paths of the machine that something was written, built or measured on.
+#[test]
+fn no_tracked_file_names_a_place_outside() {
+    // In pieces, so that this file does not hold them.
+    let banned = [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/Us", "ers/")];
+    let output = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().expect("git starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let names: Vec<_> = output.stdout.split(|&byte| byte == 0).filter(|name| !name.is_empty()).collect();
+    assert!(names.len() > 10);
+    for name in names {
+        let name = std::str::from_utf8(name).expect("file names are UTF-8");
+        // A file that is tracked and deleted names nothing.
+        let Ok(bytes) = std::fs::read(root().join(name)) else { continue };
+        for word in banned {
+            let found = bytes.windows(word.len()).any(|window| window == word.as_bytes());
+            assert!(!found, "{name} names {word}");
+        }
+    }
+}
