@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use onedispatch::workload::decode::checkpoint;
-use onedispatch::workload::decode::model::Sampling;
+use onedispatch::workload::decode::gate;
+use onedispatch::workload::decode::model::{Request, Sampling};
 use onedispatch::workload::decode::oracle::Oracle;
 use onedispatch::workload::decode::sampling::choose;
 use serde::Deserialize;
@@ -58,5 +59,23 @@ fn reproduces_golden_tokens_and_logits() {
         }
         assert_eq!(tokens, expected.tokens, "{name}");
         assert!(error(&logits, &expected.logits_last) < 1e-12, "{name}: last logits");
+    }
+}
+
+#[test]
+fn the_gate_passes_golden_outputs() {
+    for name in NAMES {
+        let model = checkpoint::load(&golden(name)).unwrap();
+        let expected = expected(name);
+        let tokens = &expected.tokens[expected.prompt.len()..];
+        let request = Request {
+            prompt: expected.prompt.clone(),
+            new_tokens: tokens.len() as u32,
+            sampling: Sampling::Greedy,
+            end_token: model.eos_token,
+        };
+        let last: Vec<f32> = expected.logits_last.iter().map(|&logit| logit as f32).collect();
+        let gate = gate::check(&model.config, &model.weights, &request, tokens, &last, 1e-6);
+        assert!(gate.pass, "{name}: {gate:?}");
     }
 }

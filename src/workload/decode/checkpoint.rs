@@ -27,13 +27,13 @@ pub struct Checkpoint {
 /// Faults that one message lists before it says that there are more.
 const LISTED: usize = 6;
 
-/// Reads `config.json` and `model.safetensors` in `dir`. Tensors may be f32, f16 or bf16 (widened to f32 exactly), named with or
-/// without the prefix `transformer.`.
+/// Reads `config.json` and `model.safetensors` in `dir`. Tensors may be f32, f16 or bf16 (widened to f32 exactly),
+/// named with or without the prefix `transformer.`.
 ///
 /// # Errors
 ///
-/// One line naming every fault (or the first few): a tensor that is missing, extra, misshapen, of another type or not finite;
-/// a file that is truncated, sharded, or no safetensors file.
+/// One line naming every fault (or the first few): a tensor that is missing, extra, misshapen, of another type or not
+/// finite; a file that is truncated, sharded, or no safetensors file.
 pub fn load(dir: &Path) -> Result<Checkpoint> {
     if !dir.is_dir() {
         return Err(Error::input(format!(
@@ -127,7 +127,8 @@ pub fn parse(bytes: &[u8], config: &Config) -> Result<Weights> {
     if faults.is_empty() { Ok(weights) } else { Err(report(&faults, false)) }
 }
 
-/// Buffers that older versions of `transformers` saved beside the weights; they hold the causal mask, which is no parameter.
+/// Buffers that older versions of `transformers` saved beside the weights; they hold the causal mask, which is no
+/// parameter.
 fn is_causal_mask(name: &str, config: &Config) -> bool {
     let Some((layer, buffer)) = name.strip_prefix("h.").and_then(|rest| rest.split_once('.')) else { return false };
     matches!(buffer, "attn.bias" | "attn.masked_bias") && layer.parse().is_ok_and(|layer: u32| layer < config.n_layer)

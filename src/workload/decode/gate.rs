@@ -1,8 +1,8 @@
 //! The check of what an arm made: its tokens and logits against the f64 oracle.
 //!
-//! The oracle follows the arm's *own* tokens, so that one near-tie decided differently in f32 is no failure, while every
-//! token after it is still checked. All errors are relative to the range (maximum minus minimum) of the oracle's logits at
-//! that step, so one tolerance serves models of any scale.
+//! The oracle follows the arm's *own* tokens, so that one near-tie decided differently in f32 is no failure, while
+//! every token after it is still checked. All errors are relative to the range (maximum minus minimum) of the oracle's
+//! logits at that step, so one tolerance serves models of any scale.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,8 @@ use super::sampling::{argmax, kth_largest, scores};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
     pub pass: bool,
-    /// Largest error found, relative to the range of the oracle's logits; none where a value was NaN or infinite, or where nothing
-    /// could be compared.
+    /// Largest error found, relative to the range of the oracle's logits; none where a value was NaN or infinite, or
+    /// where nothing could be compared.
     pub error: Option<f64>,
     /// How many tokens, from the first on, are right.
     pub tokens_ok: u32,
@@ -24,8 +24,8 @@ pub struct Gate {
     pub reason: String,
 }
 
-/// The oracle's logits after each sequence of tokens asked for so far. The arms of a case mostly make the same tokens, and a
-/// capped arm makes the first few of them, so each is computed once. Holds `8 * vocab_size` bytes a token.
+/// The oracle's logits after each sequence of tokens asked for so far. The arms of a case mostly make the same tokens,
+/// and a capped arm makes the first few of them, so each is computed once. Holds `8 * vocab_size` bytes a token.
 pub struct Reference<'a> {
     config: &'a Config,
     weights: &'a Weights,
@@ -37,8 +37,8 @@ impl<'a> Reference<'a> {
         Reference { config, weights, logits: HashMap::new() }
     }
 
-    /// Logits that choose each of `tokens` after `prompt`: `tokens.len()` vectors of `[vocab_size]`. Every token is below
-    /// `vocab_size`, and `prompt` is not empty.
+    /// Logits that choose each of `tokens` after `prompt`: `tokens.len()` vectors of `[vocab_size]`. Every token is
+    /// below `vocab_size`, and `prompt` is not empty.
     pub fn logits(&mut self, prompt: &[u32], tokens: &[u32]) -> Vec<&[f64]> {
         let read = [prompt, tokens.split_last().map_or(&[][..], |(_, fed)| fed)].concat();
         let known = |reference: &Self, step: usize| reference.logits.contains_key(&read[..prompt.len() + step]);
@@ -54,7 +54,8 @@ impl<'a> Reference<'a> {
         (0..tokens.len()).map(|step| self.logits[&read[..prompt.len() + step]].as_slice()).collect()
     }
 
-    /// Checks new `tokens` and the logits that chose the last of them, `[vocab_size]`. `tolerance` is relative to the range of the logits.
+    /// Checks new `tokens` and the logits that chose the last of them, `[vocab_size]`. `tolerance` is relative to the
+    /// range of the logits.
     pub fn check(&mut self, request: &Request, tokens: &[u32], last_logits: &[f32], tolerance: f64) -> Gate {
         let last = tokens.len().saturating_sub(1);
         self.judge(request, tokens, &[(last, last_logits)], tolerance)
@@ -90,8 +91,7 @@ impl<'a> Reference<'a> {
         for (step, (&token, logits)) in tokens.iter().zip(&expected).enumerate() {
             let (error, reason) = shortfall(logits, request.sampling, step as u32, token, tolerance);
             largest = largest.max(error);
-            // Written so that NaN fails.
-            if !(error <= tolerance) {
+            if !within(error, tolerance) {
                 return fail(
                     step,
                     finite(largest),
@@ -104,7 +104,7 @@ impl<'a> Reference<'a> {
                 Err(reason) => return fail(tokens.len(), None, format!("logits of step {step}: {reason}")),
                 Ok((error, i)) => {
                     largest = largest.max(error);
-                    if !(error <= tolerance) {
+                    if !within(error, tolerance) {
                         return fail(
                             tokens.len(),
                             finite(largest),
@@ -143,11 +143,17 @@ fn far(error: f64, tolerance: f64) -> String {
     format!("off by {error:.1e} of the range of the logits, tolerance {tolerance:.1e}")
 }
 
+/// False for NaN.
+fn within(error: f64, tolerance: f64) -> bool {
+    error <= tolerance
+}
+
 fn finite(error: f64) -> Option<f64> {
     error.is_finite().then_some(error)
 }
 
-/// Refuses what no oracle is needed for: an impossible request, a wrong number of tokens, a token outside the vocabulary.
+/// Refuses what no oracle is needed for: an impossible request, a wrong number of tokens, a token outside the
+/// vocabulary.
 fn shape(config: &Config, request: &Request, tokens: &[u32]) -> Result<(), String> {
     request::validate(config, request).map_err(|error| error.to_string())?;
     let (found, wanted) = (tokens.len(), request.new_tokens as usize);
@@ -172,9 +178,10 @@ fn shape(config: &Config, request: &Request, tokens: &[u32]) -> Result<(), Strin
 
 /// How far `token` falls short of the best choice, relative to the range of the logits, and in words.
 ///
-/// Greedy: the largest logit minus its logit. Sampled: its logit must be among the top k, and its score the largest of the
-/// tokens that stay among the top k when logits move by the tolerance. Scores are compared in units of logits (times the temperature), and
-/// their range is widened by the temperature, the unit of the noise, whose own rounding counts at high temperatures.
+/// Greedy: the largest logit minus its logit. Sampled: its logit must be among the top k, and its score the largest of
+/// the tokens that stay among the top k when logits move by the tolerance. Scores are compared in units of logits
+/// (times the temperature), and their range is widened by the temperature, the unit of the noise, whose own rounding
+/// counts at high temperatures.
 fn shortfall(logits: &[f64], sampling: Sampling, step: u32, token: u32, tolerance: f64) -> (f64, String) {
     let range = range(logits);
     let logit = logits[token as usize];
@@ -190,7 +197,7 @@ fn shortfall(logits: &[f64], sampling: Sampling, step: u32, token: u32, toleranc
         Sampling::TopK { temperature, top_k, .. } => {
             let kth = kth_largest(logits, top_k);
             let outside = (kth - logit) / range;
-            if !(outside <= tolerance) {
+            if !within(outside, tolerance) {
                 return (outside, format!("logit {logit:.6}, expected one of the top {top_k}, from {kth:.6} up"));
             }
             let surely = match logits.len() as u32 {
@@ -205,7 +212,8 @@ fn shortfall(logits: &[f64], sampling: Sampling, step: u32, token: u32, toleranc
             let best = argmax(admitted);
             let (score, expected) = (scores[token as usize], scores[best as usize]);
             let temperature = f64::from(temperature);
-            // With no sure member (a near-tie at the k-th), `best` is an arbitrary token and being a member is all there is to ask.
+            // With no sure member (a near-tie at the k-th), `best` is an arbitrary token and being a member is all
+            // there is to ask.
             let short = if logits[best as usize] >= kth.max(surely) { expected - score } else { 0.0 };
             (
                 (short * temperature / (range + temperature)).max(outside),
