@@ -26,8 +26,9 @@ pub fn read(path: &Path) -> Result<(Config, Option<u32>)> {
 /// Sizes and end token from the text of a `config.json`.
 ///
 /// `n_inner` is 4 `n_embd` where it is null or absent; `layer_norm_epsilon` is 1e-5, `scale_attn_weights` true and
-/// `activation_function` `gelu_new` where absent, as in Hugging Face's `GPT2Config`. An end token outside the vocabulary is never made,
-/// so it is dropped. `reorder_and_upcast_attn` changes no arithmetic in f32 and is ignored, as is what only training uses.
+/// `activation_function` `gelu_new` where absent, as in Hugging Face's `GPT2Config`. An end token outside the
+/// vocabulary is never made, so it is dropped. `reorder_and_upcast_attn` changes no arithmetic in f32 and is ignored,
+/// as is what only training uses.
 pub fn parse(text: &str) -> Result<(Config, Option<u32>)> {
     let keys: Map<String, Value> = serde_json::from_str(text)
         .map_err(|error| Error::input(format!("not a JSON object ({error}); give a model's config.json")))?;
@@ -72,7 +73,7 @@ pub fn validate(config: &Config) -> Result<()> {
     if let Some((key, _)) = sizes.iter().find(|(_, size)| *size == 0) {
         return Err(Error::input(format!("{key} is 0; it must be at least 1")));
     }
-    if n_embd % n_head != 0 {
+    if !n_embd.is_multiple_of(n_head) {
         return Err(Error::input(format!("n_embd is {n_embd} and n_head is {n_head}; n_head must divide n_embd")));
     }
     let tensors = [
@@ -183,7 +184,8 @@ mod tests {
 
     fn with(key: &str, value: Value) -> Result<(Config, Option<u32>)> {
         let mut keys = json!({
-            "model_type": "gpt2", "vocab_size": 64, "n_positions": 32, "n_embd": 12, "n_head": 3, "n_layer": 2, "eos_token_id": 7
+            "model_type": "gpt2", "vocab_size": 64, "n_positions": 32, "n_embd": 12, "n_head": 3, "n_layer": 2,
+            "eos_token_id": 7
         });
         keys[key] = value;
         parse(&keys.to_string())

@@ -1,9 +1,11 @@
 //! GPT-2 decoding: the function of Hugging Face's `GPT2LMHeadModel`, token by token on the GPU.
 
 pub mod buffers;
+pub mod checkpoint;
 pub mod config;
 pub mod cost;
 pub mod fused;
+pub mod gate;
 pub mod model;
 pub mod oracle;
 pub mod packing;
@@ -12,6 +14,7 @@ pub mod request;
 pub mod sampling;
 pub mod stepwise;
 pub mod tensors;
+pub mod text;
 
 use model::{Config, Request};
 
@@ -98,3 +101,4 @@ pub fn new_tokens(request: &Request, tokens: &[u32]) -> Vec<u32> {
     let end = request.end_token.and_then(|end| new.iter().position(|&token| token == end));
     new[..end.map_or(new.len(), |end| end + 1)].to_vec()
 }
+pub mod text;

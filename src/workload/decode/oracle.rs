@@ -1,8 +1,8 @@
 //! GPT-2 in f64 on the CPU: the twin of the shaders, written to be read.
 //!
 //! The function is Hugging Face's `GPT2LMHeadModel` (`modeling_gpt2.py`), after Radford et al., "Language Models are
-//! Unsupervised Multitask Learners" (2019): learned positions, pre-norm blocks, causal attention over a KV cache, tanh-GELU, and
-//! an output head tied to the token embedding. One token is computed at a time, as the shaders do it.
+//! Unsupervised Multitask Learners" (2019): learned positions, pre-norm blocks, causal attention over a KV cache,
+//! tanh-GELU, and an output head tied to the token embedding. One token is computed at a time, as the shaders do it.
 
 use super::model::{Config, Layer, Linear, Norm, Weights};
 
@@ -47,7 +47,8 @@ impl<'a> Oracle<'a> {
         self.tokens += 1;
     }
 
-    /// Logits after the last token that was given, `[vocab_size]`: the final norm, then its product with each row of `wte`.
+    /// Logits after the last token that was given, `[vocab_size]`: the final norm, then its product with each row of
+    /// `wte`.
     pub fn logits(&self) -> Vec<f64> {
         let x = layer_norm(self.config, &self.weights.ln_f, &self.hidden);
         self.weights.wte.chunks_exact(x.len()).map(|row| dot(&x, row)).collect()
@@ -75,8 +76,8 @@ fn block(config: &Config, layer: &Layer, cache: &mut KeysValues, x: &mut [f64]) 
     add(x, &linear(&layer.mlp_c_proj, &inner));
 }
 
-/// (x - mean) / sqrt(variance + epsilon) * weight + bias with the biased variance, over `[n_embd]` (Ba, Kiros and Hinton, "Layer
-/// Normalization", 2016).
+/// (x - mean) / sqrt(variance + epsilon) * weight + bias with the biased variance, over `[n_embd]` (Ba, Kiros and
+/// Hinton, "Layer Normalization", 2016).
 fn layer_norm(config: &Config, norm: &Norm, x: &[f64]) -> Vec<f64> {
     let n = x.len() as f64;
     let mean = x.iter().sum::<f64>() / n;
@@ -97,8 +98,9 @@ fn linear(linear: &Linear, x: &[f64]) -> Vec<f64> {
     y
 }
 
-/// Causal self-attention of the newest token, whose query, key and value are `qkv`, `[3 n_embd]`: per head, softmax(q K^T * scale) V
-/// over every token so far (Vaswani et al., "Attention Is All You Need", 2017, equation 1). Returns the heads side by side, `[n_embd]`.
+/// Causal self-attention of the newest token, whose query, key and value are `qkv`, `[3 n_embd]`: per head, softmax(q
+/// K^T * scale) V over every token so far (Vaswani et al., "Attention Is All You Need", 2017, equation 1). Returns the
+/// heads side by side, `[n_embd]`.
 fn attention(config: &Config, cache: &mut KeysValues, qkv: &[f64]) -> Vec<f64> {
     let (n_embd, head_dim) = (config.n_embd as usize, config.head_dim() as usize);
     let (query, kv) = qkv.split_at(n_embd);
@@ -133,8 +135,8 @@ pub fn softmax(x: &[f64]) -> Vec<f64> {
     exps.into_iter().map(|e| e / sum).collect()
 }
 
-/// 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): Hugging Face's `gelu_new`, from Hendrycks and Gimpel, "Gaussian Error Linear
-/// Units" (2016).
+/// 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): Hugging Face's `gelu_new`, from Hendrycks and Gimpel, "Gaussian
+/// Error Linear Units" (2016).
 fn gelu(x: f64) -> f64 {
     0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
 }
@@ -147,13 +149,12 @@ fn add(x: &mut [f64], y: &[f64]) {
 
 /// Inner product in eight interleaved sums, which the compiler keeps in vector registers.
 fn dot(x: &[f64], y: &[f32]) -> f64 {
+    let ((x_chunks, x_rest), (y_chunks, y_rest)) = (x.as_chunks::<8>(), y.as_chunks::<8>());
     let mut sums = [0.0; 8];
-    let (x_chunks, y_chunks) = (x.chunks_exact(8), y.chunks_exact(8));
-    let rest: f64 = x_chunks.remainder().iter().zip(y_chunks.remainder()).map(|(x, &y)| x * f64::from(y)).sum();
-    for (x, y) in x_chunks.zip(y_chunks) {
-        for lane in 0..8 {
-            sums[lane] += x[lane] * f64::from(y[lane]);
+    for (x, y) in x_chunks.iter().zip(y_chunks) {
+        for ((sum, x), &y) in sums.iter_mut().zip(x).zip(y) {
+            *sum += x * f64::from(y);
         }
     }
-    sums.iter().sum::<f64>() + rest
+    sums.iter().sum::<f64>() + x_rest.iter().zip(y_rest).map(|(x, &y)| x * f64::from(y)).sum::<f64>()
 }

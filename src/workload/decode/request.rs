@@ -3,8 +3,8 @@
 use super::model::{Config, Request, Sampling};
 use crate::error::{Error, Result};
 
-/// Refuses a request that the model cannot carry out: an empty prompt, a token outside the vocabulary, more positions than
-/// there are, a temperature or top-k outside its range.
+/// Refuses a request that the model cannot carry out: an empty prompt, a token outside the vocabulary, more positions
+/// than there are, a temperature or top-k outside its range.
 pub fn validate(config: &Config, request: &Request) -> Result<()> {
     let Config { vocab_size, n_positions, .. } = *config;
     if request.prompt.is_empty() {
@@ -23,7 +23,7 @@ pub fn validate(config: &Config, request: &Request) -> Result<()> {
     let needed = request.prompt.len() as u64 + u64::from(request.new_tokens) - 1;
     if needed > u64::from(n_positions) {
         return Err(Error::input(format!(
-            "a prompt of {} and {} new tokens take {needed} positions; the model has {n_positions}: ask for fewer tokens",
+            "a prompt of {} and {} new tokens take {needed} positions; the model has {n_positions}; ask for fewer",
             request.prompt.len(),
             request.new_tokens
         )));
@@ -35,7 +35,8 @@ pub fn validate(config: &Config, request: &Request) -> Result<()> {
         )));
     }
     if let Sampling::TopK { temperature, top_k, .. } = request.sampling {
-        if !(temperature.is_normal() && temperature > 0.0) {
+        let usable = temperature.is_normal() && temperature > 0.0;
+        if !usable {
             return Err(Error::input(format!(
                 "the temperature is {temperature}; give a number above 0, or no temperature for greedy decoding"
             )));

@@ -2,9 +2,10 @@
 //!
 //! Greedy takes the largest logit, the lowest token id among equals.
 //!
-//! Sampling draws from softmax(logits / temperature) over the top k logits by the Gumbel-max trick (Gumbel 1954; Maddison, Tarlow
-//! and Minka, "A* Sampling", 2014): the argmax of logit / temperature + g, with g independent standard Gumbel numbers, has exactly that
-//! distribution, and takes neither a sum nor a sort over the vocabulary. For new token `step` (from 0) and token id `i`:
+//! Sampling draws from softmax(logits / temperature) over the top k logits by the Gumbel-max trick (Gumbel 1954;
+//! Maddison, Tarlow and Minka, "A* Sampling", 2014): the argmax of logit / temperature + g, with g independent standard
+//! Gumbel numbers, has exactly that distribution, and takes neither a sum nor a sort over the vocabulary. For new token
+//! `step` (from 0) and token id `i`:
 //!
 //! ```text
 //! w       = philox4x32-10(counter = [step, i, 0, 0], key = [seed mod 2^32, seed / 2^32])[0]
@@ -14,8 +15,9 @@
 //! token   = argmax of score_i over { i : logit_i >= the k-th largest logit }, the lowest i among equals
 //! ```
 //!
-//! Every token that ties with the k-th stays in, as Hugging Face's `TopKLogitsWarper` has it. In f32, v = 1 - 2^-25 would
-//! round to 1 and E to infinity, so for v > 1/2 a shader forms 1 - v = (2^24 - 1 - floor(w / 2^8) + 0.5) / 2^24 directly, which is exact.
+//! Every token that ties with the k-th stays in, as Hugging Face's `TopKLogitsWarper` has it. In f32, v = 1 - 2^-25
+//! would round to 1 and E to infinity, so for v > 1/2 a shader forms 1 - v = (2^24 - 1 - floor(w / 2^8) + 0.5) / 2^24
+//! directly, which is exact.
 
 use super::model::Sampling;
 use crate::philox::{key, philox4x32};
@@ -36,8 +38,8 @@ pub fn choose(logits: &[f64], sampling: Sampling, step: u32) -> u32 {
     }
 }
 
-/// What the argmax is taken of, `[vocab_size]`: the logits (greedy), or logit / temperature + Gumbel noise of every token, inside
-/// the top k or not.
+/// What the argmax is taken of, `[vocab_size]`: the logits (greedy), or logit / temperature + Gumbel noise of every
+/// token, inside the top k or not.
 pub fn scores(logits: &[f64], sampling: Sampling, step: u32) -> Vec<f64> {
     match sampling {
         Sampling::Greedy => logits.to_vec(),
@@ -91,8 +93,8 @@ mod tests {
         assert!(chosen.contains(&1) && chosen.contains(&3), "both of the tied tokens are drawn");
     }
 
-    /// Pearson's chi-square against softmax(logits / temperature) over the top 5 of 8; 4 degrees of freedom, so 18.5 is the
-    /// 99.9% quantile.
+    /// Pearson's chi-square against softmax(logits / temperature) over the top 5 of 8; 4 degrees of freedom, so 18.5 is
+    /// the 99.9% quantile.
     #[test]
     fn draws_follow_the_softmax() {
         let logits = [0.3, -1.0, 2.0, 1.5, -3.0, 0.0, 1.0, -0.5];

@@ -1,8 +1,8 @@
-//! The tensors of a GPT-2 model in one fixed order: what checkpoints are read by, random weights are numbered by, and digests
-//! are taken over.
+//! The tensors of a GPT-2 model in one fixed order: what checkpoints are read by, random weights are numbered by, and
+//! digests are taken over.
 //!
-//! `wte`, `wpe`, then per layer `ln_1`, `attn.c_attn`, `attn.c_proj`, `ln_2`, `mlp.c_fc`, `mlp.c_proj` (each weight, then bias), then
-//! `ln_f` (weight, bias).
+//! `wte`, `wpe`, then per layer `ln_1`, `attn.c_attn`, `attn.c_proj`, `ln_2`, `mlp.c_fc`, `mlp.c_proj` (each weight,
+//! then bias), then `ln_f` (weight, bias).
 
 use sha2::{Digest, Sha256};
 
@@ -99,9 +99,9 @@ pub fn values(weights: &Weights) -> impl Iterator<Item = &[f32]> {
         .map(Vec::as_slice)
 }
 
-/// SHA-256, in lower-case hexadecimal, of the model: `vocab_size`, `n_positions`, `n_embd`, `n_head`, `n_layer`, `n_inner` and
-/// `scale_attn_weights` (0 or 1) as little-endian u32, `layer_norm_epsilon` as little-endian f64, then every tensor's elements in
-/// the fixed order as little-endian f32.
+/// SHA-256, in lower-case hexadecimal, of the model: `vocab_size`, `n_positions`, `n_embd`, `n_head`, `n_layer`,
+/// `n_inner` and `scale_attn_weights` (0 or 1) as little-endian u32, `layer_norm_epsilon` as little-endian f64, then
+/// every tensor's elements in the fixed order as little-endian f32.
 pub fn weights_sha256(config: &Config, weights: &Weights) -> String {
     let mut digest = Sha256::new();
     for size in [

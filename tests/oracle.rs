@@ -1,0 +1,81 @@
+//! The f64 oracle against golden checkpoints of an independent implementation (`golden/decode/README.md`).
+
+use std::path::{Path, PathBuf};
+
+use onedispatch::workload::decode::checkpoint;
+use onedispatch::workload::decode::gate;
+use onedispatch::workload::decode::model::{Request, Sampling};
+use onedispatch::workload::decode::oracle::Oracle;
+use onedispatch::workload::decode::sampling::choose;
+use serde::Deserialize;
+
+const NAMES: [&str; 3] = ["tiny_d32_l1_h2", "small_d64_l3_h4", "odd_d96_l2_h6_inner200"];
+
+#[derive(Deserialize)]
+struct Expected {
+    prompt: Vec<u32>,
+    /// Prompt and greedy continuation.
+    tokens: Vec<u32>,
+    logits_step0: Vec<f64>,
+    logits_last: Vec<f64>,
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/decode").join(name)
+}
+
+fn expected(name: &str) -> Expected {
+    serde_json::from_slice(&std::fs::read(golden(name).join("expected.json")).unwrap()).unwrap()
+}
+
+/// Largest difference over the range of what is expected.
+fn error(found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let max = expected.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let min = expected.iter().copied().fold(f64::INFINITY, f64::min);
+    found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / (max - min)
+}
+
+/// The two differ only by the order of f64 sums and the last bit of exp and tanh.
+#[test]
+fn reproduces_golden_tokens_and_logits() {
+    for name in NAMES {
+        let model = checkpoint::load(&golden(name)).unwrap();
+        let expected = expected(name);
+        let mut oracle = Oracle::new(&model.config, &model.weights);
+        let (last, before) = expected.prompt.split_last().unwrap();
+        before.iter().for_each(|&token| oracle.feed(token));
+
+        let mut tokens = expected.prompt.clone();
+        let mut logits = oracle.step(*last);
+        assert!(error(&logits, &expected.logits_step0) < 1e-12, "{name}: first logits");
+        loop {
+            let token = choose(&logits, Sampling::Greedy, 0);
+            tokens.push(token);
+            if tokens.len() == expected.tokens.len() {
+                break;
+            }
+            logits = oracle.step(token);
+        }
+        assert_eq!(tokens, expected.tokens, "{name}");
+        assert!(error(&logits, &expected.logits_last) < 1e-12, "{name}: last logits");
+    }
+}
+
+#[test]
+fn the_gate_passes_golden_outputs() {
+    for name in NAMES {
+        let model = checkpoint::load(&golden(name)).unwrap();
+        let expected = expected(name);
+        let tokens = &expected.tokens[expected.prompt.len()..];
+        let request = Request {
+            prompt: expected.prompt.clone(),
+            new_tokens: tokens.len() as u32,
+            sampling: Sampling::Greedy,
+            end_token: model.eos_token,
+        };
+        let last: Vec<f32> = expected.logits_last.iter().map(|&logit| logit as f32).collect();
+        let gate = gate::check(&model.config, &model.weights, &request, tokens, &last, 1e-6);
+        assert!(gate.pass, "{name}: {gate:?}");
+    }
+}
