@@ -165,13 +165,16 @@ fn a_file_cut_anywhere_keeps_the_cases_before_the_cut() {
             }
             std::fs::write(path.join(table), &whole[cut][..length]).unwrap();
             std::fs::write(path.join("manifest.toml"), &manifest).unwrap();
-            let (_, finished) = RunDirectory::open(&data.0, fixture::manifest()).unwrap();
+            let finished: BTreeSet<String> = load(&path).unwrap().cases.into_iter().map(|case| case.case).collect();
             let before_cut = ends[1..].iter().filter(|end| end[cut].len() <= length).count();
             // At the very end of a case, results that were lost after it could have been its own.
             let doubtful = *table == "results.csv" && before_cut > 0 && ends[before_cut + 1][cut].len() > length;
             assert!(finished.is_subset(&names(&measured[..before_cut])), "{table} of {length} bytes: {finished:?}");
             assert!(finished.len() + usize::from(doubtful) >= before_cut, "{table} of {length} bytes: {finished:?}");
-            assert_eq!(read_all(&path), ends[finished.len()]);
+            if length % 7 == 0 {
+                assert_eq!(RunDirectory::open(&data.0, fixture::manifest()).unwrap().1, finished);
+                assert_eq!(read_all(&path), ends[finished.len()]);
+            }
         }
     }
 }
