@@ -1,4 +1,5 @@
-//! Where a run is written: `data/<device>/<date>-<experiment>/`, case by case, so that a stopped run loses no finished one.
+//! Where a run is written: `data/<device>/<date>-<experiment>/`, case by case, so that a stopped run loses no finished
+//! one.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};

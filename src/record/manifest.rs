@@ -1,7 +1,7 @@
 //! `manifest.toml`: what was run, on what, and the digests of the tables beside it.
 //!
-//! On disk a last table, `[digests]`, holds a digest of each other value by its dotted key, so that a changed one is named;
-//! `files` is left out, since the tables themselves tell what it has to say.
+//! On disk a last table, `[digests]`, holds a digest of each other value by its dotted key, so that a changed one is
+//! named; `files` is left out, since the tables themselves tell what it has to say.
 
 use std::collections::BTreeMap;
 

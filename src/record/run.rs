@@ -95,8 +95,8 @@ fn first(faults: Vec<Fault>) -> Error {
 
 /// The finished cases of a run under way or stopped, and how long each file is with them alone.
 ///
-/// Rows are appended case by case: its samples, its results, at last its own row in `cases.csv`. So the finished cases are
-/// the longest run of cases from the first whose rows are all there, and what follows them is left over.
+/// Rows are appended case by case: its samples, its results, at last its own row in `cases.csv`. So the finished cases
+/// are the longest run of cases from the first whose rows are all there, and what follows them is left over.
 pub(super) struct Finished {
     pub cases: Vec<Case>,
     pub results: Vec<ResultRow>,

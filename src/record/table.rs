@@ -21,8 +21,8 @@ pub trait Row: Sized {
     fn from_cells(cells: &mut Cells) -> Result<Self, Fault>;
 }
 
-/// Makes a struct a [`Row`]. The fields of its key, where it has one, stand in brackets. A field that is left out does not
-/// compile.
+/// Makes a struct a [`Row`]. The fields of its key, where it has one, stand in brackets. A field that is left out does
+/// not compile.
 macro_rules! row {
     ($file:literal, $row:ident: $([$($part:ident),*],)? $($field:ident),* $(,)?) => {
         impl Row for $row {
@@ -82,8 +82,8 @@ impl Table {
         Table { columns: R::COLUMNS, rows: rows.iter().map(Row::cells).collect() }
     }
 
-    /// Reads CSV that has exactly the columns of `R` and is written exactly as [`Table::to_csv`] writes it. `file` is only
-    /// for messages.
+    /// Reads CSV that has exactly the columns of `R` and is written exactly as [`Table::to_csv`] writes it. `file` is
+    /// only for messages.
     pub fn parse<R: Row>(csv: &[u8], file: &str) -> Result<Table, Fault> {
         let fault = |there: String, expected: &str| Fault::file(file, there, expected);
         std::str::from_utf8(csv).map_err(|error| {
@@ -132,7 +132,8 @@ impl Table {
         if faults.is_empty() { Ok(rows) } else { Err(faults) }
     }
 
-    /// LF line ends; quotes where a cell holds a comma, a quote or a line end. Without the header these are lines to append.
+    /// LF line ends; quotes where a cell holds a comma, a quote or a line end. Without the header these are lines to
+    /// append.
     pub fn to_csv(&self, header: bool) -> Vec<u8> {
         let columns = self.columns.iter().enumerate().map(|(j, name)| {
             // A null is written as nothing; an empty text would be written as two quotes.
@@ -150,8 +151,8 @@ impl Table {
     }
 }
 
-/// Bytes up to the end of each whole record, the header's first. A line end within quotes ends no record, and what follows
-/// the last end is half-written.
+/// Bytes up to the end of each whole record, the header's first. A line end within quotes ends no record, and what
+/// follows the last end is half-written.
 pub fn record_ends(csv: &[u8]) -> Vec<usize> {
     let mut quoted = false;
     let mut ends = Vec::new();
