@@ -4,6 +4,7 @@
 //!
 //! Modules import downwards only, in the order listed from the bottom.
 
+pub mod commands;
 pub mod device;
 pub mod error;
 pub mod measure;
