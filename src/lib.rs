@@ -4,7 +4,9 @@
 //!
 //! Modules import downwards only, in the order listed from the bottom.
 
+pub mod commands;
 pub mod error;
+pub mod figures;
 pub mod measure;
 pub mod philox;
 pub mod program;
