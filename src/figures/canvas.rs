@@ -1,7 +1,7 @@
 //! The surface that figures are drawn on: plotters' SVG backend, with this project's own font.
 //!
-//! A drawing is [`WIDTH`] pixels wide, made for 16 cm of paper: 100 px are one centimetre, 3.5 px one point. The backend
-//! knows whole numbers only, so it is given tenths of a pixel, and the picture's size is set back at the end.
+//! A drawing is [`WIDTH`] pixels wide, made for 16 cm of paper: 100 px are one centimetre, 3.5 px one point. The
+//! backend knows whole numbers only, so it is given tenths of a pixel, and the picture's size is set back at the end.
 
 use std::sync::OnceLock;
 

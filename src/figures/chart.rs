@@ -40,7 +40,7 @@ pub struct Chart {
 
 pub enum Vertical {
     Log(fn(f64) -> String),
-    /// Linear, from 0 (or the lowest value) to 1.
+    /// Linear, from 0 (or the lowest value, at least -1) to 1.
     Share,
 }
 
@@ -166,8 +166,7 @@ impl Chart {
             Vertical::Log(print) => Scale::log(values, print),
             Vertical::Share => {
                 let lowest = range(values).map_or(0.0, |(low, _)| low.min(0.0));
-                let step = if lowest > -1.0 { 0.2 } else { -lowest.floor() / 5.0 };
-                Scale::linear((lowest / step).floor() * step, 1.0, step, super::number::percent)
+                Scale::linear((lowest * 5.0).floor() / 5.0, 1.0, 0.2, super::number::percent)
             }
         }
     }

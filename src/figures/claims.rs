@@ -125,8 +125,8 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         return Picture::missing("it needs timed rows of the experiment `decode` on a hardware device");
     }
     let subtitle = format!(
-        "Grey: published, measured on another device; the band or dashed line repeats it. Colour: smallest to largest over \
-         the cases measured here on {}.",
+        "Grey: published, measured on another device; the band or dashed line repeats it. Colour: smallest to largest \
+         over the cases measured here on {}.",
         runs.iter().map(|run| select::device(run)).collect::<Vec<_>>().join("; ")
     );
     let mut notes = vec![

@@ -6,10 +6,11 @@ use super::{Picture, number, published, select, sweep};
 use crate::error::Result;
 use crate::record::directory::Run;
 
-/// `1 - gpu_busy_ns / wall_median_ns`; nothing where the device gave no busy time.
+/// `1 - gpu_busy_ns / wall_median_ns`; nothing where the device gave no busy time. No less than -1, where the
+/// instrumented run took more than twice the time.
 pub fn idle_share(entry: &Entry) -> Option<Interval> {
-    let busy = entry.row.gpu_busy_ns?;
-    let idle = |wall: f64| 1.0 - busy / wall;
+    let busy = entry.row.gpu_busy_ns.filter(|busy| busy.is_finite() && *busy > 0.0)?;
+    let idle = |wall: f64| (1.0 - busy / wall).max(-1.0);
     entry.wall().map(|wall| Interval { middle: idle(wall.middle), low: idle(wall.low), high: idle(wall.high) })
 }
 

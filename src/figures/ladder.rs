@@ -163,22 +163,21 @@ impl Ladder<'_> {
         canvas.text(((left + right) / 2.0, bottom + 62.0), "tokens/s", LABEL, INK, Align::Middle);
 
         let middle = |rung: &Rung| top + RUNG * (place(rung) as f64 + 0.5);
-        for (index, rung) in self.rungs.iter().enumerate() {
+        for (before, rung) in self.rungs.iter().zip(self.rungs.iter().skip(1)) {
+            let (start, end, y) = (x(before.rate.middle), x(rung.rate.middle), middle(rung));
+            let look = palette::look(&rung.entry.row.key);
+            canvas.line(&[(start, middle(before)), (start, y)], Stroke::solid(AXIS, 1.5));
+            canvas.line(&[(start, y), (end, y)], Stroke::solid(look.color, 9.0));
+        }
+        for rung in &self.rungs {
             let look = palette::look(&rung.entry.row.key);
             let (end, y) = (x(rung.rate.middle), middle(rung));
-            let before = index.checked_sub(1).map(|index| &self.rungs[index]);
-            let start = before.map_or(end, |before| x(before.rate.middle));
-            if let Some(before) = before {
-                canvas.line(&[(start, middle(before)), (start, y)], Stroke::solid(AXIS, 1.5));
-                canvas.line(&[(start, y), (end, y)], Stroke::solid(look.color, 18.0));
-            }
             canvas.line(&[(x(rung.rate.low), y), (x(rung.rate.high), y)], Stroke::solid(look.ink(), 3.0));
-            canvas.marker(look.marker, (end, y), 18.0, look.color, rung.entry.capped());
+            canvas.marker(look.marker, (end, y), 20.0, look.color, rung.entry.capped());
             rung.write(canvas, left + width, y);
             if rung.entry.row.key.arm != STEPWISE {
-                let name = look.label.as_str();
-                let at = (start.max(end) - text_width(name, NOTE)).max(left + 8.0);
-                canvas.text((at, y + 34.0), name, NOTE, look.ink(), Align::Start);
+                let name = (end.min(right - 8.0) - text_width(&look.label, NOTE)).max(left + 8.0);
+                canvas.text((name, y + 34.0), &look.label, NOTE, look.ink(), Align::Start);
             }
         }
     }

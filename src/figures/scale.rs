@@ -1,5 +1,8 @@
 //! Axes: from a value to a place, and where the ticks are.
 
+/// What a logarithmic axis makes room for; a value beyond is a damaged row, which must not stop the drawing.
+const PLAUSIBLE: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
+
 /// A tick; a minor one has no label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tick {
@@ -27,7 +30,8 @@ impl Scale {
     /// Holds every positive one of `values` with some room, and at least one decade. Decades are labelled; where there
     /// are few of them, their steps of 2 and 5 too.
     pub fn log(values: impl IntoIterator<Item = f64>, print: fn(f64) -> String) -> Scale {
-        let (mut low, mut high) = range(values.into_iter().filter(|value| *value > 0.0)).unwrap_or((1.0, 10.0));
+        let (mut low, mut high) =
+            range(values.into_iter().filter(|value| PLAUSIBLE.contains(value))).unwrap_or((1.0, 10.0));
         low /= 1.25;
         high *= 1.25;
         if high / low < 10.0 {
@@ -57,11 +61,13 @@ impl Scale {
         Scale { low: low / room, high: high * room, log: true, ticks }
     }
 
+    /// Where a value stands, from 0 to 1; at an end where it lies beyond.
     pub fn at(&self, value: f64) -> f64 {
-        match self.log {
+        let place = match self.log {
             true => (value / self.low).ln() / (self.high / self.low).ln(),
             false => (value - self.low) / (self.high - self.low),
-        }
+        };
+        place.clamp(0.0, 1.0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which rows a figure draws.
 //!
 //! Of each device the latest complete run of an experiment (a partial one where there is none); of each run the cases'
-//! first replicas. Rows whose gate failed are counted, never drawn. Devices are kept apart: nothing here joins two runs.
+//! first replicas. Rows whose gate failed are counted, never drawn. Devices are kept apart: nothing joins two runs.
 
 use std::collections::BTreeMap;
 
@@ -21,16 +21,21 @@ impl Entry<'_> {
         !self.row.cap.is_empty()
     }
 
-    /// Units per second, and the interval of it that the wall time's interval gives.
+    /// Units per second, and the interval of it that the wall time's interval gives; nothing where no unit was made.
     pub fn rate(&self) -> Option<Interval> {
         let per_s = |wall_ns: f64| self.row.units as f64 / wall_ns * 1e9;
-        self.wall().map(|wall| Interval { middle: per_s(wall.middle), low: per_s(wall.high), high: per_s(wall.low) })
+        self.wall().filter(|_| self.row.units > 0).map(|wall| Interval {
+            middle: per_s(wall.middle),
+            low: per_s(wall.high),
+            high: per_s(wall.low),
+        })
     }
 
-    /// Wall time in nanoseconds; nothing where it is not positive.
+    /// Wall time in nanoseconds; nothing where no clock could have read it (less than 1 ns, more than 30 years).
     pub fn wall(&self) -> Option<Interval> {
-        let middle = self.row.wall_median_ns.filter(|wall| wall.is_finite() && *wall > 0.0)?;
-        let bound = |value: Option<f64>| value.filter(|wall| wall.is_finite() && *wall > 0.0).unwrap_or(middle);
+        let plausible = |wall: &f64| (1.0..1e18).contains(wall);
+        let middle = self.row.wall_median_ns.filter(plausible)?;
+        let bound = |value: Option<f64>| value.filter(plausible).unwrap_or(middle);
         Some(Interval { middle, low: bound(self.row.wall_low_ns), high: bound(self.row.wall_high_ns) })
     }
 }

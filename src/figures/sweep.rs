@@ -47,7 +47,7 @@ pub fn groups<'a>(runs: &[&'a Run], x: Parameter, y: impl Fn(&Entry<'a>) -> Opti
 
 fn curves(drawn: &[(Entry, Interval)], x: Parameter) -> Vec<Curve> {
     let mut curves: BTreeMap<(usize, String), Curve> = BTreeMap::new();
-    for (entry, y) in drawn {
+    for (entry, y) in drawn.iter().filter(|(entry, _)| x.1(entry.case) > 0) {
         let look = palette::look(&entry.row.key);
         let curve = curves.entry((look.rank, look.label.clone())).or_insert(Curve { look, points: Vec::new() });
         curve.points.push(Point { x: f64::from(x.1(entry.case)), y: *y, capped: entry.capped() });
