@@ -7,6 +7,7 @@
 pub mod commands;
 pub mod device;
 pub mod error;
+pub mod figures;
 pub mod measure;
 pub mod philox;
 pub mod program;

@@ -1,4 +1,5 @@
 //! The command line: one file per verb.
 
 pub mod compare;
+pub mod figures;
 pub mod verify;
