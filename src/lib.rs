@@ -4,8 +4,10 @@
 //!
 //! Modules import downwards only, in the order listed from the bottom.
 
+pub mod commands;
 pub mod error;
 pub mod measure;
+pub mod paper;
 pub mod philox;
 pub mod program;
 pub mod record;
