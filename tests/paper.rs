@@ -11,16 +11,18 @@ use onedispatch::paper::ledger::{Cell, Ledger, Number};
 use onedispatch::paper::print::Print;
 use onedispatch::paper::world::Files;
 use onedispatch::paper::{build, prose, read_sources, survey, world};
+use onedispatch::record::directory::Run;
+use onedispatch::record::rows::ResultRow;
 
 const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const FIGURES: [&str; 6] = ["throughput-width", "ladder", "idle-share", "throughput-length", "bound", "claims"];
 
-/// The paper's own sources, with stand-ins for the figures, which are drawn from other data.
+/// The paper's own sources, with stand-ins for figures that are not there.
 fn sources() -> Files {
     let mut files = read_sources(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
     for name in FIGURES {
         let svg = r##"<svg xmlns="http://www.w3.org/2000/svg" width="1600" height="800"><rect width="1600" height="800" fill="#ddd"/></svg>"##;
-        files.insert(format!("figures/{name}.svg"), svg.as_bytes().to_vec());
+        files.entry(format!("figures/{name}.svg")).or_insert_with(|| svg.as_bytes().to_vec());
     }
     files
 }
@@ -63,6 +65,70 @@ fn the_ledger_holds_what_the_paper_prints_and_no_more() {
     assert_eq!(all.faults(&kept, "numbers.toml"), Vec::<String>::new());
 }
 
+/// The verdict on a claim, for a device of these runs.
+fn verdict(runs: &[Run], device: &str, claim: &str) -> String {
+    survey::ledger(runs, DIGEST).number[&format!("{device}.claim.{claim}.verdict")].printed.clone()
+}
+
+#[test]
+fn verdicts_follow_the_rule() {
+    let mut runs = synthetic::runs();
+    // The synthetic fused kernel is fast at D = 32 and slower than stepwise from D = 128 on, and always beats `wait-each`.
+    for (claim, expected) in [
+        ("c2", "holds only against a weak baseline"),
+        ("c3", "does not hold here"),
+        ("c5", "holds"),
+        ("c6", "not measured here"),
+        ("c9", "holds only against a weak baseline"),
+    ] {
+        assert_eq!(verdict(&runs, "nvidia-h200", claim), expected, "{claim}");
+    }
+    assert_eq!(verdict(&runs, "llvmpipe", "c5"), "not measured here", "a software device takes no part");
+
+    let row = |runs: &mut Vec<Run>, case: &str, arm: &str, policy: &str, change: fn(&mut ResultRow)| {
+        let run = runs.iter_mut().find(|run| run.path.ends_with("nvidia-h200/2030-01-01-decode")).unwrap();
+        let is = |row: &&mut ResultRow| row.key.case == case && row.key.arm == arm && row.key.policy == policy;
+        change(run.results.iter_mut().find(is).unwrap());
+    };
+    row(&mut runs, "d32-l1-t64", "fused-workgroup", "one-submit", |row| {
+        (row.units_per_s, row.wall_low_ns) = (Some(16_400.0), Some(64.0 / 16_400.0 * 1e9));
+    });
+    assert_eq!(verdict(&runs, "nvidia-h200", "c5"), "does not hold here");
+    row(&mut runs, "d64-l1-t64", "fused-workgroup", "one-submit", |row| {
+        (row.units_per_s, row.wall_median_ns, row.gate) = (None, None, "fail".to_owned());
+    });
+    assert_eq!(verdict(&runs, "nvidia-h200", "c9"), "does not hold here", "a failed gate is no case less");
+    row(&mut runs, "d512-l4-t64", "stepwise", "wait-each", |row| row.gate_error = Some(2.9e-6));
+    assert_eq!(verdict(&runs, "nvidia-h200", "c12"), "does not hold here", "another row has a larger error");
+
+    runs.retain(|run| run.manifest.experiment != "decode");
+    assert_eq!(verdict(&runs, "nvidia-h200", "c3"), "not measured here");
+}
+
+#[test]
+fn a_quick_run_supports_no_claim() {
+    let mut runs = synthetic::runs();
+    for run in &mut runs {
+        run.manifest.spec += "quick = true\n";
+    }
+    let ledger = survey::ledger(&runs, DIGEST);
+    assert_eq!(ledger.number["nvidia-h200.claim.c3.verdict"].printed, "not measured here");
+    assert!(ledger.number["nvidia-h200.claim.c12.strong.max"].value > Some(0.0), "its outputs count");
+}
+
+#[test]
+fn the_newest_whole_run_is_taken() {
+    let mut runs = synthetic::runs();
+    let mut partial = synthetic::runs().pop().unwrap();
+    partial.path = PathBuf::from("data/nvidia-h200/2030-01-02-controls");
+    partial.manifest.complete = false;
+    partial.manifest.date = "2030-01-02".to_owned();
+    runs.push(partial);
+    assert_eq!(survey::ledger(&runs, DIGEST).number["nvidia-h200.controls.date"].printed, "2030-01-01");
+    runs.last_mut().unwrap().manifest.complete = true;
+    assert_eq!(survey::ledger(&runs, DIGEST).number["nvidia-h200.controls.date"].printed, "2030-01-02");
+}
+
 #[test]
 fn a_changed_number_is_named() {
     let built = build(sources(), &synthetic::runs(), DIGEST).unwrap();
@@ -103,16 +169,19 @@ fn a_changed_pdf_is_named() {
 #[test]
 fn a_number_that_the_ledger_does_not_have_stops_the_paper() {
     let threats = "#import \"lib.typ\": *\n= Threats\nAbout #n(\"nvidia-h200.decode.no-such-number\").\n";
-    let fault = message(build(with(sources(), "paper/threats.typ", threats), &synthetic::runs(), DIGEST).err().unwrap());
+    let fault =
+        message(build(with(sources(), "paper/threats.typ", threats), &synthetic::runs(), DIGEST).err().unwrap());
     assert!(fault.contains("nvidia-h200.decode.no-such-number") && fault.contains("paper/threats.typ:3"), "{fault}");
 }
 
 #[test]
 fn a_fault_in_the_source_is_named_by_file_and_line() {
     let threats = "#import \"lib.typ\": *\n\n= Threats\n\nAs #undefined-name says.\n";
-    let fault = message(build(with(sources(), "paper/threats.typ", threats), &synthetic::runs(), DIGEST).err().unwrap());
+    let fault =
+        message(build(with(sources(), "paper/threats.typ", threats), &synthetic::runs(), DIGEST).err().unwrap());
     assert!(fault.starts_with("paper/threats.typ:5: unknown variable: undefined-name"), "{fault}");
-    let fault = message(world::compile(&with(Files::new(), "main.typ", "#image(\"gone.svg\")"), "main.typ").err().unwrap());
+    let fault =
+        message(world::compile(&with(Files::new(), "main.typ", "#image(\"gone.svg\")"), "main.typ").err().unwrap());
     assert!(fault.starts_with("main.typ:1: file not found"), "{fault}");
 }
 
@@ -131,8 +200,11 @@ fn a_bare_number_in_the_results_is_named() {
         ("About #\"99\" in all.", "\"99"),
     ] {
         let faults = bare(text);
-        assert!(faults.len() >= 1, "{text}");
-        assert!(faults[0].starts_with("paper/results-c3.typ:") && faults[0].contains(word.trim_matches('"')), "{faults:?}");
+        assert!(!faults.is_empty(), "{text}");
+        assert!(
+            faults[0].starts_with("paper/results-c3.typ:") && faults[0].contains(word.trim_matches('"')),
+            "{faults:?}"
+        );
     }
     assert!(bare("Up to\n4.5x faster.")[0].starts_with("paper/results-c3.typ:2:"));
     let fine = "== C3: f32 on an H200\nGPT-2 gives #n(\"a.d32-l1.b\") (@fig-2) // 17\n#v(3pt) <tab-1> of #text(9pt)[claims C1–C6]";
@@ -144,7 +216,8 @@ fn a_bare_number_in_the_results_is_named() {
 #[test]
 fn an_interval_gives_three_entries_with_one_source() {
     let mut ledger = Ledger::default();
-    let cell = Cell::new("nvidia-h200/2030-01-01-decode/results.csv", "d32-l1-t64 stepwise one-submit 0", "units_per_s");
+    let cell =
+        Cell::new("nvidia-h200/2030-01-01-decode/results.csv", "d32-l1-t64 stepwise one-submit 0", "units_per_s");
     ledger.add("a", &Number::cell(78214.5, cell).within(77000.25, 79000.0, "units / wall"), Print::Significant);
     insta::assert_snapshot!(ledger.to_toml());
 }

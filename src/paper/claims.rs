@@ -62,10 +62,16 @@ impl Claim {
     pub fn rule(&self) -> &'static str {
         match self.test {
             Test::Idle => "share of wall time in which no dispatch ran, at least the published share",
-            Test::RoundTrips => "waits of the host in a generation of the four-layer cases, at least the published count",
-            Test::Speedup(_) => "tokens per second of the fused arm over those of the baseline, at least the published low end",
+            Test::RoundTrips => {
+                "waits of the host in a generation of the four-layer cases, at least the published count"
+            }
+            Test::Speedup(_) => {
+                "tokens per second of the fused arm over those of the baseline, at least the published low end"
+            }
             Test::Throughput(_) => "tokens per second, at least the published value; no baseline takes part",
-            Test::Error => "largest error of any row of the device, at most the published value; no baseline takes part",
+            Test::Error => {
+                "largest error of any row of the device, at most the published value; no baseline takes part"
+            }
             Test::NotMeasured(reason) => reason,
         }
     }
@@ -167,7 +173,7 @@ pub fn add_verdicts<'a>(ledger: &mut Ledger, slug: &str, decode: Option<&Experim
             super::survey::add_range(ledger, &format!("{key}.{baseline}"), &numbers, claim.print);
             let reached = numbers.iter().filter(|(_, number)| claim.reached_by(number)).count() as f64;
             let cells: Vec<Cell> = numbers.iter().flat_map(|(_, number)| number.cells.clone()).collect();
-            let formula = format!("cases that reach {} by the rule of {}", claim.print.show(claim.low), claim.id);
+            let formula = format!("cases that reach {} by the rule of {}", claim.print.short(claim.low), claim.id);
             let reached = Number::derived(reached, formula, cells.clone());
             ledger.add(&format!("{key}.{baseline}.reached"), &reached, Print::Count);
             let cases = Number::derived(values.len() as f64, "published cases", cells);

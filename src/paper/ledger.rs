@@ -103,7 +103,8 @@ impl Ledger {
         self.number.insert(key.to_owned(), entry(number.value, &number.formula));
         if let Some(interval) = &number.interval {
             self.number.insert(format!("{key}.low"), entry(interval.low, &format!("low end of {}", interval.formula)));
-            self.number.insert(format!("{key}.high"), entry(interval.high, &format!("high end of {}", interval.formula)));
+            self.number
+                .insert(format!("{key}.high"), entry(interval.high, &format!("high end of {}", interval.formula)));
         }
     }
 
@@ -145,7 +146,8 @@ impl Ledger {
             }
             let _ = writeln!(text, "formula = {}\ncells = [", quoted(&entry.formula));
             for cell in &entry.cells {
-                let name = if cell.name.is_empty() { String::new() } else { format!("name = {}, ", quoted(&cell.name)) };
+                let name =
+                    if cell.name.is_empty() { String::new() } else { format!("name = {}, ", quoted(&cell.name)) };
                 let [file, row, column] = [&cell.file, &cell.row, &cell.column].map(|part| quoted(part));
                 let _ = writeln!(text, "    {{ {name}file = {file}, row = {row}, column = {column} }},");
             }

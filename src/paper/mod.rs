@@ -8,6 +8,7 @@ use ledger::Ledger;
 use world::Files;
 
 pub mod claims;
+pub mod controls;
 pub mod ledger;
 pub mod print;
 pub mod prose;
@@ -50,8 +51,7 @@ pub fn build(mut sources: Files, runs: &[Run], root_digest: &str) -> Result<Buil
 /// An input error where a directory or a file is there and cannot be read.
 pub fn read_sources(root: &Path) -> Result<Files> {
     let mut files = Files::new();
-    for (directory, kinds) in
-        [("paper", &["typ", "yml", "bib"][..]), ("figures", &["svg"]), ("fonts", &["ttf", "otf"])]
+    for (directory, kinds) in [("paper", &["typ", "yml", "bib"][..]), ("figures", &["svg"]), ("fonts", &["ttf", "otf"])]
     {
         let path = root.join(directory);
         let entries = match std::fs::read_dir(&path) {

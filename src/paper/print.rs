@@ -7,7 +7,7 @@ pub enum Print {
     Count,
     /// Three significant digits, thousands separated: `78,200`, `42.3`, `0.912`.
     Significant,
-    /// A share with one decimal: `92.0%`.
+    /// A share with one decimal, or two significant digits below one per cent: `92.0%`, `0.13%`.
     Percent,
     /// Two significant digits and a power of ten: `3.0 × 10⁻⁶`.
     Power,
@@ -21,8 +21,7 @@ impl Print {
         match self {
             Print::Count => thousands(value.round()),
             Print::Significant => significant(value),
-            // Adding zero turns a rounded -0.0 into 0.0.
-            Print::Percent => format!("{:.1}%", (value * 1000.0).round() / 10.0 + 0.0).replace('-', "−"),
+            Print::Percent => percent(value * 100.0),
             Print::Power => power(value),
         }
     }
@@ -37,11 +36,24 @@ impl Print {
     }
 }
 
+fn percent(percents: f64) -> String {
+    let decimals = match percents.abs() {
+        0.0 => 0,
+        small if small < 0.995 => (1.0 - small.log10().floor()) as usize,
+        _ => 1,
+    };
+    format!("{percents:.decimals$}%").replace('-', "−")
+}
+
 fn significant(value: f64) -> String {
     // The exponent after rounding: 9.996 has three digits as 10.0, not as 9.99 or 10.00.
     let rounded: f64 = format!("{value:.2e}").parse().unwrap_or(value);
     let exponent = if rounded == 0.0 { 0 } else { rounded.abs().log10().floor() as i32 };
-    if exponent >= 2 { thousands(rounded) } else { format!("{rounded:.*}", (2 - exponent) as usize).replace('-', "−") }
+    if exponent >= 2 {
+        thousands(rounded)
+    } else {
+        format!("{rounded:.*}", (2 - exponent) as usize).replace('-', "−")
+    }
 }
 
 fn thousands(whole: f64) -> String {
@@ -87,10 +99,12 @@ mod tests {
         assert_eq!(Print::Significant.show(0.09124), "0.0912");
         assert_eq!(Print::Significant.show(0.0), "0.00");
         assert_eq!(Print::Percent.show(0.91849), "91.8%");
-        assert_eq!(Print::Percent.show(-0.00001), "0.0%");
+        assert_eq!(Print::Percent.show(0.00126), "0.13%");
+        assert_eq!(Print::Percent.show(0.00996), "1.0%");
+        assert_eq!(Print::Percent.show(0.0), "0%");
         assert_eq!(Print::Percent.show(-0.021), "−2.1%");
         assert_eq!(Print::Power.show(3e-6), "3.0\u{a0}×\u{a0}10⁻⁶");
-        assert_eq!(Print::Power.show(1.25e-10), "1.2\u{a0}×\u{a0}10⁻¹⁰");
+        assert_eq!(Print::Power.show(1.3e-10), "1.3\u{a0}×\u{a0}10⁻¹⁰");
         assert_eq!(Print::Power.show(0.0), "0");
         assert_eq!([66.0, 13.5].map(|value| Print::Significant.short(value)), ["66", "13.5"]);
         assert_eq!(Print::Percent.short(0.92), "92%");

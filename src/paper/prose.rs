@@ -6,8 +6,28 @@ use super::world::Files;
 
 /// Names that hold digits and are no measurements.
 const NAMES: &[&str] = &[
-    "C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "C11", "C12", "GPT-2", "f16", "f32", "f64", "SHA-256",
-    "Philox4x32-10", "H100", "H200", "M2", "T4",
+    "C1",
+    "C2",
+    "C3",
+    "C4",
+    "C5",
+    "C6",
+    "C7",
+    "C8",
+    "C9",
+    "C10",
+    "C11",
+    "C12",
+    "GPT-2",
+    "f16",
+    "f32",
+    "f64",
+    "SHA-256",
+    "Philox4x32-10",
+    "H100",
+    "H200",
+    "M2",
+    "T4",
 ];
 
 /// A line `file:line: ...` for each bare number in the text of `paper/results*.typ`.
@@ -38,7 +58,9 @@ fn visit(node: &LinkedNode, source: &Source, path: &str, faults: &mut Vec<String
             let named = NAMES.contains(&word);
             if word.contains(|letter: char| letter.is_ascii_digit()) && !named {
                 let line = source.lines().byte_to_line(node.offset() + start).unwrap_or_default() + 1;
-                faults.push(format!("{path}:{line}: `{word}` is a bare number; take it from the ledger with #n(\"key\")"));
+                faults.push(format!(
+                    "{path}:{line}: `{word}` is a bare number; take it from the ledger with #n(\"key\")"
+                ));
             }
         }
     }

@@ -123,7 +123,7 @@ pub const CLAIMS: &[Claim] = &[
     },
     Claim {
         id: "C12",
-        wording: "the largest error against f64 is 3.0e-6",
+        wording: "the largest error against f64 is 3.0\u{a0}×\u{a0}10⁻⁶",
         low: 3.0e-6,
         high: 3.0e-6,
         print: Print::Power,

@@ -34,6 +34,12 @@ pub fn file(run: &Run, name: &str) -> String {
     format!("{}/{}/{name}", part(run.path.parent()), part(Some(&run.path)))
 }
 
+/// The one with the largest rate, among those that have one.
+pub fn fastest<'a>(arms: impl Iterator<Item = Measured<'a>>) -> Option<Measured<'a>> {
+    let rate = |measured: &Measured| measured.row.units_per_s.unwrap_or(f64::NEG_INFINITY);
+    arms.filter(|measured| measured.row.units_per_s.is_some()).max_by(|a, b| rate(a).total_cmp(&rate(b)))
+}
+
 impl<'a> Measured<'a> {
     /// `wait-each` and its like for stepwise arms, else the arm's name.
     pub fn label(&self) -> String {
@@ -65,6 +71,14 @@ impl<'a> Measured<'a> {
         let (low, high) = (row.wall_low_ns?, row.wall_high_ns?);
         let per_s = |ns: f64| row.units as f64 / ns * 1e9;
         Some(number.within(per_s(high), per_s(low), "units / {wall_high_ns, wall_low_ns} * 1e9"))
+    }
+
+    /// Billions of units per second.
+    pub fn g_units_per_s(&self) -> Option<Number> {
+        let rate = self.units_per_s()?;
+        let number = Number::derived(rate.value / 1e9, "units_per_s / 1e9", rate.cells);
+        let ends = rate.interval?;
+        Some(number.within(ends.low / 1e9, ends.high / 1e9, "units / {wall_high_ns, wall_low_ns}"))
     }
 
     pub fn us_per_unit(&self) -> Option<Number> {

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::claims;
+use super::controls::{add_controls, add_repeatability};
 use super::ledger::{Cell, Ledger, Number};
 use super::print::Print;
-use super::quantities::{Ceilings, Measured, file};
-use crate::measure::statistics::{indistinguishable, noise_factor};
+use super::quantities::{Ceilings, Measured, fastest, file};
+use crate::measure::statistics::indistinguishable;
 use crate::program::Policy;
 use crate::record::directory::Run;
 use crate::record::rows::Case;
@@ -57,11 +58,6 @@ impl<'a> Experiment<'a> {
     }
 }
 
-fn fastest<'a>(arms: impl Iterator<Item = Measured<'a>>) -> Option<Measured<'a>> {
-    let rate = |measured: &Measured| measured.row.units_per_s.unwrap_or(f64::NEG_INFINITY);
-    arms.filter(|measured| measured.row.units_per_s.is_some()).max_by(|a, b| rate(a).total_cmp(&rate(b)))
-}
-
 /// The whole ledger: `root_digest` is that of all of `data/`.
 pub fn ledger(runs: &[Run], root_digest: &str) -> Ledger {
     let mut ledger = Ledger::default();
@@ -87,9 +83,27 @@ fn add_totals(ledger: &mut Ledger, runs: &[Run], root_digest: &str) {
     count("runs", "*/*/manifest.toml", "file", "count", runs.len());
     count("rows", "*/*/results.csv", "case", "count", rows().count());
     count("samples", "*/*/samples.csv", "wall_ns", "count", runs.iter().map(|run| run.samples.len()).sum());
-    count("failed", "*/*/results.csv", "gate", "count where gate = fail", rows().filter(|row| row.gate != "pass").count());
-    count("capped", "*/*/results.csv", "cap", "count where not empty", rows().filter(|row| !row.cap.is_empty()).count());
-    count("untimed", "*/*/results.csv", "reason", "count where not empty", rows().filter(|row| !row.reason.is_empty()).count());
+    count(
+        "failed",
+        "*/*/results.csv",
+        "gate",
+        "count where gate = fail",
+        rows().filter(|row| row.gate != "pass").count(),
+    );
+    count(
+        "capped",
+        "*/*/results.csv",
+        "cap",
+        "count where not empty",
+        rows().filter(|row| !row.cap.is_empty()).count(),
+    );
+    count(
+        "untimed",
+        "*/*/results.csv",
+        "reason",
+        "count where not empty",
+        rows().filter(|row| !row.reason.is_empty()).count(),
+    );
     ledger.add_words("data.root", root_digest, "sha256", vec![Cell::new(".", "all", "all")]);
 }
 
@@ -108,7 +122,9 @@ fn add_device(ledger: &mut Ledger, slug: &str, runs: &[&Run]) {
     ] {
         ledger.add_cell(&format!("{slug}.device.{name}"), text, Cell::new(&source, "device", name));
     }
-    for (name, value) in [("subgroup_min_size", device.subgroup_min_size), ("subgroup_max_size", device.subgroup_max_size)] {
+    for (name, value) in
+        [("subgroup_min_size", device.subgroup_min_size), ("subgroup_max_size", device.subgroup_max_size)]
+    {
         let number = Number::cell(f64::from(value), Cell::new(&source, "device", name));
         ledger.add(&format!("{slug}.device.{name}"), &number, Print::Count);
     }
@@ -140,70 +156,6 @@ fn newest<'a>(runs: &[&'a Run]) -> Vec<Experiment<'a>> {
         }
     }
     chosen.into_values().map(|run| Experiment { run }).collect()
-}
-
-/// `<device>.control.*`: what an empty dispatch costs and the ceilings, whatever run they were measured in.
-fn add_controls<'a>(ledger: &mut Ledger, slug: &str, rows: &[Measured<'a>]) -> Ceilings<'a> {
-    let mut ceilings = Ceilings::default();
-    for measured in rows.iter().filter(|measured| measured.case.workload == "control" && measured.row.key.replica == 0) {
-        let key = format!("{slug}.control.{}", measured.row.key.arm);
-        let Some(per_s) = measured.units_per_s() else { continue };
-        let scaled = |power: f64, name: &str| {
-            let mut number = Number::derived(per_s.value / power, format!("units_per_s / {name}"), per_s.cells.clone());
-            number.interval = per_s.interval.clone().map(|mut interval| {
-                (interval.low, interval.high) = (interval.low / power, interval.high / power);
-                interval.formula += &format!(" / {name}");
-                interval
-            });
-            number
-        };
-        match measured.row.unit.as_str() {
-            "dispatch" => {
-                if let Some(number) = measured.us_per_unit() {
-                    ledger.add(&format!("{key}.{}.us", measured.row.key.policy), &number, Print::Significant);
-                }
-            }
-            "byte" => {
-                ledger.add(&format!("{key}.gb_per_s"), &scaled(1e9, "1e9"), Print::Significant);
-                ceilings.bytes = fastest(ceilings.bytes.into_iter().chain([*measured]));
-            }
-            _ => {
-                ledger.add(&format!("{key}.g_per_s"), &scaled(1e9, "1e9"), Print::Significant);
-                ceilings.multiply_adds = fastest(ceilings.multiply_adds.into_iter().chain([*measured]));
-            }
-        }
-    }
-    ceilings
-}
-
-/// `<device>.aa.*`: how far two entries of the same arm in the same run differ. Returns the largest factor.
-fn add_repeatability(ledger: &mut Ledger, slug: &str, rows: &[Measured]) -> f64 {
-    let mut spreads = Vec::new();
-    for second in rows.iter().filter(|measured| measured.row.key.replica == 1) {
-        let first = rows.iter().find(|first| {
-            let (a, b) = (&first.row.key, &second.row.key);
-            std::ptr::eq(first.run, second.run)
-                && (&a.case, &a.arm, &a.policy, a.replica) == (&b.case, &b.arm, &b.policy, 0)
-        });
-        spreads.extend(first.and_then(|first| second.speedup_over(first)));
-    }
-    let off = |ratio: &Number| (ratio.value - 1.0).abs();
-    spreads.sort_by(|a, b| off(a).total_cmp(&off(b)));
-    for (key, ratio) in [("median", spreads.get(spreads.len() / 2)), ("max", spreads.last())] {
-        if let Some(ratio) = ratio {
-            let number = Number::derived(off(ratio), format!("{key} over A/A pairs of abs(a / b - 1)"), ratio.cells.clone());
-            ledger.add(&format!("{slug}.aa.{key}"), &number, Print::Percent);
-        }
-    }
-    let pairs = Cell::new(format!("{slug}/*/results.csv"), "replica 1", "units_per_s");
-    let count = Number::derived(spreads.len() as f64, "count", vec![pairs]);
-    ledger.add(&format!("{slug}.aa.pairs"), &count, Print::Count);
-    let noise = |ratio: &Number| noise_factor(&ratio.as_interval());
-    let Some(widest) = spreads.iter().max_by(|a, b| noise(a).total_cmp(&noise(b))) else { return 1.0 };
-    let formula = "largest over A/A pairs of the end of the 95% interval of a / b that is farther from 1, counted upwards";
-    let number = Number::derived(noise(widest), formula, widest.cells.clone());
-    ledger.add(&format!("{slug}.aa.noise"), &number, Print::Significant);
-    number.value
 }
 
 /// Numbers that vary over the cases of an experiment, by `<arm>.<quantity>`.
@@ -238,12 +190,11 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, experiment: &Experiment, ceil
             [("fastest-stepwise", experiment.fastest_stepwise(case)), ("fastest", fastest(arms.iter().copied()))]
         {
             if let Some(arm) = arm {
-                ledger.add_words(
-                    &format!("{base}.{}.{name}", case.case),
-                    arm.label(),
-                    "arm of the largest units_per_s",
-                    vec![arm.cell("units_per_s")],
-                );
+                let key = format!("{base}.{}.{name}", case.case);
+                let which = "arm of the largest units_per_s";
+                ledger.add_words(&key, arm.label(), which, vec![arm.cell("units_per_s")]);
+                let rate = arm.units_per_s().into_iter();
+                rate.for_each(|rate| ledger.add(&format!("{key}.tokens_per_s"), &rate, Print::Significant));
             }
         }
         // Arms that were cut to fewer tokens do less of the same work.
@@ -254,7 +205,9 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, experiment: &Experiment, ceil
     for (name, (print, numbers)) in &series {
         let numbers: Vec<(&Case, &Number)> = numbers.iter().map(|(case, number)| (*case, number)).collect();
         let ends = extremes(&numbers);
-        for (end, formula, extreme) in [("min", "smallest", ends.map(|ends| ends.0)), ("max", "largest", ends.map(|ends| ends.1))] {
+        for (end, formula, extreme) in
+            [("min", "smallest", ends.map(|ends| ends.0)), ("max", "largest", ends.map(|ends| ends.1))]
+        {
             if let Some((case, number)) = extreme {
                 add_extreme(ledger, &format!("{base}.{end}.{name}"), formula, case, number, *print);
             }
@@ -356,7 +309,9 @@ fn add_extreme(ledger: &mut Ledger, key: &str, which: &str, case: &Case, number:
     let formula = format!("{which} over cases of {}", number.formula);
     ledger.add(key, &Number { formula: formula.clone(), ..number.clone() }, print);
     let words = match case.workload.as_str() {
-        "decode" => format!("D = {}, L = {}, T = {}", case.n_embd, case.n_layer, case.new_tokens),
+        "decode" => {
+            format!("D\u{a0}=\u{a0}{}, L\u{a0}=\u{a0}{}, T\u{a0}=\u{a0}{}", case.n_embd, case.n_layer, case.new_tokens)
+        }
         _ => case.case.clone(),
     };
     ledger.add_words(&format!("{key}.case"), words, format!("case of the {formula}"), number.cells.clone());
@@ -371,8 +326,9 @@ fn add_wins(ledger: &mut Ledger, key: &str, numbers: &[(&Case, &Number)], noise:
         counts[place] += 1;
         counts
     });
-    for ((name, where_), count) in [("faster", "above"), ("slower", "below"), ("level", "within")].into_iter().zip(counts) {
-        let formula = format!("cases whose 95% interval of a / b lies {where_} the A/A noise");
+    for ((name, side), count) in [("faster", "above"), ("slower", "below"), ("level", "within")].into_iter().zip(counts)
+    {
+        let formula = format!("cases whose 95% interval of a / b lies {side} the A/A noise");
         ledger.add(&format!("{key}.{name}"), &Number::derived(f64::from(count), formula, cells.clone()), Print::Count);
     }
 }
