@@ -1,6 +1,6 @@
 //! The paper: its numbers come from the ledger, it compiles to the same bytes each time, and what is wrong is named.
 
-mod synthetic;
+mod paper_runs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,8 +45,8 @@ fn message(error: Error) -> String {
 
 #[test]
 fn two_builds_are_the_same_bytes_and_pass_the_check() {
-    let built = build(sources(), &synthetic::runs(), DIGEST).unwrap();
-    let again = build(sources(), &synthetic::runs(), DIGEST).unwrap();
+    let built = build(sources(), &paper_runs::runs(), DIGEST).unwrap();
+    let again = build(sources(), &paper_runs::runs(), DIGEST).unwrap();
     assert!(built.pdf.starts_with(b"%PDF-"));
     assert!(built.pdf == again.pdf);
     assert_eq!(built.numbers.to_toml(), again.numbers.to_toml());
@@ -58,8 +58,8 @@ fn two_builds_are_the_same_bytes_and_pass_the_check() {
 
 #[test]
 fn the_ledger_holds_what_the_paper_prints_and_no_more() {
-    let all = survey::ledger(&synthetic::runs(), DIGEST);
-    let kept = build(sources(), &synthetic::runs(), DIGEST).unwrap().numbers;
+    let all = survey::ledger(&paper_runs::runs(), DIGEST);
+    let kept = build(sources(), &paper_runs::runs(), DIGEST).unwrap().numbers;
     assert!(kept.number.contains_key("nvidia-h200.claim.c3.verdict"));
     assert!(kept.number.len() < all.number.len());
     assert_eq!(all.faults(&kept, "numbers.toml"), Vec::<String>::new());
@@ -72,7 +72,7 @@ fn verdict(runs: &[Run], device: &str, claim: &str) -> String {
 
 #[test]
 fn verdicts_follow_the_rule() {
-    let mut runs = synthetic::runs();
+    let mut runs = paper_runs::runs();
     // The synthetic fused kernel is fast at D = 32 and slower than stepwise from D = 128 on, and always beats `wait-each`.
     for (claim, expected) in [
         ("c2", "holds only against a weak baseline"),
@@ -107,7 +107,7 @@ fn verdicts_follow_the_rule() {
 
 #[test]
 fn a_quick_run_supports_no_claim() {
-    let mut runs = synthetic::runs();
+    let mut runs = paper_runs::runs();
     for run in &mut runs {
         run.manifest.spec += "quick = true\n";
     }
@@ -118,8 +118,8 @@ fn a_quick_run_supports_no_claim() {
 
 #[test]
 fn the_newest_whole_run_is_taken() {
-    let mut runs = synthetic::runs();
-    let mut partial = synthetic::runs().pop().unwrap();
+    let mut runs = paper_runs::runs();
+    let mut partial = paper_runs::runs().pop().unwrap();
     partial.path = PathBuf::from("data/nvidia-h200/2030-01-02-controls");
     partial.manifest.complete = false;
     partial.manifest.date = "2030-01-02".to_owned();
@@ -131,7 +131,7 @@ fn the_newest_whole_run_is_taken() {
 
 #[test]
 fn a_changed_number_is_named() {
-    let built = build(sources(), &synthetic::runs(), DIGEST).unwrap();
+    let built = build(sources(), &paper_runs::runs(), DIGEST).unwrap();
     let out = folder("changed");
     command::write(&built, &out).unwrap();
     let key = "nvidia-h200.decode.d64-l4-t64.wait-each.waits";
@@ -148,7 +148,7 @@ fn a_changed_number_is_named() {
 
 #[test]
 fn a_changed_cell_shows_in_the_numbers_it_feeds() {
-    let mut runs = synthetic::runs();
+    let mut runs = paper_runs::runs();
     let committed = survey::ledger(&runs, DIGEST);
     let run = runs.iter_mut().find(|run| run.path.ends_with("nvidia-h200/2030-01-01-decode")).unwrap();
     run.results[0].waits += 1;
@@ -158,7 +158,7 @@ fn a_changed_cell_shows_in_the_numbers_it_feeds() {
 
 #[test]
 fn a_changed_pdf_is_named() {
-    let mut built = build(sources(), &synthetic::runs(), DIGEST).unwrap();
+    let mut built = build(sources(), &paper_runs::runs(), DIGEST).unwrap();
     let out = folder("pdf");
     command::write(&built, &out).unwrap();
     built.pdf[1000] ^= 1;
@@ -170,7 +170,7 @@ fn a_changed_pdf_is_named() {
 fn a_number_that_the_ledger_does_not_have_stops_the_paper() {
     let threats = "#import \"lib.typ\": *\n= Threats\nAbout #n(\"nvidia-h200.decode.no-such-number\").\n";
     let fault =
-        message(build(with(sources(), "paper/threats.typ", threats), &synthetic::runs(), DIGEST).err().unwrap());
+        message(build(with(sources(), "paper/threats.typ", threats), &paper_runs::runs(), DIGEST).err().unwrap());
     assert!(fault.contains("nvidia-h200.decode.no-such-number") && fault.contains("paper/threats.typ:3"), "{fault}");
 }
 
@@ -178,7 +178,7 @@ fn a_number_that_the_ledger_does_not_have_stops_the_paper() {
 fn a_fault_in_the_source_is_named_by_file_and_line() {
     let threats = "#import \"lib.typ\": *\n\n= Threats\n\nAs #undefined-name says.\n";
     let fault =
-        message(build(with(sources(), "paper/threats.typ", threats), &synthetic::runs(), DIGEST).err().unwrap());
+        message(build(with(sources(), "paper/threats.typ", threats), &paper_runs::runs(), DIGEST).err().unwrap());
     assert!(fault.starts_with("paper/threats.typ:5: unknown variable: undefined-name"), "{fault}");
     let fault =
         message(world::compile(&with(Files::new(), "main.typ", "#image(\"gone.svg\")"), "main.typ").err().unwrap());
