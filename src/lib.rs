@@ -9,6 +9,7 @@ pub mod device;
 pub mod error;
 pub mod figures;
 pub mod measure;
+pub mod paper;
 pub mod philox;
 pub mod program;
 pub mod record;
