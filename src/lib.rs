@@ -5,6 +5,7 @@
 //! Modules import downwards only, in the order listed from the bottom.
 
 pub mod device;
+pub mod commands;
 pub mod error;
 pub mod measure;
 pub mod philox;

@@ -1,1 +1,3 @@
 //! The measurement: order, warm-up, samples, statistics, gate.
+
+pub mod statistics;

@@ -1,8 +1,18 @@
 //! `manifest.toml`: what was run, on what, and the digests of the tables beside it.
+//!
+//! On disk a last table, `[digests]`, holds a digest of each other value by its dotted key, so that a changed one is
+//! named; `files` is left out, since the tables themselves tell what it has to say.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+use super::digest;
+use super::fault::Fault;
+
+pub const FILE: &str = "manifest.toml";
+/// The version of the layout that this program reads and writes.
+pub const SCHEMA: u32 = 1;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,4 +91,113 @@ pub struct FileDigest {
     /// The first 16 hexadecimal digits of each row's SHA-256, in file order.
     pub rows: Vec<String>,
     pub columns: BTreeMap<String, String>,
+}
+
+/// Digests of a manifest's values by dotted key, such as `device.limits.max_buffer_size`.
+type Digests = BTreeMap<String, String>;
+
+const DIGESTS: &str = "\n[digests]\n";
+
+impl Manifest {
+    /// The whole file: the manifest, then its digests.
+    pub fn to_text(&self) -> Result<String, toml::ser::Error> {
+        Ok(format!("{}{DIGESTS}{}", toml::to_string_pretty(self)?, toml::to_string(&self.digests())?))
+    }
+
+    /// Reads a file that [`Manifest::to_text`] wrote, without checking its digests. `file` is only for messages.
+    pub fn parse(text: &str, file: &str) -> Result<Manifest, Fault> {
+        let manifest: Manifest = read_toml(body_and_digests(text).0, file)?;
+        if manifest.schema != SCHEMA {
+            return Err(Fault::file(
+                file,
+                format!("`{}`", manifest.schema),
+                format!("{SCHEMA}, the layout known here"),
+            )
+            .at_column("schema"));
+        }
+        Ok(manifest)
+    }
+
+    /// What was changed in a file since [`Manifest::to_text`] wrote it, by key. `self` is what the file holds.
+    pub fn changes(&self, text: &str, file: &str) -> Vec<Fault> {
+        let recorded: Digests = match read_toml(body_and_digests(text).1, file) {
+            Ok(digests) => digests,
+            Err(fault) => return vec![fault.at_column("digests")],
+        };
+        let actual = self.digests();
+        let values = self.values();
+        let keys: std::collections::BTreeSet<&String> = recorded.keys().chain(actual.keys()).collect();
+        let mut faults = Vec::new();
+        for key in keys {
+            let there = || values.get(key).map_or("no such key".to_owned(), |value| format!("`{value}`"));
+            let expected = match (recorded.get(key), actual.get(key)) {
+                (Some(recorded), Some(actual)) if recorded == actual => continue,
+                (Some(recorded), Some(_)) => format!("what was recorded (its digest is {recorded})"),
+                (Some(_), None) => "the recorded value".to_owned(),
+                (None, _) => format!("its digest under digests.{key}"),
+            };
+            faults.push(Fault::file(file, there(), expected).at_column(key.as_str()));
+        }
+        if faults.is_empty() && self.to_text().is_ok_and(|canonical| canonical != text) {
+            faults.push(Fault::file(
+                file,
+                "not written as onedispatch writes it",
+                "no other layout, comment or blank line",
+            ));
+        }
+        faults
+    }
+
+    fn digests(&self) -> Digests {
+        self.values().into_iter().map(|(key, value)| (key, digest::short(value.as_bytes()))).collect()
+    }
+
+    /// Each value's JSON form by dotted key, without `files`.
+    fn values(&self) -> BTreeMap<String, String> {
+        let mut values = BTreeMap::new();
+        if let Ok(serde_json::Value::Object(mut manifest)) = serde_json::to_value(self) {
+            manifest.remove("files");
+            flatten("", &manifest, &mut values);
+        }
+        values
+    }
+}
+
+fn flatten(prefix: &str, table: &serde_json::Map<String, serde_json::Value>, values: &mut BTreeMap<String, String>) {
+    for (key, value) in table {
+        let key = format!("{prefix}{key}");
+        match value {
+            serde_json::Value::Object(table) => flatten(&format!("{key}."), table, values),
+            value => {
+                values.insert(key, value.to_string());
+            }
+        }
+    }
+}
+
+fn body_and_digests(text: &str) -> (&str, &str) {
+    text.rsplit_once(DIGESTS).unwrap_or((text, ""))
+}
+
+/// A fault of one line where TOML's own message has many.
+fn read_toml<T: serde::de::DeserializeOwned>(text: &str, file: &str) -> Result<T, Fault> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let line = error.span().map_or(String::new(), |span| {
+            let line = text.get(..span.start).map_or(0, |before| before.matches('\n').count()) + 1;
+            format!(" at line {line} (`{}`)", text.lines().nth(line - 1).unwrap_or_default())
+        });
+        Fault::file(file, format!("{}{line}", error.message()), format!("a manifest of schema {SCHEMA}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_limit_survives() {
+        let limits = BTreeMap::from([("max_buffer_size".to_owned(), u64::MAX)]);
+        let text = toml::to_string(&limits).unwrap();
+        assert_eq!(toml::from_str::<BTreeMap<String, u64>>(&text).unwrap(), limits);
+    }
 }

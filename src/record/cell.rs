@@ -1,0 +1,60 @@
+//! A value as the text of one CSV cell. Each value has one text, so that a digest of the text is one of the value.
+
+/// A type that a column can have.
+pub trait Cell: Sized {
+    /// What a column of this type accepts, for messages.
+    const ACCEPTS: &'static str;
+
+    fn write(&self) -> String;
+
+    /// `None` where the text is not exactly what [`Cell::write`] makes of a value.
+    fn read(text: &str) -> Option<Self>;
+}
+
+impl Cell for String {
+    const ACCEPTS: &'static str = "text";
+
+    fn write(&self) -> String {
+        self.clone()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        Some(text.to_owned())
+    }
+}
+
+/// Numbers: Rust's `Debug` form, which for floats is the shortest decimal that reads back as the same number.
+macro_rules! numbers {
+    ($($number:ty: $accepts:literal),*) => {$(
+        impl Cell for $number {
+            const ACCEPTS: &'static str = $accepts;
+
+            fn write(&self) -> String {
+                format!("{self:?}")
+            }
+
+            fn read(text: &str) -> Option<Self> {
+                text.parse().ok().filter(|value: &$number| value.write() == text)
+            }
+        }
+    )*};
+}
+
+numbers!(
+    u32: "an integer from 0 to 4294967295, plainly written",
+    u64: "an integer from 0 to 18446744073709551615, plainly written",
+    f64: "a number in its shortest form, such as `1.5` or `2.0`"
+);
+
+/// An empty cell is `None`.
+impl<C: Cell> Cell for Option<C> {
+    const ACCEPTS: &'static str = C::ACCEPTS;
+
+    fn write(&self) -> String {
+        self.as_ref().map(Cell::write).unwrap_or_default()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        if text.is_empty() { Some(None) } else { C::read(text).map(Some) }
+    }
+}

@@ -1,0 +1,65 @@
+//! What a result row says of its samples: the one place where it is worked out, for the runner and for `verify`.
+
+use sha2::{Digest, Sha256};
+
+use super::rows::{Key, ResultRow, Sample};
+use crate::measure::statistics::{Interval, median, median_interval};
+
+/// The statistics of one key's samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    pub samples: u32,
+    /// `None` where there are no samples.
+    pub wall_ns: Option<Interval>,
+    /// Median of the GPU times that were not flagged; `None` where there are none.
+    pub gpu_median_ns: Option<f64>,
+}
+
+/// Seed of a key's bootstrap: the first 8 bytes, big-endian, of the SHA-256 of `case/arm/policy/replica`.
+pub fn bootstrap_seed(key: &Key) -> u64 {
+    let text = format!("{}/{}/{}/{}", key.case, key.arm, key.policy, key.replica);
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(8).fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
+}
+
+/// Summarises the samples of `key`, which are all of that key.
+pub fn summarise(key: &Key, samples: &[Sample]) -> Summary {
+    let wall: Vec<f64> = samples.iter().map(|sample| sample.wall_ns as f64).collect();
+    let gpu: Vec<f64> = samples.iter().filter_map(|sample| sample.gpu_ns).map(|ns| ns as f64).collect();
+    Summary {
+        samples: samples.len() as u32,
+        wall_ns: median_interval(&wall, bootstrap_seed(key)),
+        gpu_median_ns: median(&gpu),
+    }
+}
+
+impl Summary {
+    /// Writes every column of a result that comes from its samples; `row.units` must be set.
+    pub fn write_into(&self, row: &mut ResultRow) {
+        row.samples = self.samples;
+        row.wall_median_ns = self.wall_ns.map(|wall| wall.mid);
+        row.wall_low_ns = self.wall_ns.map(|wall| wall.low);
+        row.wall_high_ns = self.wall_ns.map(|wall| wall.high);
+        row.units_per_s = self.wall_ns.map(|wall| row.units as f64 / wall.mid * 1e9);
+        row.gpu_median_ns = self.gpu_median_ns;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seed_rule() {
+        // printf 'd32-l1-t64/stepwise/wait-each/0' | sha256sum
+        let key = Key { case: "d32-l1-t64".into(), arm: "stepwise".into(), policy: "wait-each".into(), replica: 0 };
+        let digest = super::super::digest::sha256_hex(b"d32-l1-t64/stepwise/wait-each/0");
+        assert_eq!(format!("{:016x}", bootstrap_seed(&key)), digest[..16]);
+    }
+
+    #[test]
+    fn nothing_gives_no_times() {
+        let key = Key { case: "c".into(), arm: "a".into(), policy: "p".into(), replica: 0 };
+        assert_eq!(summarise(&key, &[]), Summary { samples: 0, wall_ns: None, gpu_median_ns: None });
+    }
+}

@@ -1,0 +1,185 @@
+//! Whether everything under `data/` is as it was written, and whether it can be true.
+//!
+//! - [`tables`]: manifests and tables against their digests;
+//! - [`rows`]: rows against each other: gates, statistics worked out anew from the samples, equal work, physical bounds.
+
+mod rows;
+mod tables;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs;
+use std::path::Path;
+
+use super::digest;
+use super::directory::{device_folder, is_run_folder};
+use super::fault::Fault;
+use super::manifest::{self, Manifest};
+use super::rows::{Case, ResultRow, Sample};
+use super::table::Row;
+use crate::error::{Error, Result};
+use crate::spec::Spec;
+
+/// What was looked at, and what was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    pub faults: Vec<Fault>,
+    /// Folders of the runs, and of those that were stopped before their end.
+    pub runs: Vec<String>,
+    pub partial: Vec<String>,
+    pub files: usize,
+    pub rows: usize,
+    pub cells: usize,
+    /// Over every file, see [`digest::root`].
+    pub root_digest: String,
+}
+
+/// Checks every file under `data_root`, or a single run where `data_root` is the directory of one. An error is what kept
+/// it from being read at all.
+pub fn verify(data_root: &Path) -> Result<Verification> {
+    let mut files = BTreeMap::new();
+    let mut faults = Vec::new();
+    read_tree(data_root, "", &mut files, &mut faults)?;
+    let digests: Vec<(&str, String)> =
+        files.iter().map(|(path, bytes)| (path.as_str(), digest::sha256_hex(bytes))).collect();
+    let root_digest = digest::root(digests.iter().map(|(path, sha256)| (*path, sha256.as_str())));
+
+    let mut folders = BTreeSet::new();
+    for path in files.keys() {
+        match place(path) {
+            Place::Run(folder) => {
+                folders.insert(folder.to_owned());
+            }
+            Place::Aside => {}
+            Place::Unknown => faults.push(Fault::file(
+                path,
+                "a file that belongs to no run",
+                "README.md, sources/ and, in <device>/<date>-<experiment>/, manifest.toml and the three tables",
+            )),
+        }
+    }
+    if folders.is_empty() {
+        faults.push(Fault::file(&data_root.display().to_string(), "no run", "at least one manifest.toml"));
+    }
+    let mut all = Verification {
+        faults,
+        runs: folders.into_iter().collect(),
+        partial: Vec::new(),
+        files: files.len(),
+        rows: 0,
+        cells: 0,
+        root_digest,
+    };
+    for folder in all.runs.clone() {
+        check_run(&files, &folder, &mut all);
+    }
+    Ok(all)
+}
+
+enum Place<'a> {
+    /// A file of the run in this folder.
+    Run(&'a str),
+    /// Something that stands beside the runs.
+    Aside,
+    Unknown,
+}
+
+fn place(path: &str) -> Place<'_> {
+    let known = |file| [manifest::FILE, Case::FILE, ResultRow::FILE, Sample::FILE].contains(&file);
+    match path.split('/').collect::<Vec<_>>()[..] {
+        ["README.md"] | ["sources", _, ..] => Place::Aside,
+        [file] if known(file) => Place::Run(""),
+        [_, _, file] if known(file) => Place::Run(&path[..path.len() - file.len()]),
+        _ => Place::Unknown,
+    }
+}
+
+/// Reads every file below `directory`, by its path relative to the root with `/` between its parts.
+fn read_tree(
+    directory: &Path,
+    prefix: &str,
+    files: &mut BTreeMap<String, Vec<u8>>,
+    faults: &mut Vec<Fault>,
+) -> Result<()> {
+    let at = |error| Error::io(directory, error);
+    for entry in fs::read_dir(directory).map_err(at)? {
+        let entry = entry.map_err(at)?;
+        let kind = entry.file_type().map_err(at)?;
+        let path = entry.path();
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if kind.is_dir() {
+            read_tree(&path, &format!("{name}/"), files, faults)?;
+        } else if kind.is_file() {
+            files.insert(name, fs::read(&path).map_err(|error| Error::io(&path, error))?);
+        } else {
+            faults.push(Fault::file(&name, "neither a file nor a directory", "plain files"));
+        }
+    }
+    Ok(())
+}
+
+fn check_run(files: &BTreeMap<String, Vec<u8>>, folder: &str, all: &mut Verification) {
+    let file = |name: &str| format!("{folder}{name}");
+    let manifest_file = file(manifest::FILE);
+    let Some(bytes) = files.get(&manifest_file) else {
+        return all.faults.push(Fault::file(&manifest_file, "no such file", "the manifest of the tables beside it"));
+    };
+    let text = String::from_utf8_lossy(bytes);
+    let manifest = match Manifest::parse(&text, &manifest_file) {
+        Ok(manifest) => manifest,
+        Err(fault) => return all.faults.push(fault),
+    };
+    if !manifest.complete {
+        all.partial.push(folder.to_owned());
+    }
+    let mut faults = manifest.changes(&text, &manifest_file);
+    let mut meaning = check_manifest(&manifest, folder, &manifest_file);
+    for name in
+        manifest.files.keys().filter(|name| ![Case::FILE, ResultRow::FILE, Sample::FILE].contains(&name.as_str()))
+    {
+        faults.push(
+            Fault::file(&manifest_file, "digests of an unknown file", "cases.csv, results.csv and samples.csv")
+                .at_column(format!("files.{name}")),
+        );
+    }
+    let mut checked =
+        tables::Checked { manifest: &manifest, manifest_file: &manifest_file, files, folder, all, faults };
+    let cases = checked.table::<Case>();
+    let results = checked.table::<ResultRow>();
+    let samples = checked.table::<Sample>();
+    let mut faults = checked.faults;
+    if let (Some(cases), Some(results), Some(samples)) = (cases, results, samples) {
+        let files =
+            rows::Files { cases: file(Case::FILE), results: file(ResultRow::FILE), samples: file(Sample::FILE) };
+        meaning.extend(rows::check(&files, &cases, &results, &samples, manifest.complete));
+    }
+    // Where a digest and a meaning name the same place, the meaning knows better what was expected.
+    let known: HashSet<_> = meaning.iter().map(Fault::place).collect();
+    faults.retain(|fault| !known.contains(&fault.place()));
+    all.faults.extend(faults);
+    all.faults.extend(meaning);
+}
+
+/// What a manifest says twice, or its folder says as well.
+fn check_manifest(manifest: &Manifest, folder: &str, file: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut differs = |key: &str, there: &str, expected: String| {
+        if there != expected {
+            faults.push(Fault::file(file, format!("`{there}`"), format!("`{expected}`")).at_column(key));
+        }
+    };
+    differs("spec_sha256", &manifest.spec_sha256, digest::sha256_hex(manifest.spec.as_bytes()));
+    if let Ok(spec) = Spec::parse(&manifest.spec, "spec") {
+        differs("experiment", &manifest.experiment, spec.name);
+    }
+    if let [device, run, _] = folder.split('/').collect::<Vec<_>>()[..] {
+        if device != device_folder(&manifest.device.name) {
+            let there = format!("`{}` in the folder of `{device}`", manifest.device.name);
+            faults.push(Fault::file(file, there, "the device of its folder").at_column("device.name"));
+        }
+        if !is_run_folder(run, manifest) {
+            let there = format!("`{}`, `{}` in the folder `{run}`", manifest.date, manifest.experiment);
+            faults.push(Fault::file(file, there, "a folder <date>-<experiment>").at_column("date"));
+        }
+    }
+    faults
+}

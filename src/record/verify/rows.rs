@@ -1,0 +1,197 @@
+//! Rows against each other: what no run of this program would have written.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::record::fault::Fault;
+use crate::record::rows::{Case, Key, ResultRow, Sample};
+use crate::record::summary::summarise;
+use crate::record::table::Row;
+
+/// A row may be this much faster than the fastest control: controls are measured too, and not at every clock speed.
+const HEADROOM: f64 = 1.25;
+
+/// Paths of the tables, for messages.
+pub struct Files {
+    pub cases: String,
+    pub results: String,
+    pub samples: String,
+}
+
+/// Checks the tables of one run; `complete` where it ran to its end.
+pub fn check(files: &Files, cases: &[Case], results: &[ResultRow], samples: &[Sample], complete: bool) -> Vec<Fault> {
+    let mut by_key: BTreeMap<&Key, Vec<Sample>> = BTreeMap::new();
+    samples.iter().for_each(|sample| by_key.entry(&sample.key).or_default().push(sample.clone()));
+    let by_key = by_key;
+    let mut faults = check_cases(files, cases, results);
+    for (index, row) in results.iter().enumerate() {
+        let samples = by_key.get(&row.key).map_or(&[][..], Vec::as_slice);
+        let place = Fault::file(&files.results, "", "").at_row(index + 1);
+        faults.extend(check_gate(row, &place));
+        faults.extend(check_statistics(row, samples, &place));
+    }
+    faults.extend(check_samples(files, results, samples));
+    faults.extend(check_work(files, cases, results));
+    faults.extend(check_bounds(files, cases, results, complete));
+    faults
+}
+
+impl Fault {
+    fn cell(&self, column: &str, there: impl std::fmt::Display, expected: impl Into<String>) -> Fault {
+        Fault { there: there.to_string(), expected: expected.into(), ..self.clone() }.at_column(column)
+    }
+}
+
+fn check_cases(files: &Files, cases: &[Case], results: &[ResultRow]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut names = HashSet::new();
+    for (index, case) in cases.iter().enumerate() {
+        let place = Fault::file(&files.cases, "", "").at_row(index + 1);
+        if !names.insert(case.case.as_str()) {
+            faults.push(place.cell("case", format!("`{}` again", case.case), "each case once"));
+        } else if !results.iter().any(|row| row.key.case == case.case) {
+            faults.push(place.cell("case", format!("`{}`", case.case), "a case that results.csv has rows of"));
+        }
+        if !["decode", "control"].contains(&case.workload.as_str()) {
+            faults.push(place.cell("workload", format!("`{}`", case.workload), "`decode` or `control`"));
+        }
+    }
+    let mut keys = HashSet::new();
+    for (index, row) in results.iter().enumerate() {
+        let place = Fault::file(&files.results, "", "").at_row(index + 1);
+        if !names.contains(row.key.case.as_str()) {
+            faults.push(place.cell("case", format!("`{}`", row.key.case), "a case of cases.csv"));
+        }
+        if !keys.insert(&row.key) {
+            faults.push(place.cell("replica", "the key of an earlier row", "each key once"));
+        }
+    }
+    faults
+}
+
+/// Nothing is timed that was not checked, and nothing lacks a time without a reason.
+fn check_gate(row: &ResultRow, place: &Fault) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let timed = row.samples > 0 || row.wall_median_ns.is_some();
+    if row.gate != "pass" && row.gate != "fail" {
+        faults.push(place.cell("gate", format!("`{}`", row.gate), "`pass` or `fail`"));
+    } else if timed && row.gate != "pass" {
+        faults.push(place.cell("gate", "`fail` beside times", "no times, or `pass`"));
+    }
+    if row.gate == "pass" && !row.gate_error.is_some_and(|error| error >= 0.0 && error <= row.gate_tolerance) {
+        let there = row.gate_error.map_or("no error beside `pass`".to_owned(), |error| format!("`{error:?}`"));
+        faults.push(place.cell("gate_error", there, format!("at most the tolerance, {:?}", row.gate_tolerance)));
+    }
+    if !row.gate_tolerance.is_finite() || row.gate_tolerance < 0.0 {
+        faults.push(place.cell("gate_tolerance", format!("`{:?}`", row.gate_tolerance), "a finite number, 0 or more"));
+    }
+    if timed && !row.reason.is_empty() {
+        faults.push(place.cell("reason", format!("`{}` beside times", row.reason), "nothing"));
+    }
+    if !timed && row.reason.is_empty() {
+        faults.push(place.cell("reason", "nothing, though there are no times", "why there are none"));
+    }
+    faults
+}
+
+/// Every column that comes from the samples, worked out from them anew.
+fn check_statistics(row: &ResultRow, samples: &[Sample], place: &Fault) -> Vec<Fault> {
+    let mut expected = row.clone();
+    summarise(&row.key, samples).write_into(&mut expected);
+    let cells = row.cells().into_iter().zip(expected.cells()).zip(ResultRow::COLUMNS);
+    cells
+        .filter(|((there, expected), _)| there != expected)
+        .map(|((there, expected), column)| {
+            place.cell(column, format!("`{there}`"), format!("`{expected}` by its samples"))
+        })
+        .collect()
+}
+
+fn check_samples(files: &Files, results: &[ResultRow], samples: &[Sample]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let results: HashMap<&Key, &ResultRow> = results.iter().map(|row| (&row.key, row)).collect();
+    let mut seen = HashSet::new();
+    for (index, sample) in samples.iter().enumerate() {
+        let place = Fault::file(&files.samples, "", "").at_row(index + 1);
+        match results.get(&sample.key) {
+            None => faults.push(place.cell("case", "a key that no result has", "a key of results.csv")),
+            Some(row) if sample.sample >= row.samples => {
+                faults.push(place.cell("sample", format!("`{}`", sample.sample), format!("less than {}", row.samples)));
+            }
+            Some(_) => {}
+        }
+        if !seen.insert((&sample.key, sample.sample)) {
+            faults.push(place.cell("sample", format!("`{}` again", sample.sample), "each sample of a key once"));
+        }
+        if sample.wall_ns == 0 {
+            faults.push(place.cell("wall_ns", "`0`", "a time"));
+        }
+        if let Some(gpu_ns) = sample.gpu_ns {
+            if gpu_ns == 0 || gpu_ns > sample.wall_ns {
+                let expected = format!("from 1 to the wall time, {}; else empty and flagged", sample.wall_ns);
+                faults.push(place.cell("gpu_ns", format!("`{gpu_ns}`"), expected));
+            }
+            if !sample.gpu_flag.is_empty() {
+                faults.push(place.cell("gpu_flag", format!("`{}` beside a GPU time", sample.gpu_flag), "nothing"));
+            }
+        } else if !["", "zero", "negative", "longer-than-wall"].contains(&sample.gpu_flag.as_str()) {
+            let expected = "nothing, `zero`, `negative` or `longer-than-wall`";
+            faults.push(place.cell("gpu_flag", format!("`{}`", sample.gpu_flag), expected));
+        }
+    }
+    faults
+}
+
+/// The arms of a decode case do the same arithmetic; those cut short are left out.
+fn check_work(files: &Files, cases: &[Case], results: &[ResultRow]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for case in cases.iter().filter(|case| case.workload == "decode") {
+        let whole = |row: &&ResultRow| row.key.case == case.case && row.gate == "pass" && row.cap.is_empty();
+        let mut counts = BTreeMap::<u64, usize>::new();
+        results.iter().filter(whole).for_each(|row| *counts.entry(row.multiply_adds).or_default() += 1);
+        let Some((usual, _)) = counts.into_iter().max_by_key(|(_, count)| *count) else { continue };
+        for (index, row) in results.iter().enumerate().filter(|(_, row)| whole(row) && row.multiply_adds != usual) {
+            let place = Fault::file(&files.results, "", "").at_row(index + 1);
+            let expected = format!("`{usual}`, as the other arms of {}", case.case);
+            faults.push(place.cell("multiply_adds", format!("`{}`", row.multiply_adds), expected));
+        }
+    }
+    faults
+}
+
+/// No row computes or moves bytes faster than the controls of the same run, which do nothing else.
+fn check_bounds(files: &Files, cases: &[Case], results: &[ResultRow], complete: bool) -> Vec<Fault> {
+    let controls: HashSet<&str> =
+        cases.iter().filter(|case| case.workload == "control").map(|case| case.case.as_str()).collect();
+    let ceiling = |arms: &[&str], unit: &str| {
+        let control = |row: &&ResultRow| {
+            controls.contains(row.key.case.as_str()) && arms.contains(&row.key.arm.as_str()) && row.unit == unit
+        };
+        results.iter().filter(control).filter_map(|row| row.units_per_s).max_by(f64::total_cmp)
+    };
+    let mut faults = Vec::new();
+    let bounds = [
+        ("multiply-adds", ceiling(&["fma"], "multiply-add"), "fma"),
+        ("bytes", ceiling(&["copy", "cached-read"], "byte"), "copy or cached-read"),
+    ];
+    for (what, ceiling, control) in bounds {
+        let Some(ceiling) = ceiling else {
+            if complete {
+                let expected = format!("a timed control {control}, which bounds the {what} per second of the others");
+                faults.push(Fault::file(&files.results, format!("no ceiling for {what}"), expected));
+            }
+            continue;
+        };
+        for (index, row) in results.iter().enumerate() {
+            let work = if what == "bytes" { row.min_bytes } else { row.multiply_adds };
+            let Some(wall_ns) = row.wall_median_ns else { continue };
+            let rate = work as f64 / wall_ns * 1e9;
+            if rate.is_nan() || rate > HEADROOM * ceiling {
+                let place = Fault::file(&files.results, "", "").at_row(index + 1);
+                let there = format!("`{wall_ns:?}`, implausible: {rate:.3e} {what} per second");
+                let expected = format!("at most {HEADROOM} times the measured ceiling, {ceiling:.3e} ({control})");
+                faults.push(place.cell("wall_median_ns", there, expected));
+            }
+        }
+    }
+    faults
+}

@@ -1,0 +1,164 @@
+//! Rows survive CSV whatever they hold, and nothing but such rows is read.
+
+mod fixture;
+
+use onedispatch::record::rows::{Case, Key, ResultRow, Sample};
+use onedispatch::record::table::{Row, Table, record_ends};
+use proptest::prelude::*;
+
+/// Text with everything that CSV or a guesser of types could stumble over.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[\",\n\r#' \t0-9a]{0,8}",
+        any::<String>(),
+        "[0-9]{16}",
+        Just("null".to_owned()),
+        Just("1e5".to_owned())
+    ]
+}
+
+fn key() -> impl Strategy<Value = Key> {
+    (text(), text(), text(), any::<u32>()).prop_map(|(case, arm, policy, replica)| Key { case, arm, policy, replica })
+}
+
+prop_compose! {
+    fn case()(case in text(), workload in text(), sizes: [u32; 7], seed: u64, weights_sha256 in text()) -> Case {
+        let [n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens] = sizes;
+        Case {
+            case, workload, n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, seed, weights_sha256,
+        }
+    }
+}
+
+prop_compose! {
+    fn sample()(
+        key in key(), sample: u32, order: u32, wall_ns: u64, gpu_ns: Option<u64>, gpu_flag in text(),
+    ) -> Sample {
+        Sample { key, sample, order, wall_ns, gpu_ns, gpu_flag }
+    }
+}
+
+/// Any float but NaN, which equals nothing.
+fn number() -> impl Strategy<Value = f64> {
+    use prop::num::f64::*;
+    NORMAL | SUBNORMAL | ZERO | INFINITE | POSITIVE | NEGATIVE
+}
+
+prop_compose! {
+    fn result()(
+        key in key(),
+        texts in prop::array::uniform6(text()),
+        units: [u64; 7],
+        sizes: [u32; 3],
+        tolerance in number(),
+        times in prop::array::uniform7(prop::option::of(number())),
+    ) -> ResultRow {
+        let [unit, gate, cap, reason, program_sha256, shaders_sha256] = texts;
+        let [units, dispatches, submits, waits, barriers, multiply_adds, min_bytes] = units;
+        let [workgroup_size, subgroup_size, samples] = sizes;
+        let [gate_error, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s, gpu_median_ns, gpu_busy_ns] = times;
+        ResultRow {
+            key, unit, units, workgroup_size, subgroup_size, dispatches, submits, waits, barriers, multiply_adds, min_bytes,
+            gate, gate_error, gate_tolerance: tolerance, samples, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s,
+            gpu_median_ns, gpu_busy_ns, cap, reason, program_sha256, shaders_sha256,
+        }
+    }
+}
+
+fn round_trip<R: Row + PartialEq + std::fmt::Debug>(rows: &[R]) {
+    let csv = Table::of(rows).to_csv(true);
+    assert_eq!(record_ends(&csv).len(), rows.len() + 1);
+    let table = Table::parse::<R>(&csv, R::FILE).unwrap();
+    assert_eq!(table.rows::<R>(R::FILE).unwrap(), rows);
+    // Appended lines are the same as lines written at once.
+    let mut appended = Table::of::<R>(&[]).to_csv(true);
+    rows.iter().for_each(|row| appended.extend(Table::of(std::slice::from_ref(row)).to_csv(false)));
+    assert_eq!(String::from_utf8(appended).unwrap(), String::from_utf8(csv).unwrap());
+}
+
+proptest! {
+    #[test]
+    fn cases_round_trip(rows in prop::collection::vec(case(), 0..6)) {
+        round_trip(&rows);
+    }
+
+    #[test]
+    fn samples_round_trip(rows in prop::collection::vec(sample(), 0..6)) {
+        round_trip(&rows);
+    }
+
+    #[test]
+    fn results_round_trip(rows in prop::collection::vec(result(), 0..4)) {
+        round_trip(&rows);
+    }
+
+    /// Bytes are refused or mean exactly one table.
+    #[test]
+    fn no_bytes_panic(bytes: Vec<u8>, rows in "([0-9a\",\n\r]{0,12}\n){0,4}") {
+        let header = Table::of::<Sample>(&[]).to_csv(true);
+        for csv in [bytes.clone(), [header.as_slice(), &bytes].concat(), [header.as_slice(), rows.as_bytes()].concat()] {
+            if let Ok(table) = Table::parse::<Sample>(&csv, "samples.csv") {
+                prop_assert_eq!(table.to_csv(true), csv);
+            }
+        }
+    }
+}
+
+/// Committed files stay readable only as long as the columns stay what they are.
+#[test]
+fn columns_are_the_fields_in_their_order() {
+    fn fields<R: Row + serde::Serialize>(row: &R) {
+        let json = serde_json::to_string(row).unwrap();
+        let places = R::COLUMNS.iter().map(|column| json.find(&format!("\"{column}\":")).unwrap());
+        assert!(places.collect::<Vec<_>>().is_sorted(), "{json}");
+    }
+    let fixture::Measured { case, results, samples } = fixture::decode(1);
+    fields(&case);
+    fields(&results[0]);
+    fields(&samples[0]);
+    insta::assert_snapshot!(
+        [Case::COLUMNS.join(","), Sample::COLUMNS.join(","), ResultRow::COLUMNS.join(",")].join("\n"), @"
+        case,workload,n_embd,n_layer,n_head,n_inner,vocab_size,prompt_tokens,new_tokens,seed,weights_sha256
+        case,arm,policy,replica,sample,order,wall_ns,gpu_ns,gpu_flag
+        case,arm,policy,replica,unit,units,workgroup_size,subgroup_size,dispatches,submits,waits,barriers,multiply_adds,min_bytes,gate,gate_error,gate_tolerance,samples,wall_median_ns,wall_low_ns,wall_high_ns,units_per_s,gpu_median_ns,gpu_busy_ns,cap,reason,program_sha256,shaders_sha256
+        ");
+}
+
+#[test]
+fn faults_name_file_row_and_column() {
+    let message = |csv: &str| match Table::parse::<Sample>(csv.as_bytes(), "samples.csv") {
+        Err(fault) => fault.to_string(),
+        Ok(table) => table.rows::<Sample>("samples.csv").unwrap_err()[0].to_string(),
+    };
+    let header = "case,arm,policy,replica,sample,order,wall_ns,gpu_ns,gpu_flag\n";
+    let messages = [
+        message(""),
+        message("case,arm\n"),
+        message(&header.replace("arm,", "")),
+        message(&header.replace("wall_ns", "wall_ms")),
+        message(&header.replace("arm,policy", "policy,arm")),
+        message(&format!("{header}c,a,p,0,0,0,x,,\n")),
+        message(&format!("{header}c,a,p,0,0,0,,,\n")),
+        message(&format!("{header}c,a,p,0,0,0,1,1.5,\n")),
+        message(&format!("{header}c,a,p,0,0,0,007,,\n")),
+        message(&format!("{header}c,a,p,0,0,0,1,,\nc,a,p\n")),
+        message(&format!("{header}c,a,p,0,0,0,1,,\nc,a,p,0,1,1,1,,,,,\n")),
+        message(&format!("{header}c,a,p,0,0,0,1,,")),
+        message(&format!("{header}c,\"a\"b\",p,0,0,0,1,,\n")),
+    ];
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    samples.csv, row 0: no data: empty CSV; expected one cell a column, quoted as CSV
+    samples.csv, row 0, policy: no such column; expected the columns case,arm,policy,replica,sample,order,wall_ns,gpu_ns,gpu_flag
+    samples.csv, row 0, arm: no such column; expected the columns case,arm,policy,replica,sample,order,wall_ns,gpu_ns,gpu_flag
+    samples.csv, row 0, wall_ns: no such column; expected the columns case,arm,policy,replica,sample,order,wall_ns,gpu_ns,gpu_flag
+    samples.csv, row 0, policy: a column out of order; expected `arm` in its place
+    samples.csv, row 1, wall_ns: `x`; expected an integer from 0 to 18446744073709551615, plainly written
+    samples.csv, row 1, wall_ns: ``; expected an integer from 0 to 18446744073709551615, plainly written
+    samples.csv, row 1, gpu_ns: `1.5`; expected an integer from 0 to 18446744073709551615, plainly written
+    samples.csv, row 1, wall_ns: `007`; expected an integer from 0 to 18446744073709551615, plainly written
+    samples.csv, row 2: not written as onedispatch writes it; expected LF at line ends, quotes only where needed, every column present
+    samples.csv, row 2: found more fields than defined in 'Schema'; expected one cell a column, quoted as CSV
+    samples.csv, row 1: not written as onedispatch writes it; expected LF at line ends, quotes only where needed, every column present
+    samples.csv, row 0: could not parse `"a"b",p,0,0,0,1,,; expected one cell a column, quoted as CSV
+    "#);
+}
