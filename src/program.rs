@@ -33,8 +33,8 @@ pub struct Buffer {
 pub enum Contents {
     /// Written before every run: all zero.
     Zero,
-    /// Written before every run from the block of this name in [`Blocks`].
-    Data(String),
+    /// Written before every run: these 32-bit words.
+    Words(Vec<u32>),
     /// Written once from the block of this name; kernels only read it (weights).
     Constant(String),
     /// Written before every run with 0xff bytes, which are NaN as floats: what no kernel wrote is seen.

@@ -8,10 +8,19 @@ use onedispatch::program::{Blocks, Policy};
 use onedispatch::workload::decode::model::{Config, Request, Sampling, Weights};
 use onedispatch::workload::decode::oracle::Oracle;
 use onedispatch::workload::decode::packing::{Layout, pack};
-use onedispatch::workload::decode::{Arm, Tuning, new_tokens, random, sampling, tokens_block};
+use onedispatch::workload::decode::{Arm, Tuning, new_tokens, random, sampling};
 
 fn config(n_embd: u32, n_head: u32, n_layer: u32, n_inner: u32, vocab_size: u32) -> Config {
-    Config { vocab_size, n_positions: 64, n_embd, n_head, n_layer, n_inner, layer_norm_epsilon: 1e-5, scale_attn_weights: true }
+    Config {
+        vocab_size,
+        n_positions: 64,
+        n_embd,
+        n_head,
+        n_layer,
+        n_inner,
+        layer_norm_epsilon: 1e-5,
+        scale_attn_weights: true,
+    }
 }
 
 fn oracle_tokens(config: &Config, weights: &Weights, request: &Request) -> (Vec<u32>, Vec<f64>) {
@@ -38,7 +47,6 @@ fn check(gpu: &Gpu, config: &Config, request: &Request) {
     for layout in [Layout::InOut, Layout::OutIn] {
         blocks.insert(layout.block().into(), Arc::new(pack(config, &weights, layout)));
     }
-    blocks.insert("tokens".into(), Arc::new(tokens_block(request)));
     for arm in Arm::ALL {
         for &workgroup_size in arm.workgroup_sizes() {
             let tuning = Tuning { workgroup_size, subgroup_size: gpu.info.subgroup_min_size, keep_logits: false };
@@ -65,11 +73,16 @@ fn check(gpu: &Gpu, config: &Config, request: &Request) {
 #[test]
 fn every_arm_at_every_workgroup_size_follows_the_oracle() {
     let gpu = Gpu::open(None).unwrap();
-    let greedy = |prompt: Vec<u32>, new_tokens| Request { prompt, new_tokens, sampling: Sampling::Greedy, end_token: None };
+    let greedy =
+        |prompt: Vec<u32>, new_tokens| Request { prompt, new_tokens, sampling: Sampling::Greedy, end_token: None };
     check(&gpu, &config(32, 2, 1, 128, 64), &greedy(vec![3], 24));
     check(&gpu, &config(30, 3, 2, 50, 37), &greedy(vec![3, 1, 4, 1, 5], 12));
     check(&gpu, &config(6, 6, 1, 7, 5), &greedy(vec![3, 1], 12));
     check(&gpu, &config(128, 2, 2, 512, 64), &greedy(vec![9], 8));
     let sampled = Sampling::TopK { temperature: 0.8, top_k: 10, seed: 0x1234_5678_9abc };
-    check(&gpu, &config(32, 2, 1, 128, 64), &Request { prompt: vec![3, 4], new_tokens: 24, sampling: sampled, end_token: None });
+    check(
+        &gpu,
+        &config(32, 2, 1, 128, 64),
+        &Request { prompt: vec![3, 4], new_tokens: 24, sampling: sampled, end_token: None },
+    );
 }

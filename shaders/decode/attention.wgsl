@@ -9,7 +9,7 @@ override HEADS4: u32 = 8;            // of all heads
 override POSITIONS: u32 = 64;        // that the cache holds
 override SCALE: f32 = 0.25;
 
-@group(0) @binding(0) var<storage, read> state: array<u32>;           // position, whether generation has ended
+@group(0) @binding(0) var<storage, read> state: array<u32>;           // position, whether generation has ended, logits' row
 @group(0) @binding(1) var<storage, read> query_key_value: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> cache: array<vec4f>;   // [key, value][position][HEADS4] of this layer
 @group(0) @binding(3) var<storage, read_write> scores: array<f32>;    // [head][POSITIONS]

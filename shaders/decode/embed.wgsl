@@ -4,7 +4,7 @@ override WORKGROUP_SIZE: u32 = 64;
 override N_EMBD4: u32 = 8;
 override VOCAB4: u32 = 16;
 
-@group(0) @binding(0) var<storage, read> state: array<u32>;   // position, whether generation has ended
+@group(0) @binding(0) var<storage, read> state: array<u32>;   // position, whether generation has ended, logits' row
 @group(0) @binding(1) var<storage, read> tokens: array<u32>;
 @group(0) @binding(2) var<storage, read> wte: array<vec4f>;   // [N_EMBD][VOCAB4]
 @group(0) @binding(3) var<storage, read> wpe: array<vec4f>;   // [position][N_EMBD4]

@@ -32,14 +32,7 @@ override LANE_SCORES: u32 = 64;      // max(WORKGROUP_SIZE, N_HEAD * HEAD_LANES)
 override EPSILON: f32 = 1e-5;
 override SCALE: f32 = 0.25;          // of attention scores
 
-override PROMPT_TOKENS: u32 = 1;
-override STEPS: u32 = 63;            // tokens fed to the model: prompt + new - 1
-override END_TOKEN: u32 = 0xffffffffu;
-override KEEP_LOGITS: bool = false;  // one row of logits for each new token, or one row for the last
-override TOP_K: u32 = 0;             // 0: greedy
-override TEMPERATURE: f32 = 1.0;
-override SEED_LOW: u32 = 0;
-override SEED_HIGH: u32 = 0;
+override SAMPLED: bool = false;      // whether tokens are drawn; else the likeliest is taken
 
 // Where each tensor starts in `weights`, in vec4f; those of a layer count from the layer's start.
 override WTE: u32 = 0;
@@ -66,6 +59,18 @@ override LN_F_BIAS: u32 = 0;
 @group(0) @binding(2) var<storage, read_write> scores: array<f32>;    // [head][position]
 @group(0) @binding(3) var<storage, read_write> logits: array<vec4f>;  // [row][VOCAB4]
 @group(0) @binding(4) var<storage, read_write> tokens: array<u32>;    // prompt, then new tokens
+@group(0) @binding(5) var<storage, read> request: Request;
+
+struct Request {
+    prompt_tokens: u32,
+    steps: u32,           // tokens fed to the model: prompt + new - 1
+    end_token: u32,       // generation ends with it; no token where there is none
+    logits_stride: u32,   // from one new token's logits to the next's, in vec4f; 0 keeps the last ones alone
+    top_k: u32,
+    temperature: f32,
+    seed_low: u32,
+    seed_high: u32,
+}
 
 // Regions of `hidden`: the residual stream; what a matrix reads or attention writes; query or inner layer.
 const STREAM: u32 = 0u;
@@ -169,7 +174,7 @@ fn finish(stage: u32, column: u32, value: vec4f) {
         }
         default: {
             logits[logits_row() + column] = value;
-            if TOP_K == 0u {
+            if !SAMPLED {
                 for (var j = 0u; j < 4u; j++) {
                     consider(value[j], 4u * column + j);
                 }
@@ -306,7 +311,7 @@ fn largest_score(head: u32) -> f32 {
 }
 
 fn logits_row() -> u32 {
-    return select(0u, (position + 1u - PROMPT_TOKENS) * VOCAB4, KEEP_LOGITS);
+    return (position + 1u - request.prompt_tokens) * request.logits_stride;
 }
 
 // Larger score first, lower token among equals; padding never.
@@ -321,7 +326,7 @@ fn consider(score: f32, token: u32) {
 fn choose() {
     lane_scores[thread] = best_score;
     candidates[thread] = best_token;
-    let holders = min(WORKGROUP_SIZE, select(VOCAB4, VOCAB_SIZE, TOP_K > 0u));
+    let holders = min(WORKGROUP_SIZE, select(VOCAB4, VOCAB_SIZE, SAMPLED));
     for (var entries = holders; entries > 1u; entries = (entries + 7u) / 8u) {
         workgroupBarrier();
         let groups = (entries + 7u) / 8u;
@@ -339,19 +344,19 @@ fn choose() {
     }
 }
 
-// Draws from softmax(logits / temperature) over the TOP_K largest logits by the Gumbel-max trick.
+// Draws from softmax(logits / temperature) over the top_k largest logits by the Gumbel-max trick.
 fn consider_draws() {
     let threshold = kth_largest();
-    let step = position + 1u - PROMPT_TOKENS;
+    let step = position + 1u - request.prompt_tokens;
     for (var token = thread; token < VOCAB_SIZE; token += WORKGROUP_SIZE) {
         let logit = logits[logits_row() + token / 4u][token % 4u];
         if sortable(logit) >= threshold {
-            consider(logit / TEMPERATURE - log(exponential(step, token)), token);
+            consider(logit / request.temperature - log(exponential(step, token)), token);
         }
     }
 }
 
-// The TOP_K-th largest logit in sortable form: built bit by bit from the top, keeping a bit where at least TOP_K logits
+// The top_k-th largest logit in sortable form: built bit by bit from the top, keeping a bit where at least top_k logits
 // are no smaller.
 fn kth_largest() -> u32 {
     var threshold = 0u;
@@ -366,7 +371,7 @@ fn kth_largest() -> u32 {
         }
         atomicAdd(&tally, count);
         workgroupBarrier();
-        threshold |= select(0u, bit, atomicLoad(&tally) >= TOP_K);
+        threshold |= select(0u, bit, atomicLoad(&tally) >= request.top_k);
         workgroupBarrier();
     }
     return threshold;
@@ -378,10 +383,14 @@ fn sortable(x: f32) -> u32 {
     return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
 }
 
-// -ln(1 - u) for a uniform u of the counter (step, token): exponentially distributed. Small u, where the winners are, go
-// through the series, since 1 - u would round.
+// -ln(1 - u) for the uniform u = (n + 1/2) / 2^24 of the counter (step, token): exponentially distributed. Small u, where
+// the winners are, go through the series, and large ones through the exact 1 - u: neither rounds.
 fn exponential(step: u32, token: u32) -> f32 {
-    let u = (f32(philox(vec4u(step, token, 0u, 0u), vec2u(SEED_LOW, SEED_HIGH)) >> 8u) + 0.5) * 0x1p-24;
+    let n = philox(vec4u(step, token, 0u, 0u), vec2u(request.seed_low, request.seed_high)) >> 8u;
+    if n >= 0x800000u {
+        return -log((f32(0xffffffu - n) + 0.5) * 0x1p-24);
+    }
+    let u = (f32(n) + 0.5) * 0x1p-24;
     if u < 0.0625 {
         return u * (1.0 + u * (0.5 + u * (0.33333333 + u * (0.25 + u * (0.2 + u * 0.16666667)))));
     }
@@ -413,9 +422,9 @@ fn wide_product(a: u32, b: u32) -> vec2u {
 fn decode(@builtin(local_invocation_index) index: u32) {
     thread = index;
     var token: u32;
-    for (var at = 0u; at < STEPS; at++) {
+    for (var at = 0u; at < request.steps; at++) {
         position = at;
-        if at < PROMPT_TOKENS {
+        if at < request.prompt_tokens {
             token = tokens[at];
         }
         add_embedding(token);
@@ -431,18 +440,18 @@ fn decode(@builtin(local_invocation_index) index: u32) {
             linear(GELU, NARROW, N_EMBD4, base + MLP_C_FC_WEIGHT, base + MLP_C_FC_BIAS, N_INNER4);
             linear(RESIDUAL, WIDE, N_INNER4, base + MLP_C_PROJ_WEIGHT, base + MLP_C_PROJ_BIAS, N_EMBD4);
         }
-        if at + 1u >= PROMPT_TOKENS {
+        if at + 1u >= request.prompt_tokens {
             layer_norm(LN_F_WEIGHT, LN_F_BIAS);
             best_score = LOWEST;
             best_token = 0u;
             linear(LOGITS, NARROW, N_EMBD4, WTE, 0u, VOCAB4);
-            if TOP_K > 0u {
+            if SAMPLED {
                 storageBarrier();
                 consider_draws();
             }
             choose();
             token = workgroupUniformLoad(&chosen);
-            if token == END_TOKEN {
+            if token == request.end_token {
                 break;
             }
         }

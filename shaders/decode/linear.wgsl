@@ -13,11 +13,9 @@ override STAGE: u32 = 0;
 const PLAIN: u32 = 0u;
 const RESIDUAL: u32 = 1u;    // added to what is there
 const GELU: u32 = 2u;
-const HEAD: u32 = 3u;        // no bias; into the row of the new token where KEEP_LOGITS
-override KEEP_LOGITS: bool = false;
-override PROMPT_TOKENS: u32 = 1;
+const HEAD: u32 = 3u;        // no bias; into the new token's row of the logits
 
-@group(0) @binding(0) var<storage, read> state: array<u32>;    // position, whether generation has ended
+@group(0) @binding(0) var<storage, read> state: array<u32>;    // position, whether generation has ended, logits' row
 @group(0) @binding(1) var<storage, read> input: array<vec4f>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4f>; // [4 * IN4][OUT4]
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
@@ -57,7 +55,7 @@ fn linear(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) g
             output[column] = gelu(sum + bias[column]);
         }
         case HEAD: {
-            output[select(0u, (state[0] + 1u - PROMPT_TOKENS) * OUT4, KEEP_LOGITS) + column] = sum;
+            output[state[2] + column] = sum;
         }
         default: {
             output[column] = sum + bias[column];

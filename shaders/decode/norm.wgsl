@@ -7,7 +7,7 @@ override N_EMBD: u32 = 32;
 override N_EMBD4: u32 = 8;
 override EPSILON: f32 = 1e-5;
 
-@group(0) @binding(0) var<storage, read> state: array<u32>;   // position, whether generation has ended
+@group(0) @binding(0) var<storage, read> state: array<u32>;   // position, whether generation has ended, logits' row
 @group(0) @binding(1) var<storage, read> stream: array<vec4f>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;

@@ -1,26 +1,32 @@
 // The next token from the logits, by one workgroup, and the step to the next position.
 //
-// Greedy: the largest logit. With TOP_K: a draw from the TOP_K largest. Each thread keeps the best of its share of the
+// Greedy: the largest logit. Where SAMPLED: a draw from the top_k largest. Each thread keeps the best of its share of the
 // vocabulary; each level of a tree then gathers eight threads' candidates into one.
 
 override WORKGROUP_SIZE: u32 = 64;
 override VOCAB_SIZE: u32 = 64;
 override VOCAB4: u32 = 16;
-override PROMPT_TOKENS: u32 = 1;
-override END_TOKEN: u32 = 0xffffffffu;
-override KEEP_LOGITS: bool = false;
-override TOP_K: u32 = 0;             // 0: greedy
-override TEMPERATURE: f32 = 1.0;
-override SEED_LOW: u32 = 0;
-override SEED_HIGH: u32 = 0;
+override SAMPLED: bool = false;      // whether tokens are drawn; else the likeliest is taken
 
-@group(0) @binding(0) var<storage, read_write> state: array<u32>;  // position, whether generation has ended
+@group(0) @binding(0) var<storage, read_write> state: array<u32>;  // position, whether generation has ended, logits' row
 @group(0) @binding(1) var<storage, read> logits: array<vec4f>;     // [row][VOCAB4]
 @group(0) @binding(2) var<storage, read_write> tokens: array<u32>;
+@group(0) @binding(3) var<storage, read> request: Request;
+
+struct Request {
+    prompt_tokens: u32,
+    steps: u32,
+    end_token: u32,       // generation ends with it; no token where there is none
+    logits_stride: u32,   // from one new token's logits to the next's, in vec4f; 0 keeps the last ones alone
+    top_k: u32,
+    temperature: f32,
+    seed_low: u32,
+    seed_high: u32,
+}
 
 var<workgroup> lane_scores: array<f32, WORKGROUP_SIZE>;
 var<workgroup> candidates: array<u32, WORKGROUP_SIZE>;
-var<workgroup> shared_state: vec2u;
+var<workgroup> shared_state: vec3u;
 var<workgroup> tally: atomic<u32>;
 
 var<private> thread: u32;
@@ -33,17 +39,17 @@ const LOWEST: f32 = -3.4028234e38;
 fn sample(@builtin(local_invocation_index) index: u32) {
     thread = index;
     if thread == 0u {
-        shared_state = vec2u(state[0], state[1]);
+        shared_state = vec3u(state[0], state[1], state[2]);
     }
     let now = workgroupUniformLoad(&shared_state);
     if now.y != 0u {
         return;
     }
-    let step = now.x + 1u - PROMPT_TOKENS;
-    let row = select(0u, step * VOCAB4, KEEP_LOGITS);
+    let step = now.x + 1u - request.prompt_tokens;
+    let row = now.z;
     best_score = LOWEST;
     best_token = 0u;
-    if TOP_K == 0u {
+    if !SAMPLED {
         for (var token = thread; token < VOCAB_SIZE; token += WORKGROUP_SIZE) {
             consider(logits[row + token / 4u][token % 4u], token);
         }
@@ -66,7 +72,8 @@ fn sample(@builtin(local_invocation_index) index: u32) {
     if thread == 0u {
         tokens[now.x + 1u] = best_token;
         state[0] = now.x + 1u;
-        state[1] = select(0u, 1u, best_token == END_TOKEN);
+        state[1] = select(0u, 1u, best_token == request.end_token);
+        state[2] = row + request.logits_stride;
     }
 }
 
@@ -84,18 +91,18 @@ fn consider(score: f32, token: u32) {
     }
 }
 
-// Draws from softmax(logits / temperature) over the TOP_K largest logits by the Gumbel-max trick.
+// Draws from softmax(logits / temperature) over the top_k largest logits by the Gumbel-max trick.
 fn consider_draws(row: u32, step: u32) {
     let threshold = kth_largest(row);
     for (var token = thread; token < VOCAB_SIZE; token += WORKGROUP_SIZE) {
         let logit = logits[row + token / 4u][token % 4u];
         if sortable(logit) >= threshold {
-            consider(logit / TEMPERATURE - log(exponential(step, token)), token);
+            consider(logit / request.temperature - log(exponential(step, token)), token);
         }
     }
 }
 
-// The TOP_K-th largest logit in sortable form: built bit by bit from the top, keeping a bit where at least TOP_K logits
+// The top_k-th largest logit in sortable form: built bit by bit from the top, keeping a bit where at least top_k logits
 // are no smaller.
 fn kth_largest(row: u32) -> u32 {
     var threshold = 0u;
@@ -110,7 +117,7 @@ fn kth_largest(row: u32) -> u32 {
         }
         atomicAdd(&tally, count);
         workgroupBarrier();
-        threshold |= select(0u, bit, atomicLoad(&tally) >= TOP_K);
+        threshold |= select(0u, bit, atomicLoad(&tally) >= request.top_k);
         workgroupBarrier();
     }
     return threshold;
@@ -122,10 +129,14 @@ fn sortable(x: f32) -> u32 {
     return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
 }
 
-// -ln(1 - u) for a uniform u of the counter (step, token): exponentially distributed. Small u, where the winners are, go
-// through the series, since 1 - u would round.
+// -ln(1 - u) for the uniform u = (n + 1/2) / 2^24 of the counter (step, token): exponentially distributed. Small u, where
+// the winners are, go through the series, and large ones through the exact 1 - u: neither rounds.
 fn exponential(step: u32, token: u32) -> f32 {
-    let u = (f32(philox(vec4u(step, token, 0u, 0u), vec2u(SEED_LOW, SEED_HIGH)) >> 8u) + 0.5) * 0x1p-24;
+    let n = philox(vec4u(step, token, 0u, 0u), vec2u(request.seed_low, request.seed_high)) >> 8u;
+    if n >= 0x800000u {
+        return -log((f32(0xffffffu - n) + 0.5) * 0x1p-24);
+    }
+    let u = (f32(n) + 0.5) * 0x1p-24;
     if u < 0.0625 {
         return u * (1.0 + u * (0.5 + u * (0.33333333 + u * (0.25 + u * (0.2 + u * 0.16666667)))));
     }

@@ -85,7 +85,9 @@ impl<'a> Prepared<'a> {
             match &buffer.contents {
                 Contents::Zero => fills.push((index, std::sync::Arc::new(vec![0; bytes]))),
                 Contents::Poison => fills.push((index, std::sync::Arc::new(vec![0xff; bytes]))),
-                Contents::Data(name) => fills.push((index, block(name)?)),
+                Contents::Words(words) => {
+                    fills.push((index, std::sync::Arc::new(bytemuck::cast_slice(words).to_vec())));
+                }
                 Contents::Constant(name) => gpu.queue.write_buffer(&buffers[index], 0, &block(name)?),
                 Contents::Scratch => {}
             }

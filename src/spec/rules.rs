@@ -1,8 +1,8 @@
 //! What a spec may say, apart from its syntax: the keys, and what each accepts.
 
+use super::ARMS;
 use crate::program::Policy;
 use crate::spec::{MIN_SAMPLES, Spec, Workload, sweep_heads};
-use super::ARMS;
 
 /// Largest size that a spec may name. Far above what any device holds, and small enough that no product overflows.
 const MAX_SIZE: u32 = 65_536;

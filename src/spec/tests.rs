@@ -1,9 +1,9 @@
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
+use super::ARMS;
 use super::rules::{KEYS, accepted};
 use super::*;
-use super::ARMS;
 
 const GOOD: &str = r#"name = "sweep"
 question = "What does one dispatch gain?"

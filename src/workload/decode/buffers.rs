@@ -1,16 +1,42 @@
 //! The buffers of a decode program.
 
 use super::Tuning;
-use super::model::{Config, Request};
+use super::model::{Config, Request, Sampling};
 use super::packing::{Layout, Map, Widths};
+use crate::philox;
 use crate::program::{Buffer, Contents};
 
 fn buffer(name: &str, bytes: u64, contents: Contents) -> Buffer {
     Buffer { name: name.into(), bytes, contents }
 }
 
+fn words(name: &str, words: Vec<u32>) -> Buffer {
+    buffer(name, 4 * words.len() as u64, Contents::Words(words))
+}
+
+/// The prompt, then, for each token that is to come, what is no token.
+fn tokens(request: &Request) -> Vec<u32> {
+    let mut words = request.prompt.clone();
+    words.resize(request.prompt.len() + request.new_tokens as usize, u32::MAX);
+    words
+}
+
+/// The `Request` of the shaders.
+fn request_words(config: &Config, request: &Request, tuning: &Tuning) -> Vec<u32> {
+    let logits_stride = if tuning.keep_logits { Widths::of(config).vocab4 } else { 0 };
+    let (top_k, temperature, seed) = match request.sampling {
+        Sampling::Greedy => (0, 1.0, 0),
+        Sampling::TopK { temperature, top_k, seed } => (top_k, temperature, seed),
+    };
+    let [seed_low, seed_high] = philox::key(seed);
+    let end_token = request.end_token.unwrap_or(u32::MAX);
+    let prompt_tokens = request.prompt.len() as u32;
+    let steps = request.positions();
+    vec![prompt_tokens, steps, end_token, logits_stride, top_k, f32::to_bits(temperature), seed_low, seed_high]
+}
+
 /// What every arm has: weights, KV cache `[layer][key, value][position][heads]`, scores `[head][position]`, logits
-/// `[new token or 1][vocab]`, tokens `[prompt + new]`, in this order.
+/// `[new token or 1][vocab]`, tokens `[prompt + new]`, and the request, in this order.
 pub fn fused(config: &Config, request: &Request, tuning: &Tuning, layout: Layout) -> Vec<Buffer> {
     let widths = Widths::of(config);
     let positions = u64::from(request.positions());
@@ -20,7 +46,8 @@ pub fn fused(config: &Config, request: &Request, tuning: &Tuning, layout: Layout
         buffer("cache", 32 * u64::from(config.n_layer) * positions * u64::from(widths.heads4), Contents::Scratch),
         buffer("scores", 4 * u64::from(config.n_head) * positions, Contents::Scratch),
         buffer("logits", 16 * rows * u64::from(widths.vocab4), Contents::Poison),
-        buffer("tokens", 4 * (positions + 1), Contents::Data("tokens".into())),
+        words("tokens", tokens(request)),
+        words("request", request_words(config, request, tuning)),
     ]
 }
 
@@ -35,7 +62,7 @@ pub fn stepwise(config: &Config, request: &Request, tuning: &Tuning) -> Vec<Buff
         (0..config.n_layer).map(|layer| vec4(&format!("cache-{layer}"), 2 * request.positions() * widths.heads4)),
     );
     buffers.extend([
-        buffer("state", 8, Contents::Zero),
+        buffer("state", 16, Contents::Zero),
         vec4("stream", widths.n_embd4),
         vec4("normed", widths.n_embd4),
         vec4("query_key_value", 3 * widths.heads4),

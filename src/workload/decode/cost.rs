@@ -5,7 +5,7 @@
 //! of attention, padding included; norms, GELU and sampling are left out.
 
 use super::model::{Config, Request};
-use crate::program::{Dispatch, Kernel, Program};
+use crate::program::{Contents, Dispatch, Kernel, Program};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
@@ -28,7 +28,7 @@ pub fn work(program: &Program) -> Work {
     for phase in &program.phases {
         for _ in 0..phase.repeat {
             for dispatch in &phase.dispatches {
-                work += dispatch_work(&program.kernels[dispatch.kernel], dispatch, position);
+                work += dispatch_work(program, dispatch, position);
             }
             position += 1;
         }
@@ -52,7 +52,8 @@ fn constant(kernel: &Kernel, name: &str) -> u64 {
     kernel.constants[name] as u64
 }
 
-fn dispatch_work(kernel: &Kernel, dispatch: &Dispatch, position: u64) -> Work {
+fn dispatch_work(program: &Program, dispatch: &Dispatch, position: u64) -> Work {
+    let kernel = &program.kernels[dispatch.kernel];
     let get = |name| constant(kernel, name);
     match (kernel.shader.as_str(), kernel.entry.as_str()) {
         ("decode/linear.wgsl", _) => Work { multiply_adds: 16 * get("IN4") * get("OUT4"), barriers: 1 },
@@ -64,7 +65,7 @@ fn dispatch_work(kernel: &Kernel, dispatch: &Dispatch, position: u64) -> Work {
         ("decode/sample.wgsl", "sample") => {
             Work { multiply_adds: 0, barriers: choice_barriers(kernel, get("WORKGROUP_SIZE")) }
         }
-        ("decode/fused_workgroup.wgsl" | "decode/fused_subgroup.wgsl", _) => fused_work(kernel),
+        ("decode/fused_workgroup.wgsl" | "decode/fused_subgroup.wgsl", _) => fused_work(program, kernel),
         _ => Work::default(),
     }
 }
@@ -78,10 +79,10 @@ fn choice_barriers(kernel: &Kernel, holders: u64) -> u64 {
         levels += 1;
     }
     // workgroupUniformLoad is two barriers; each of 32 bits of a top-k threshold takes three.
-    levels + 2 + if constant(kernel, "TOP_K") > 0 { 32 * 3 } else { 0 }
+    levels + 2 + if constant(kernel, "SAMPLED") > 0 { 32 * 3 } else { 0 }
 }
 
-fn fused_work(kernel: &Kernel) -> Work {
+fn fused_work(program: &Program, kernel: &Kernel) -> Work {
     let get = |name| constant(kernel, name);
     let [layers, embd4, heads4, inner4, vocab4, threads] =
         ["N_LAYER", "N_EMBD4", "HEADS4", "N_INNER4", "VOCAB4", "WORKGROUP_SIZE"].map(get);
@@ -92,7 +93,8 @@ fn fused_work(kernel: &Kernel) -> Work {
     };
     let norm = Work { multiply_adds: 0, barriers: if with_subgroups { 1 } else { 2 } };
     let mut work = Work::default();
-    for position in 0..get("STEPS") {
+    let [prompt_tokens, steps] = request_head(program);
+    for position in 0..steps {
         work.barriers += 1;
         for _ in 0..layers {
             work += norm;
@@ -107,10 +109,10 @@ fn fused_work(kernel: &Kernel) -> Work {
             work += linear(embd4, inner4);
             work += linear(inner4, embd4);
         }
-        if position + 1 >= get("PROMPT_TOKENS") {
+        if position + 1 >= prompt_tokens {
             work += norm;
             work += linear(embd4, vocab4);
-            let sampled = get("TOP_K") > 0;
+            let sampled = get("SAMPLED") > 0;
             let holders = match (with_subgroups, sampled) {
                 (true, _) => threads,
                 (false, true) => threads.min(get("VOCAB_SIZE")),
@@ -120,4 +122,13 @@ fn fused_work(kernel: &Kernel) -> Work {
         }
     }
     work
+}
+
+/// Tokens of the prompt, and tokens fed to the model in all, as the program tells its kernels.
+fn request_head(program: &Program) -> [u64; 2] {
+    let words = program.buffers.iter().find_map(|buffer| match &buffer.contents {
+        Contents::Words(words) if buffer.name == "request" => Some(words),
+        _ => None,
+    });
+    words.map_or([0, 0], |words| [u64::from(words[0]), u64::from(words[1])])
 }

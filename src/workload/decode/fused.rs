@@ -58,7 +58,6 @@ fn program(
         ("WIDE4", wide4),
         ("HEAD_LANES", head_lanes),
         ("LANE_SCORES", lane_scores),
-        ("STEPS", request.positions()),
         own,
     ]
     .into_iter()
@@ -66,7 +65,7 @@ fn program(
     .collect();
     constants.insert("EPSILON".into(), config.layer_norm_epsilon);
     constants.insert("SCALE".into(), config.attention_scale());
-    constants.extend(choice_constants(request, tuning));
+    constants.insert("SAMPLED".into(), f64::from(u8::from(request.sampling != Sampling::Greedy)));
     let map = Map::of(config);
     constants.insert("LAYERS".into(), map.layers as f64);
     constants.insert("LAYER_STRIDE".into(), map.layer_stride as f64);
@@ -96,24 +95,4 @@ fn program(
         }],
         outputs: vec!["tokens".into(), "logits".into()],
     }
-}
-
-/// Constants that say how the next token is chosen and where its logits go.
-pub fn choice_constants(request: &Request, tuning: &Tuning) -> BTreeMap<String, f64> {
-    let (top_k, temperature, seed) = match request.sampling {
-        Sampling::Greedy => (0, 1.0, 0),
-        Sampling::TopK { temperature, top_k, seed } => (top_k, temperature, seed),
-    };
-    [
-        ("PROMPT_TOKENS", request.prompt.len() as f64),
-        ("END_TOKEN", f64::from(request.end_token.unwrap_or(u32::MAX))),
-        ("KEEP_LOGITS", f64::from(u8::from(tuning.keep_logits))),
-        ("TOP_K", f64::from(top_k)),
-        ("TEMPERATURE", f64::from(temperature)),
-        ("SEED_LOW", f64::from(seed as u32)),
-        ("SEED_HIGH", f64::from((seed >> 32) as u32)),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_string(), value))
-    .collect()
 }

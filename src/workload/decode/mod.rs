@@ -88,17 +88,9 @@ impl Arm {
     }
 }
 
-/// The bytes of a program's `tokens` buffer before a run: the prompt, then what is no token.
-pub fn tokens_block(request: &Request) -> Vec<u8> {
-    let mut words = request.prompt.clone();
-    words.resize(request.prompt.len() + request.new_tokens as usize, u32::MAX);
-    bytemuck::cast_slice(&words).to_vec()
-}
-
 /// The new tokens in what came back in `tokens`: up to and with the end token.
 pub fn new_tokens(request: &Request, tokens: &[u32]) -> Vec<u32> {
     let new = &tokens[request.prompt.len()..];
     let end = request.end_token.and_then(|end| new.iter().position(|&token| token == end));
     new[..end.map_or(new.len(), |end| end + 1)].to_vec()
 }
-pub mod text;

@@ -161,7 +161,7 @@ pub fn pack(config: &Config, weights: &Weights, layout: Layout) -> Vec<u8> {
         put("MLP_C_PROJ_WEIGHT", at, sheet.matrix(&mlp_c_proj.weight, [inner, embd], Sheet::plain, Sheet::plain));
         put("MLP_C_PROJ_BIAS", at, mlp_c_proj.bias.clone());
     }
-    bytemuck::cast_vec::<f32, u8>(buffer)
+    bytemuck::cast_slice(&buffer).to_vec()
 }
 
 /// Where elements go when a tensor is padded.

@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fused::choice_constants;
-use super::model::{Config, Request};
+use super::model::{Config, Request, Sampling};
 use super::packing::{Map, Widths};
 use super::{Tuning, buffers};
 use crate::program::{Binding, Dispatch, Kernel, Phase, Program};
@@ -130,10 +129,6 @@ impl<'a> Steps<'a> {
         let sizes = [("COLUMNS", columns), ("SLICES", slices), ("IN4", in4), ("OUT4", out4), ("STAGE", stage as u32)];
         let threads = columns * slices;
         let kernel = self.kernel("linear", "linear", &sizes, threads, 16 * u64::from(threads));
-        let choice = choice_constants(self.request, self.tuning);
-        for name in ["KEEP_LOGITS", "PROMPT_TOKENS"] {
-            self.kernels[kernel].constants.insert(name.into(), choice[name]);
-        }
         let (weight, bias) = match stage {
             // The tied head has no bias; the shader does not read what is bound in its place.
             Stage::Head => (self.tensor(name, layer), self.tensor("LN_F_BIAS", None)),
@@ -163,8 +158,10 @@ impl<'a> Steps<'a> {
         let size = self.tuning.workgroup_size;
         let sizes = [("VOCAB_SIZE", self.config.vocab_size), ("VOCAB4", self.widths.vocab4)];
         let kernel = self.kernel("sample", "sample", &sizes, size, 8 * u64::from(size) + 16);
-        self.kernels[kernel].constants.extend(choice_constants(self.request, self.tuning));
-        let bindings = vec![self.whole("state"), self.whole("logits"), self.whole("tokens")];
+        let sampled = self.request.sampling != Sampling::Greedy;
+        self.kernels[kernel].constants.insert("SAMPLED".into(), f64::from(u8::from(sampled)));
+        let names = ["state", "logits", "tokens", "request"];
+        let bindings = names.map(|name| self.whole(name)).to_vec();
         Dispatch { kernel, bindings, workgroups: 1 }
     }
 
