@@ -5,14 +5,15 @@ mod paper_runs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use onedispatch::analysis::number::{Cell, Number};
 use onedispatch::commands::paper as command;
 use onedispatch::error::Error;
-use onedispatch::paper::ledger::{Cell, Ledger, Number};
+use onedispatch::paper::ledger::Ledger;
 use onedispatch::paper::print::Print;
 use onedispatch::paper::world::Files;
 use onedispatch::paper::{build, prose, read_sources, survey, world};
-use onedispatch::record::directory::Run;
 use onedispatch::record::rows::ResultRow;
+use onedispatch::record::run::Run;
 
 const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const FIGURES: [&str; 6] = ["throughput-width", "ladder", "idle-share", "throughput-length", "bound", "claims"];
@@ -79,7 +80,7 @@ fn verdicts_follow_the_rule() {
         ("c3", "does not hold here"),
         ("c5", "holds"),
         ("c6", "not measured here"),
-        ("c9", "holds only against a weak baseline"),
+        ("c9", "does not hold here"),
     ] {
         assert_eq!(verdict(&runs, "nvidia-h200", claim), expected, "{claim}");
     }
@@ -91,7 +92,7 @@ fn verdicts_follow_the_rule() {
         change(run.results.iter_mut().find(is).unwrap());
     };
     row(&mut runs, "d32-l1-t64", "fused-workgroup", "one-submit", |row| {
-        (row.units_per_s, row.wall_low_ns) = (Some(16_400.0), Some(64.0 / 16_400.0 * 1e9));
+        (row.wall_median_ns, row.wall_low_ns) = (Some(64.0 / 16_400.0 * 1e9), Some(64.0 / 16_400.0 * 1e9));
     });
     assert_eq!(verdict(&runs, "nvidia-h200", "c5"), "does not hold here");
     row(&mut runs, "d64-l1-t64", "fused-workgroup", "one-submit", |row| {
@@ -103,6 +104,36 @@ fn verdicts_follow_the_rule() {
 
     runs.retain(|run| run.manifest.experiment != "decode");
     assert_eq!(verdict(&runs, "nvidia-h200", "c3"), "not measured here");
+}
+
+#[test]
+fn the_paper_is_built_of_its_device_alone_and_not_without_it() {
+    let of = |device: &str| -> Vec<Run> {
+        paper_runs::runs().into_iter().filter(|run| run.device_folder() == device).collect()
+    };
+    build(sources(), &of("nvidia-h200"), DIGEST).unwrap();
+    let mut runs = of("nvidia-h200");
+    runs.retain(|run| run.manifest.experiment != "decode-tokens");
+    for (runs, missing) in
+        [(runs, "decode-tokens"), (of("llvmpipe"), "decode, decode-tokens, controls"), (Vec::new(), "decode, ")]
+    {
+        let error = build(sources(), &runs, DIGEST).err().unwrap();
+        let message = error.to_string();
+        assert_eq!((error.exit_code(), message.lines().count()), (2, 1), "{message}");
+        assert!(message.contains(&format!("its runs of {missing}")), "{message}");
+    }
+}
+
+#[test]
+fn without_results_the_command_says_so() {
+    let out = folder("none");
+    let args = command::Args { check: false, root: out.clone(), data: None, out: None };
+    let error = command::run(&args).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert_eq!(
+        error.to_string(),
+        format!("{}: no results there yet; `onedispatch run` writes some", out.join("data").display())
+    );
 }
 
 #[test]
@@ -209,7 +240,9 @@ fn a_bare_number_in_the_results_is_named() {
     assert!(bare("Up to\n4.5x faster.")[0].starts_with("paper/results-c3.typ:2:"));
     let fine = "== C3: f32 on an H200\nGPT-2 gives #n(\"a.d32-l1.b\") (@fig-2) // 17\n#v(3pt) <tab-1> of #text(9pt)[claims C1–C6]";
     assert_eq!(bare(fine), Vec::<String>::new());
-    let fault = message(build(with(sources(), "paper/results.typ", "It is 42 times."), &[], DIGEST).err().unwrap());
+    let fault = message(
+        build(with(sources(), "paper/results.typ", "It is 42 times."), &paper_runs::runs(), DIGEST).err().unwrap(),
+    );
     assert!(fault.contains("results.typ:1: `42`"), "{fault}");
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::figures::{FIGURES, Picture, png};
-use crate::record::directory::{Run, load_all};
+use crate::record::run::Run;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -22,7 +22,7 @@ pub struct Args {
 
 /// Exit code 1 where `--check` finds a file that differs, is missing or is left over.
 pub fn run(args: Args) -> Result<()> {
-    let (files, missing) = render(&load_all(&args.data)?)?;
+    let (files, missing) = render(&super::results(&args.data)?)?;
     for line in missing {
         println!("{line}");
     }

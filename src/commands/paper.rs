@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::paper::ledger::Ledger;
 use crate::paper::{self, Built};
-use crate::record::directory;
+use crate::record::verify::root_digest;
 
 /// Renders the paper and its number ledger from committed data.
 ///
@@ -30,14 +30,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let data = args.data.clone().unwrap_or_else(|| args.root.join("data"));
     let out = args.out.clone().unwrap_or_else(|| args.root.join("paper"));
-    let runs = directory::load_all(&data)?;
+    let runs = super::results(&data)?;
     let built = paper::build(paper::read_sources(&args.root)?, &runs, &root_digest(&data)?)?;
     if args.check { check(&built, &out) } else { write(&built, &out) }
-}
-
-/// Stands in until the digest of a whole data directory is merged.
-fn root_digest(_data: &Path) -> Result<String> {
-    Ok(crate::record::digest::sha256_hex(b""))
 }
 
 const NUMBERS: &str = "numbers.toml";

@@ -5,8 +5,8 @@ use super::canvas::{
 };
 use super::palette::Look;
 use super::scale::{Scale, range, spread};
-use super::select::Interval;
 use crate::error::Result;
+use crate::measure::statistics::Interval;
 use plotters::style::RGBColor;
 
 const MARGIN: f64 = 30.0;
@@ -160,7 +160,7 @@ impl Chart {
 
     fn vertical_scale(&self, group: &Group) -> Scale {
         let points = group.panels.iter().flat_map(|panel| &panel.curves).flat_map(|curve| &curve.points);
-        let values = points.flat_map(|point| [point.y.low, point.y.middle, point.y.high]);
+        let values = points.flat_map(|point| [point.y.low, point.y.mid, point.y.high]);
         let values = values.chain(self.reference.iter().map(|reference| reference.0));
         match self.vertical {
             Vertical::Log(print) => Scale::log(values, print),
@@ -177,7 +177,7 @@ impl Chart {
         let mut ends: Vec<((f64, f64), &str, RGBColor)> = Vec::new();
         for curve in &panel.curves {
             if let Some(last) = curve.points.last() {
-                ends.push(((frame.x(last.x), frame.y(last.y.middle)), &curve.look.label, curve.look.ink()));
+                ends.push(((frame.x(last.x), frame.y(last.y.mid)), &curve.look.label, curve.look.ink()));
             }
         }
         if let Some((level, label)) = &self.reference {
@@ -212,7 +212,7 @@ impl Panel {
 
 impl Curve {
     fn draw(&self, canvas: &mut Canvas, frame: &Frame) {
-        let places: Vec<_> = self.points.iter().map(|point| (frame.x(point.x), frame.y(point.y.middle))).collect();
+        let places: Vec<_> = self.points.iter().map(|point| (frame.x(point.x), frame.y(point.y.mid))).collect();
         canvas.line(&places, self.look.stroke());
         for (point, &(x, y)) in self.points.iter().zip(&places) {
             let (low, high) = (frame.y(point.y.low), frame.y(point.y.high));

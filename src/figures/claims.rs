@@ -4,16 +4,16 @@ use plotters::style::RGBColor;
 
 use super::canvas::{AXIS, Align, Canvas, GRID, HEADING, INK, LABEL, MUTED, Marker, Stroke, WIDTH};
 use super::chart::{footnotes, masthead, text_height};
-use super::idle_share::idle_share;
-use super::palette::{self, Look, STEPWISE};
-use super::published;
+use super::palette::{self, Look};
 use super::scale::Scale;
-use super::select::{self, Entry, Interval};
-use super::{Picture, ladder, number, sweep};
+use super::{Picture, number, sweep};
+use crate::analysis::claims::{Baseline, Compared, by_case, is_smallest_case};
+use crate::analysis::published::{self, Claim};
+use crate::analysis::select;
 use crate::error::Result;
+use crate::measure::statistics::Interval;
 use crate::program::Policy;
-use crate::record::directory::Run;
-use crate::record::rows::Case;
+use crate::record::run::Run;
 
 const MARGIN: f64 = 30.0;
 /// The rows' names, left of the axis.
@@ -33,63 +33,22 @@ const FASTER: &str = "times as fast";
 pub struct Range {
     pub low: Interval,
     pub high: Interval,
-    pub cases: usize,
-    /// Whether a capped row is among the two ends.
+    /// Whether a capped row is behind one of the two.
     pub capped: bool,
 }
 
-/// A value of one case, and whether a capped row is behind it.
-type Value = (Interval, bool);
-
 impl Range {
-    fn over(values: Vec<Value>) -> Option<Range> {
-        let low = values.iter().min_by(|a, b| a.0.middle.total_cmp(&b.0.middle))?;
-        let high = values.iter().max_by(|a, b| a.0.middle.total_cmp(&b.0.middle))?;
-        Some(Range { low: low.0, high: high.0, cases: values.len(), capped: low.1 || high.1 })
+    fn over(values: &[(Interval, bool)]) -> Option<Range> {
+        let low = values.iter().min_by(|a, b| a.0.mid.total_cmp(&b.0.mid))?;
+        let high = values.iter().max_by(|a, b| a.0.mid.total_cmp(&b.0.mid))?;
+        Some(Range { low: low.0, high: high.0, capped: low.1 || high.1 })
     }
 }
 
-/// Where C3 and C4 were claimed: n_embd 32 to 256, 1 and 4 layers, 64 tokens.
-pub fn published_cases(case: &Case) -> bool {
-    (32..=256).contains(&case.n_embd) && [1, 4].contains(&case.n_layer) && case.new_tokens == 64
-}
-
-/// How many times as fast `arm` was as stepwise under `policy`, over the cases of a run that `of` picks.
-pub fn speedup(run: &Run, arm: &str, policy: Policy, of: fn(&Case) -> bool) -> Option<Range> {
-    let entries = select::entries(run);
-    let find = |case: &Case, label: &str| {
-        entries.iter().find(|entry| entry.case.case == case.case && palette::label(&entry.row.key) == label)
-    };
-    let cases = run.cases.iter().filter(|case| of(case));
-    let values = cases.filter_map(|case| {
-        let (fast, slow) = (find(case, arm)?, find(case, policy.name())?);
-        Some((fast.rate()?.over(slow.rate()?), fast.capped() || slow.capped()))
-    });
-    Range::over(values.collect())
-}
-
-/// What fusing alone gains: the fastest fused arm over stepwise in one submit.
-pub fn fusion_alone(run: &Run) -> Option<Range> {
-    let entries = select::entries(run);
-    let values = run.cases.iter().filter_map(|case| {
-        let rungs = ladder::rungs(&entries, case);
-        let [.., before, last] = &rungs[..] else { return None };
-        let is_fusion = before.entry.row.key.policy == Policy::OneSubmit.name() && last.entry.row.key.arm != STEPWISE;
-        is_fusion.then_some((last.factor?, last.entry.capped() || before.entry.capped()))
-    });
-    Range::over(values.collect())
-}
-
-/// A quantity of the rows of a run that are called `label`, over the cases that `of` picks.
-pub fn spread_of(
-    run: &Run,
-    label: &str,
-    of: fn(&Case) -> bool,
-    quantity: fn(&Entry) -> Option<Interval>,
-) -> Option<Range> {
-    let entries = select::entries(run);
-    let rows = entries.iter().filter(|entry| palette::label(&entry.row.key) == label && of(entry.case));
-    Range::over(rows.filter_map(|entry| Some((quantity(entry)?, entry.capped()))).collect())
+/// What was measured for a claim against `baseline`, over the cases it was made for.
+pub fn range(claim: &Claim, run: &Run, baseline: Baseline) -> Option<Range> {
+    let value = |compared: Compared| Some((compared.number?.as_interval(), compared.is_capped));
+    Range::over(&by_case(claim.test, run, baseline).into_iter().filter_map(value).collect::<Vec<_>>())
 }
 
 /// A line of the figure.
@@ -127,11 +86,11 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     let subtitle = format!(
         "Grey: published, measured on another device; the band or dashed line repeats it. Colour: smallest to largest \
          over the cases measured here on {}.",
-        runs.iter().map(|run| select::device(run)).collect::<Vec<_>>().join("; ")
+        runs.iter().map(|run| run.device()).collect::<Vec<_>>().join("; ")
     );
     let mut notes = vec![
-        "Thin ends are 95% intervals (of ratios: the widest that both medians' intervals allow). C3 and C4 over the \
-         cases they were claimed for: n_embd 32 to 256, n_layer 1 and 4, 64 tokens."
+        "Thin ends are bootstrap 95% intervals. All over the cases that the claims were made for: n_embd 32 to 256, \
+         n_layer 1 and 4, 64 tokens. \"The fastest\" is whichever stepwise policy is the fastest in a case."
             .to_string(),
     ];
     notes.extend(sweep::notes(&runs).into_iter().skip(1));
@@ -148,50 +107,45 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
 }
 
 fn speedups(runs: &[&Run]) -> Option<Section> {
-    let over_policies = |id, arm: &str, what| {
-        let rows = |run: &Run| {
-            let row = |policy: Policy| {
-                let range = speedup(run, arm, policy, published_cases)?;
-                Some(measured(format!("over {policy}"), range, palette::policy_look(policy)))
-            };
-            Policy::ALL.into_iter().filter_map(row).collect()
-        };
-        block(id, what, runs, rows)
+    let over_baselines = |claim: &Claim, run: &Run| {
+        let policies =
+            Policy::ALL.map(|policy| (Baseline::Policy(policy), policy.name(), palette::policy_look(policy)));
+        let fastest =
+            (Baseline::Fastest, "the fastest", Look { color: INK, ..palette::policy_look(Policy::OneSubmit) });
+        let row = |(baseline, name, look)| Some(measured(format!("over {name}"), range(claim, run, baseline)?, look));
+        policies.into_iter().chain([fastest]).filter_map(row).collect()
     };
     let blocks = [
-        over_policies("C3", "fused-workgroup", "fused-workgroup (one dispatch, one workgroup) over stepwise"),
-        over_policies("C4", "fused-scalar", "fused-scalar (one dispatch, one thread) over stepwise"),
-        block("C9", "fusion alone, the submits being batched already", runs, |run| {
+        block("C3", "fused-workgroup (one dispatch, one workgroup) over stepwise", runs, over_baselines),
+        block("C4", "fused-scalar (one dispatch, one thread) over stepwise", runs, over_baselines),
+        block("C9", "fusion alone: the fastest fused arm of one workgroup over one submit", runs, |claim, run| {
             let look = palette::policy_look(Policy::OneSubmit);
-            fusion_alone(run)
-                .map(|range| measured("best fused over one-submit".into(), range, look))
-                .into_iter()
-                .collect()
+            let range = range(claim, run, Baseline::STRONG);
+            range.map(|range| measured("fused over one-submit".into(), range, look)).into_iter().collect()
         }),
     ];
     Section::log(FASTER, number::factor, blocks.into_iter().flatten().collect())
 }
 
 fn rates(runs: &[&Run]) -> Option<Section> {
-    let smallest = |case: &Case| case.n_embd == 32 && case.n_layer == 1;
-    let rows = |run: &Run| {
-        let mut looks: Vec<Look> = select::entries(run).iter().map(|entry| palette::look(&entry.row.key)).collect();
-        looks.sort_by(|a, b| (a.rank, &a.label).cmp(&(b.rank, &b.label)));
-        looks.dedup_by(|a, b| a.label == b.label);
-        let row = |look: Look| {
-            let range = spread_of(run, &look.label, smallest, |entry| entry.rate())?;
-            Some(measured(look.label.clone(), range, look))
-        };
-        looks.into_iter().filter_map(row).collect()
+    let rows = |_: &Claim, run: &Run| {
+        let mut rows: Vec<(Look, Row)> = Vec::new();
+        for entry in sweep::timed(run).into_iter().filter(|entry| is_smallest_case(entry.case)) {
+            let look = palette::look(&entry.row.key);
+            let range = entry.rate().and_then(|rate| Range::over(&[(rate, entry.is_capped())]));
+            rows.extend(range.map(|range| (look.clone(), measured(look.label.clone(), range, look))));
+        }
+        rows.sort_by(|(a, _), (b, _)| (a.rank, &a.label).cmp(&(b.rank, &b.label)));
+        rows.into_iter().map(|(_, row)| row).collect()
     };
     let blocks = block("C5", "tokens per second at n_embd 32, n_layer 1", runs, rows);
     Section::log("tokens/s", number::short, blocks.into_iter().collect())
 }
 
 fn shares(runs: &[&Run]) -> Option<Section> {
-    let rows = |run: &Run| {
+    let rows = |claim: &Claim, run: &Run| {
         let row = |policy: Policy| {
-            let range = spread_of(run, policy.name(), |_| true, idle_share)?;
+            let range = range(claim, run, Baseline::Policy(policy))?;
             Some(measured(policy.name().into(), range, palette::policy_look(policy)))
         };
         Policy::ALL.into_iter().filter_map(row).collect()
@@ -202,10 +156,10 @@ fn shares(runs: &[&Run]) -> Option<Section> {
 }
 
 /// The published range of a claim above what each run measured; nothing where none measured it.
-fn block(id: &str, what: &str, runs: &[&Run], rows: impl Fn(&Run) -> Vec<Row>) -> Option<Block> {
+fn block(id: &str, what: &str, runs: &[&Run], rows: impl Fn(&Claim, &Run) -> Vec<Row>) -> Option<Block> {
     let claim = published::claim(id)?;
     let measured: Vec<(String, Vec<Row>)> =
-        runs.iter().map(|run| (select::device(run), rows(run))).filter(|(_, rows)| !rows.is_empty()).collect();
+        runs.iter().map(|run| (run.device(), rows(claim, run))).filter(|(_, rows)| !rows.is_empty()).collect();
     if measured.is_empty() {
         return None;
     }
@@ -215,7 +169,7 @@ fn block(id: &str, what: &str, runs: &[&Run], rows: impl Fn(&Run) -> Vec<Row>) -
 }
 
 fn published_row(name: String, (low, high): (f64, f64)) -> Row {
-    let exactly = |value: f64| Interval { middle: value, low: value, high: value };
+    let exactly = |value: f64| Interval { low: value, mid: value, high: value };
     let look = Look {
         label: String::new(),
         rank: 0,
@@ -307,13 +261,13 @@ impl Section {
     fn draw_row(&self, canvas: &mut Canvas, row: &Row, y: f64) {
         let color = if row.is_published { MUTED } else { INK };
         canvas.text((LEFT - 18.0, y), &row.name, LABEL, color, Align::End);
-        let (low, high) = (self.x(row.low.middle), self.x(row.high.middle));
+        let (low, high) = (self.x(row.low.mid), self.x(row.high.mid));
         canvas.line(&[(self.x(row.low.low), y), (self.x(row.high.high), y)], Stroke::solid(row.look.ink(), 2.5));
         canvas.line(&[(low, y), (high, y)], Stroke::solid(row.look.color, 10.0));
         for end in [low, high] {
             canvas.marker(row.look.marker, (end, y), 15.0, row.look.color, row.capped);
         }
-        let (first, last) = ((self.print)(row.low.middle), (self.print)(row.high.middle));
+        let (first, last) = ((self.print)(row.low.mid), (self.print)(row.high.mid));
         let numbers = if first == last { first } else { format!("{first} – {last}") };
         canvas.text((RIGHT + 30.0, y), &numbers, LABEL, color, Align::Start);
     }

@@ -1,17 +1,17 @@
 //! The share of wall time in which the GPU is not computing, against n_embd: what claim C1 puts at 92%.
 
 use super::chart::{Chart, Vertical};
-use super::select::{Entry, Interval};
-use super::{Picture, number, published, select, sweep};
+use super::{Picture, number, sweep};
+use crate::analysis::measured::Measured;
+use crate::analysis::{published, select};
 use crate::error::Result;
-use crate::record::directory::Run;
+use crate::measure::statistics::Interval;
+use crate::record::run::Run;
 
-/// `1 - gpu_busy_ns / wall_median_ns`; nothing where the device gave no busy time. No less than -1, where the
-/// instrumented run took more than twice the time.
-pub fn idle_share(entry: &Entry) -> Option<Interval> {
-    let busy = entry.row.gpu_busy_ns.filter(|busy| busy.is_finite() && *busy > 0.0)?;
-    let idle = |wall: f64| (1.0 - busy / wall).max(-1.0);
-    entry.wall().map(|wall| Interval { middle: idle(wall.middle), low: idle(wall.low), high: idle(wall.high) })
+/// [`Measured::idle`], no less than -1: what is further below would press the rest of the axis together.
+fn idle_share(row: &Measured) -> Option<Interval> {
+    let Interval { low, mid, high } = row.idle()?.as_interval();
+    Some(Interval { low: low.max(-1.0), mid: mid.max(-1.0), high: high.max(-1.0) })
 }
 
 pub fn draw(runs: &[Run]) -> Result<Picture> {

@@ -3,14 +3,17 @@
 
 use super::canvas::{AXIS, Align, Canvas, GRID, HEADING, INK, LABEL, MUTED, NOTE, Stroke, WIDTH, text_width};
 use super::chart::{footnotes, masthead, text_height};
-use super::palette::{self, STEPWISE};
+use super::palette;
 use super::scale::Scale;
-use super::select::{self, Entry, Interval};
 use super::{Picture, number, sweep};
+use crate::analysis::claims::fastest_of_one_workgroup;
+use crate::analysis::measured::Measured;
+use crate::analysis::select;
 use crate::error::Result;
+use crate::measure::statistics::Interval;
 use crate::program::Policy;
-use crate::record::directory::Run;
 use crate::record::rows::Case;
+use crate::record::run::Run;
 
 const MARGIN: f64 = 30.0;
 const NAMES: f64 = 225.0;
@@ -32,30 +35,21 @@ const FRAME: f64 = RUNG * (Policy::ALL.len() + 1) as f64 + ARM_ROOM;
 
 /// One way of dispatching, and what the step to it from the rung before gains.
 pub struct Rung<'a> {
-    pub entry: Entry<'a>,
+    pub entry: Measured<'a>,
     pub rate: Interval,
     /// Over the rung before; nothing on the first.
     pub factor: Option<Interval>,
 }
 
 /// The rungs of one case that have a time: the stepwise policies in the order of [`Policy::ALL`], then the fastest
-/// fused arm.
-pub fn rungs<'a>(entries: &[Entry<'a>], case: &Case) -> Vec<Rung<'a>> {
-    let timed: Vec<(Entry, Interval)> = entries
-        .iter()
-        .filter(|entry| entry.case.case == case.case)
-        .filter_map(|entry| entry.rate().map(|rate| (*entry, rate)))
-        .collect();
-    let stepwise = |policy: Policy| {
-        let is = |entry: &Entry| entry.row.key.arm == STEPWISE && entry.row.key.policy == policy.name();
-        timed.iter().find(|(entry, _)| is(entry)).copied()
-    };
-    let fused = timed.iter().filter(|(entry, _)| entry.row.key.arm != STEPWISE);
-    let best = fused.max_by(|a, b| a.1.middle.total_cmp(&b.1.middle)).copied();
+/// fused arm of one workgroup. The last step is what claim C9 is about.
+pub fn rungs<'a>(run: &'a Run, case: &Case) -> Vec<Rung<'a>> {
+    let stepwise = Policy::ALL.into_iter().map(|policy| run.stepwise(case, policy));
     let mut rungs: Vec<Rung> = Vec::new();
-    for (entry, rate) in Policy::ALL.into_iter().map(stepwise).chain([best]).flatten() {
-        let factor = rungs.last().map(|before| rate.over(before.rate));
-        rungs.push(Rung { entry, rate, factor });
+    for entry in stepwise.chain([fastest_of_one_workgroup(run, case)]).flatten() {
+        let Some(rate) = entry.rate() else { continue };
+        let factor = rungs.last().and_then(|before| entry.speedup_over(&before.entry));
+        rungs.push(Rung { entry, rate, factor: factor.map(|factor| factor.as_interval()) });
     }
     rungs
 }
@@ -76,7 +70,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     );
     let mut notes = sweep::notes(&runs);
     notes.push(
-        "\"fused\" is the fastest fused arm of the case, named below its mark. A factor whose interval holds 1 is \
+        "\"fused\" is the fastest fused arm of the case in one workgroup, named below its mark. A factor whose interval holds 1 is \
          shown as no difference (≈). Of more than three widths the smallest, middle and largest are shown."
             .into(),
     );
@@ -85,7 +79,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     let svg = Canvas::paint(text_height(&subtitle, &notes) + height, |canvas| {
         let mut top = masthead(canvas, "What does each step towards one dispatch gain?", &subtitle);
         for (run, rows) in &ladders {
-            canvas.text((MARGIN, top + 18.0), &select::device(run), HEADING, INK, Align::Start);
+            canvas.text((MARGIN, top + 18.0), &run.device(), HEADING, INK, Align::Start);
             top += DEVICE_ROOM;
             let rates = rows.iter().flatten().flat_map(|ladder| &ladder.rungs);
             let scale = Scale::log(rates.flat_map(|rung| [rung.rate.low / ROOM, rung.rate.high * ROOM]), number::short);
@@ -111,14 +105,13 @@ struct Ladder<'a> {
 
 /// A run's ladders of two rungs and more, a row for each setting of what is not the width.
 fn ladders(run: &Run) -> Vec<Vec<Ladder<'_>>> {
-    let entries = select::entries(run);
     let setting = |case: &Case| (case.n_layer, case.prompt_tokens, case.new_tokens, case.vocab_size);
-    let mut cases: Vec<&Case> = run.cases.iter().filter(|case| case.workload != "control").collect();
+    let mut cases: Vec<&Case> = run.decode_cases().collect();
     cases.sort_by_key(|case| (setting(case), case.n_embd));
     let rows = cases.chunk_by(|a, b| setting(a) == setting(b)).map(|cases| {
         let ladders = cases.iter().map(|case| Ladder {
             heading: format!("n_embd {} · n_layer {}", case.n_embd, case.n_layer),
-            rungs: rungs(&entries, case),
+            rungs: rungs(run, case),
         });
         thinned(ladders.filter(|ladder| ladder.rungs.len() > 1).collect())
     });
@@ -146,7 +139,7 @@ fn names(canvas: &mut Canvas, top: f64) {
 fn place(rung: &Rung) -> usize {
     let key = &rung.entry.row.key;
     let policy = Policy::ALL.into_iter().position(|policy| policy.name() == key.policy);
-    if key.arm == STEPWISE { policy.unwrap_or(0) } else { Policy::ALL.len() }
+    if rung.entry.is_stepwise() { policy.unwrap_or(0) } else { Policy::ALL.len() }
 }
 
 impl Ladder<'_> {
@@ -164,18 +157,18 @@ impl Ladder<'_> {
 
         let middle = |rung: &Rung| top + RUNG * (place(rung) as f64 + 0.5);
         for (before, rung) in self.rungs.iter().zip(self.rungs.iter().skip(1)) {
-            let (start, end, y) = (x(before.rate.middle), x(rung.rate.middle), middle(rung));
+            let (start, end, y) = (x(before.rate.mid), x(rung.rate.mid), middle(rung));
             let look = palette::look(&rung.entry.row.key);
             canvas.line(&[(start, middle(before)), (start, y)], Stroke::solid(AXIS, 1.5));
             canvas.line(&[(start, y), (end, y)], Stroke::solid(look.color, 9.0));
         }
         for rung in &self.rungs {
             let look = palette::look(&rung.entry.row.key);
-            let (end, y) = (x(rung.rate.middle), middle(rung));
+            let (end, y) = (x(rung.rate.mid), middle(rung));
             canvas.line(&[(x(rung.rate.low), y), (x(rung.rate.high), y)], Stroke::solid(look.ink(), 3.0));
-            canvas.marker(look.marker, (end, y), 20.0, look.color, rung.entry.capped());
+            canvas.marker(look.marker, (end, y), 20.0, look.color, rung.entry.is_capped());
             rung.write(canvas, left + width, y);
-            if rung.entry.row.key.arm != STEPWISE {
+            if !rung.entry.is_stepwise() {
                 let name = (end.min(right - 8.0) - text_width(&look.label, NOTE)).max(left + 8.0);
                 canvas.text((name, y + 34.0), &look.label, NOTE, look.ink(), Align::Start);
             }
@@ -187,9 +180,9 @@ impl Rung<'_> {
     /// The step's factor and the rate, in columns that end at `right`.
     fn write(&self, canvas: &mut Canvas, right: f64, y: f64) {
         if let Some(factor) = self.factor {
-            let text = if factor.holds_one() { "≈".into() } else { number::factor(factor.middle) };
+            let text = if factor.contains(1.0) { "≈".into() } else { number::factor(factor.mid) };
             canvas.text((right - RATES, y), &text, LABEL, INK, Align::End);
         }
-        canvas.text((right, y), &number::short(self.rate.middle), NOTE, MUTED, Align::End);
+        canvas.text((right, y), &number::short(self.rate.mid), NOTE, MUTED, Align::End);
     }
 }

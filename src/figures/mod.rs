@@ -13,15 +13,13 @@ pub mod ladder;
 pub mod number;
 pub mod palette;
 pub mod png;
-pub mod published;
 pub mod scale;
-pub mod select;
 pub mod sweep;
 pub mod throughput_length;
 pub mod throughput_width;
 
 use crate::error::{Result, Within};
-use crate::record::directory::Run;
+use crate::record::run::Run;
 
 pub struct Figure {
     /// Its files are `NAME.svg` and `NAME.png`.
@@ -54,7 +52,7 @@ pub const FIGURES: [Figure; 6] = [
     },
     Figure {
         name: "bound",
-        caption: "Fraction of the bound set by the device's measured copy and multiply-add rates.",
+        caption: "Fraction of the bound set by the device's measured rates of memory and multiply-adds.",
         draw: bound::draw,
     },
     Figure { name: "claims", caption: "What was published beside what was measured here.", draw: claims::draw },

@@ -6,11 +6,9 @@
 use plotters::style::RGBColor;
 
 use super::canvas::{Marker, Stroke};
+use crate::analysis::measured::{STEPWISE, label};
 use crate::program::Policy;
 use crate::record::rows::Key;
-
-/// Arm that is run under the four policies and is called after them.
-pub const STEPWISE: &str = "stepwise";
 
 #[derive(Clone, Debug)]
 pub struct Look {
@@ -61,11 +59,6 @@ const OTHERS: [(RGBColor, Marker); 4] = [
     (RGBColor(0x66, 0x66, 0x66), Marker::Down),
 ];
 
-/// What a row is called in figures: a stepwise row by its policy, any other by its arm.
-pub fn label(key: &Key) -> &str {
-    if key.arm == STEPWISE { &key.policy } else { &key.arm }
-}
-
 /// How a row is drawn.
 pub fn look(key: &Key) -> Look {
     let label = label(key);
@@ -73,14 +66,12 @@ pub fn look(key: &Key) -> Look {
     let arms = ARMS.iter().map(|known| (known, 5.0));
     let known = policies.chain(arms).enumerate().find(|(_, ((name, ..), _))| *name == label);
     match known {
-        Some((rank, (&(_, color, marker, dash), width))) => {
-            Look { label: label.to_string(), rank, color, marker, width, dash }
-        }
+        Some((rank, (&(_, color, marker, dash), width))) => Look { label, rank, color, marker, width, dash },
         None => {
             let digest = label.bytes().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
             let (color, marker) = OTHERS[digest % OTHERS.len()];
             let rank = POLICIES.len() + ARMS.len();
-            Look { label: label.to_string(), rank, color, marker, width: 5.0, dash: None }
+            Look { label, rank, color, marker, width: 5.0, dash: None }
         }
     }
 }

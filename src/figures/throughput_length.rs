@@ -1,13 +1,15 @@
 //! Tokens per second against the number of new tokens.
 
 use super::chart::{Chart, Vertical};
-use super::{Picture, number, select, sweep};
+use super::{Picture, number, sweep};
+use crate::analysis::measured::Measured;
+use crate::analysis::select;
 use crate::error::Result;
-use crate::record::directory::Run;
+use crate::record::run::Run;
 
 pub fn draw(runs: &[Run]) -> Result<Picture> {
     let runs = select::latest_hardware(runs, "decode-tokens");
-    let groups = sweep::groups(&runs, sweep::NEW_TOKENS, select::Entry::rate);
+    let groups = sweep::groups(&runs, sweep::NEW_TOKENS, Measured::rate);
     if groups.is_empty() {
         return Picture::missing("it needs timed rows of the experiment `decode-tokens` on a hardware device");
     }

@@ -1,13 +1,15 @@
 //! Tokens per second against n_embd, for every arm and policy.
 
 use super::chart::{Chart, Vertical};
-use super::{Picture, number, select, sweep};
+use super::{Picture, number, sweep};
+use crate::analysis::measured::Measured;
+use crate::analysis::select;
 use crate::error::Result;
-use crate::record::directory::Run;
+use crate::record::run::Run;
 
 pub fn draw(runs: &[Run]) -> Result<Picture> {
     let runs = select::latest(runs, "decode");
-    let groups = sweep::groups(&runs, sweep::N_EMBD, select::Entry::rate);
+    let groups = sweep::groups(&runs, sweep::N_EMBD, Measured::rate);
     if groups.is_empty() {
         return Picture::missing("it needs timed rows of the experiment `decode`");
     }

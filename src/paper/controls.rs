@@ -1,33 +1,25 @@
 //! What the control rows say: the cost of an empty dispatch, the device's ceilings, and the noise.
 
-use super::ledger::{Cell, Ledger, Number};
+use super::ledger::Ledger;
 use super::print::Print;
-use super::quantities::{Ceilings, Measured, fastest};
+use crate::analysis::measured::Measured;
+use crate::analysis::number::{Cell, Number};
 use crate::measure::statistics::noise_factor;
 
 /// `<device>.control.*`: what an empty dispatch costs and the ceilings. Where several runs have a control, the first one
-/// (by the experiment's name) is printed, and the fastest bounds.
-pub fn add_controls<'a>(ledger: &mut Ledger, slug: &str, rows: &[Measured<'a>]) -> Ceilings<'a> {
-    let mut ceilings = Ceilings::default();
-    for measured in rows.iter().filter(|measured| measured.case.workload == "control" && measured.row.key.replica == 0)
-    {
-        let key = format!("{slug}.control.{}", measured.row.key.arm);
-        let (key, number) = match measured.row.unit.as_str() {
-            "dispatch" => (format!("{key}.{}.us", measured.row.key.policy), measured.us_per_unit()),
-            "byte" => {
-                ceilings.bytes = fastest(ceilings.bytes.into_iter().chain([*measured]));
-                (format!("{key}.gb_per_s"), measured.g_units_per_s())
-            }
-            _ => {
-                ceilings.multiply_adds = fastest(ceilings.multiply_adds.into_iter().chain([*measured]));
-                (format!("{key}.g_per_s"), measured.g_units_per_s())
-            }
+/// (by the experiment's name) is printed.
+pub fn add_controls(ledger: &mut Ledger, slug: &str, rows: &[Measured]) {
+    for control in rows.iter().filter(|row| row.is_control()) {
+        let key = format!("{slug}.control.{}", control.row.key.arm);
+        let (key, number) = match control.row.unit.as_str() {
+            "dispatch" => (format!("{key}.{}.us", control.row.key.policy), control.us_per_unit()),
+            "byte" => (format!("{key}.gb_per_s"), control.g_units_per_s()),
+            _ => (format!("{key}.g_per_s"), control.g_units_per_s()),
         };
         if let (false, Some(number)) = (ledger.number.contains_key(&key), number) {
             ledger.add(&key, &number, Print::Significant);
         }
     }
-    ceilings
 }
 
 /// `<device>.aa.*`: how far two entries of the same arm in the same run differ. Returns the largest factor.

@@ -6,68 +6,8 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::print::Print;
+use crate::analysis::number::{Cell, Number};
 use crate::error::{Error, Result};
-use crate::measure::statistics;
-
-/// A cell of `data/`, or of another source: `file`, from `data/`; `row`, by its key; `column`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cell {
-    /// What the formula calls it, where the column's name would be ambiguous; else empty.
-    #[serde(default)]
-    pub name: String,
-    pub file: String,
-    pub row: String,
-    pub column: String,
-}
-
-impl Cell {
-    pub fn new(file: impl Into<String>, row: impl Into<String>, column: impl Into<String>) -> Cell {
-        Cell { name: String::new(), file: file.into(), row: row.into(), column: column.into() }
-    }
-
-    pub fn called(self, name: &str) -> Cell {
-        Cell { name: name.to_owned(), ..self }
-    }
-}
-
-/// A number on its way into the ledger.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Number {
-    pub value: f64,
-    pub formula: String,
-    pub cells: Vec<Cell>,
-    pub interval: Option<Ends>,
-}
-
-/// The 95% interval of a number, and how it was found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ends {
-    pub low: f64,
-    pub high: f64,
-    pub formula: String,
-}
-
-impl Number {
-    /// A cell as it stands.
-    pub fn cell(value: f64, cell: Cell) -> Number {
-        Number { value, formula: cell.column.clone(), cells: vec![cell], interval: None }
-    }
-
-    pub fn derived(value: f64, formula: impl Into<String>, cells: Vec<Cell>) -> Number {
-        Number { value, formula: formula.into(), cells, interval: None }
-    }
-
-    pub fn within(self, low: f64, high: f64, formula: impl Into<String>) -> Number {
-        Number { interval: Some(Ends { low, high, formula: formula.into() }), ..self }
-    }
-
-    /// The value between the ends of its interval, which are the value itself where it has none.
-    pub fn as_interval(&self) -> statistics::Interval {
-        let (low, high) = self.interval.as_ref().map_or((self.value, self.value), |ends| (ends.low, ends.high));
-        statistics::Interval { low, mid: self.value, high }
-    }
-}
 
 /// One number of the paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -159,8 +99,11 @@ impl Ledger {
     /// # Errors
     /// An input error where `text` is not a ledger; `file` is only for the message.
     pub fn parse(text: &str, file: &str) -> Result<Ledger> {
-        toml::from_str(text).map_err(|error| {
-            Error::input(format!("{file}: {}; write it again with `onedispatch paper`", error.to_string().trim_end()))
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let message = error.message().replace('\n', " ");
+            Error::input(format!("{file}:{line}: {message}; write it again with `onedispatch paper`"))
         })
     }
 

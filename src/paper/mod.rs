@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result, Within};
-use crate::record::directory::Run;
+use crate::record::run::Run;
 use ledger::Ledger;
 use world::Files;
 
@@ -12,8 +12,6 @@ pub mod controls;
 pub mod ledger;
 pub mod print;
 pub mod prose;
-pub mod published;
-pub mod quantities;
 pub mod survey;
 pub mod world;
 
@@ -31,9 +29,17 @@ pub struct Built {
 /// Builds the paper: `sources` as [`read_sources`] gives them; `root_digest` is that of all of `data/`.
 ///
 /// # Errors
-/// A check error for each bare number in a results section, and for each fault that Typst finds, such as a number that
+/// An input error where runs are missing that the paper speaks of. A check error for each bare number in a results section, and for each fault that Typst finds, such as a number that
 /// the ledger does not have.
 pub fn build(mut sources: Files, runs: &[Run], root_digest: &str) -> Result<Built> {
+    let missing = survey::missing(runs);
+    if !missing.is_empty() {
+        return Err(Error::input(format!(
+            "the paper speaks of {} and needs its runs of {}; measure them there with `onedispatch run`",
+            survey::SUBJECT,
+            missing.join(", ")
+        )));
+    }
     let bare = prose::bare_numbers(&sources);
     if !bare.is_empty() {
         return Err(Error::check(bare.join("\n")));

@@ -1,5 +1,7 @@
 //! How numbers look in the text. A number is rounded here and nowhere else.
 
+use crate::analysis::published::Unit;
+
 /// The ways a number is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Print {
@@ -14,6 +16,16 @@ pub enum Print {
 }
 
 impl Print {
+    /// How the numbers of a claim are printed.
+    pub fn of(unit: Unit) -> Print {
+        match unit {
+            Unit::Factor => Print::Significant,
+            Unit::Share => Print::Percent,
+            Unit::TokensPerS | Unit::RoundTrips => Print::Count,
+            Unit::Error => Print::Power,
+        }
+    }
+
     pub fn show(self, value: f64) -> String {
         if !value.is_finite() {
             return "none".to_owned();

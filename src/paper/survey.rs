@@ -7,55 +7,26 @@ use std::collections::BTreeMap;
 
 use super::claims;
 use super::controls::{add_controls, add_repeatability};
-use super::ledger::{Cell, Ledger, Number};
+use super::ledger::Ledger;
 use super::print::Print;
-use super::quantities::{Ceilings, Measured, fastest, file};
+use crate::analysis::claims::fusion_alone;
+use crate::analysis::measured::{Measured, fastest, file};
+use crate::analysis::number::{Cell, Number};
+use crate::analysis::select::newest;
 use crate::measure::statistics::indistinguishable;
 use crate::program::Policy;
-use crate::record::directory::Run;
 use crate::record::rows::Case;
+use crate::record::run::Run;
 
-/// One run, seen as an experiment of a device.
-#[derive(Clone, Copy)]
-pub struct Experiment<'a> {
-    pub run: &'a Run,
-}
+/// The device that the paper speaks of, by its folder, and the experiments that it draws on. Its tables have all devices.
+pub const SUBJECT: &str = "nvidia-h200";
+pub const EXPERIMENTS: [&str; 3] = ["decode", "decode-tokens", "controls"];
 
-impl<'a> Experiment<'a> {
-    pub fn name(&self) -> &'a str {
-        &self.run.manifest.experiment
-    }
-
-    /// Too few samples for a claim: only its outputs count.
-    pub fn is_quick(&self) -> bool {
-        let spec = self.run.manifest.spec.parse::<toml::Table>().unwrap_or_default();
-        spec.get("quick").and_then(toml::Value::as_bool).unwrap_or(false)
-    }
-
-    pub fn cases(&self) -> impl Iterator<Item = &'a Case> {
-        self.run.cases.iter()
-    }
-
-    /// Every row, controls and replicas too.
-    pub fn rows(&self) -> impl Iterator<Item = Measured<'a>> {
-        let run = self.run;
-        run.results.iter().filter_map(move |row| {
-            let case = run.cases.iter().find(|case| case.case == row.key.case)?;
-            Some(Measured { run, case, row })
-        })
-    }
-
-    pub fn arms(&self, case: &Case) -> Vec<Measured<'a>> {
-        self.rows().filter(|measured| measured.case.case == case.case && measured.row.key.replica == 0).collect()
-    }
-
-    pub fn arm(&self, case: &Case, label: &str) -> Option<Measured<'a>> {
-        self.arms(case).into_iter().find(|measured| measured.label() == label)
-    }
-
-    pub fn fastest_stepwise(&self, case: &Case) -> Option<Measured<'a>> {
-        fastest(self.arms(case).into_iter().filter(Measured::is_stepwise))
-    }
+/// The experiments that the paper needs and `runs` do not hold.
+pub fn missing(runs: &[Run]) -> Vec<&'static str> {
+    let held: Vec<&Run> = newest(runs).into_iter().filter(|run| run.device_folder() == SUBJECT).collect();
+    let is_held = |name: &str| held.iter().any(|run| run.manifest.experiment == name && !run.is_quick());
+    EXPERIMENTS.into_iter().filter(|name| !is_held(name)).collect()
 }
 
 /// The whole ledger: `root_digest` is that of all of `data/`.
@@ -63,13 +34,9 @@ pub fn ledger(runs: &[Run], root_digest: &str) -> Ledger {
     let mut ledger = Ledger::default();
     claims::add_published(&mut ledger);
     add_totals(&mut ledger, runs, root_digest);
-    let mut devices: BTreeMap<String, Vec<&Run>> = BTreeMap::new();
-    for run in runs {
-        let slug = run.path.parent().and_then(|path| path.file_name()).unwrap_or_default();
-        devices.entry(slug.to_string_lossy().into_owned()).or_default().push(run);
-    }
-    for (slug, runs) in &devices {
-        add_device(&mut ledger, slug, runs);
+    ledger.lists.insert("subject".to_owned(), vec![SUBJECT.to_owned()]);
+    for runs in newest(runs).chunk_by(|a, b| a.device_folder() == b.device_folder()) {
+        add_device(&mut ledger, &runs[0].device_folder(), runs);
     }
     ledger
 }
@@ -107,13 +74,13 @@ fn add_totals(ledger: &mut Ledger, runs: &[Run], root_digest: &str) {
     ledger.add_words("data.root", root_digest, "sha256", vec![Cell::new(".", "all", "all")]);
 }
 
+/// `runs` are the newest of each run.
 fn add_device(ledger: &mut Ledger, slug: &str, runs: &[&Run]) {
-    let experiments = newest(runs);
-    let Some(manifest) = experiments.first().map(|experiment| &experiment.run.manifest) else { return };
+    let manifest = &runs[0].manifest;
     let list = if manifest.device.is_software { "software" } else { "hardware" };
     ledger.lists.entry(list.to_owned()).or_default().push(slug.to_owned());
     let device = &manifest.device;
-    let source = file(experiments[0].run, "manifest.toml");
+    let source = file(runs[0], "manifest.toml");
     for (name, text) in [
         ("name", &device.name),
         ("backend", &device.backend),
@@ -131,46 +98,33 @@ fn add_device(ledger: &mut Ledger, slug: &str, runs: &[&Run]) {
     let wgpu = Cell::new(&source, "software", "wgpu");
     ledger.add_cell(&format!("{slug}.device.wgpu"), &manifest.software.wgpu, wgpu);
 
-    let rows: Vec<Measured> = experiments.iter().flat_map(Experiment::rows).collect();
-    let serious: Vec<Experiment> = experiments.iter().copied().filter(|experiment| !experiment.is_quick()).collect();
-    let timed: Vec<Measured> = serious.iter().flat_map(Experiment::rows).collect();
-    let ceilings = add_controls(ledger, slug, &timed);
+    let rows: Vec<Measured> = runs.iter().flat_map(|run| run.rows()).collect();
+    let serious: Vec<&Run> = runs.iter().copied().filter(|run| !run.is_quick()).collect();
+    let timed: Vec<Measured> = serious.iter().flat_map(|run| run.rows()).collect();
+    add_controls(ledger, slug, &timed);
     let noise = add_repeatability(ledger, slug, &timed);
-    let names = serious.iter().map(|experiment| experiment.name().to_owned()).collect();
+    let names = serious.iter().map(|run| run.manifest.experiment.clone()).collect();
     ledger.lists.insert(format!("{slug}.experiments"), names);
-    for experiment in &serious {
-        add_experiment(ledger, slug, experiment, &ceilings, noise);
+    for run in &serious {
+        add_experiment(ledger, slug, run, noise);
     }
-    let decode = serious.iter().find(|experiment| experiment.name() == "decode" && !device.is_software);
+    let decode = serious.iter().copied().find(|run| run.manifest.experiment == "decode" && !device.is_software);
     claims::add_verdicts(ledger, slug, decode, &rows);
-}
-
-/// The newest run of each experiment, whole ones first.
-fn newest<'a>(runs: &[&'a Run]) -> Vec<Experiment<'a>> {
-    let mut chosen: BTreeMap<&str, &'a Run> = BTreeMap::new();
-    let rank = |run: &Run| (run.manifest.complete, run.path.clone());
-    for run in runs {
-        let slot = chosen.entry(&run.manifest.experiment).or_insert(run);
-        if rank(run) > rank(slot) {
-            *slot = run;
-        }
-    }
-    chosen.into_values().map(|run| Experiment { run }).collect()
 }
 
 /// Numbers that vary over the cases of an experiment, by `<arm>.<quantity>`.
 type Series<'a> = BTreeMap<String, (Print, Vec<(&'a Case, Number)>)>;
 
-fn add_experiment(ledger: &mut Ledger, slug: &str, experiment: &Experiment, ceilings: &Ceilings, noise: f64) {
-    let base = format!("{slug}.{}", experiment.name());
-    let source = file(experiment.run, "manifest.toml");
-    ledger.add_cell(&format!("{base}.date"), &experiment.run.manifest.date, Cell::new(&source, "run", "date"));
-    add_spec(ledger, &base, experiment.run);
+fn add_experiment(ledger: &mut Ledger, slug: &str, run: &Run, noise: f64) {
+    let base = format!("{slug}.{}", run.manifest.experiment);
+    let source = file(run, "manifest.toml");
+    ledger.add_cell(&format!("{base}.date"), &run.manifest.date, Cell::new(&source, "run", "date"));
+    add_spec(ledger, &base, run);
     let mut labels: Vec<String> = Vec::new();
     let mut series = Series::new();
     let mut equal = 0;
-    for case in experiment.cases().filter(|case| case.workload == "decode") {
-        let cell = |column: &str| Cell::new(file(experiment.run, "cases.csv"), case.case.clone(), column);
+    for case in run.decode_cases() {
+        let cell = |column: &str| Cell::new(file(run, "cases.csv"), case.case.clone(), column);
         for (name, column, value) in [
             ("D", "n_embd", case.n_embd),
             ("L", "n_layer", case.n_layer),
@@ -180,14 +134,14 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, experiment: &Experiment, ceil
             let number = Number::cell(f64::from(value), cell(column));
             ledger.add(&format!("{base}.{}.{name}", case.case), &number, Print::Count);
         }
-        let arms = experiment.arms(case);
+        let arms = run.arms(case);
         labels.extend(arms.iter().map(Measured::label).filter(|label| !labels.contains(label)).collect::<Vec<_>>());
-        for (name, number, print) in numbers_of_case(experiment, case, ceilings) {
+        for (name, number, print) in numbers_of_case(run, case) {
             ledger.add(&format!("{base}.{}.{name}", case.case), &number, print);
             series.entry(name).or_insert((print, Vec::new())).1.push((case, number));
         }
         for (name, arm) in
-            [("fastest-stepwise", experiment.fastest_stepwise(case)), ("fastest", fastest(arms.iter().copied()))]
+            [("fastest-stepwise", run.fastest_stepwise(case)), ("fastest", fastest(arms.iter().copied()))]
         {
             if let Some(arm) = arm {
                 let key = format!("{base}.{}.{name}", case.case);
@@ -216,9 +170,8 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, experiment: &Experiment, ceil
             add_wins(ledger, &format!("{base}.{name}"), &numbers, noise);
         }
     }
-    let names: Vec<String> =
-        experiment.cases().filter(|case| case.workload == "decode").map(|case| case.case.clone()).collect();
-    let cells = || vec![Cell::new(file(experiment.run, "results.csv"), "all", "multiply_adds")];
+    let names: Vec<String> = run.decode_cases().map(|case| case.case.clone()).collect();
+    let cells = || vec![Cell::new(file(run, "results.csv"), "all", "multiply_adds")];
     let cases = Number::derived(names.len() as f64, "count of cases", cells());
     ledger.add(&format!("{base}.cases"), &cases, Print::Count);
     let equal = Number::derived(equal as f64, "count of cases in which all arms agree on multiply_adds", cells());
@@ -227,10 +180,11 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, experiment: &Experiment, ceil
     ledger.lists.insert(format!("{base}.arms"), labels);
 }
 
-/// All numbers of one case, by `<arm>.<quantity>`, and the speed-ups `<arm>.over.<slower arm>`.
-fn numbers_of_case(experiment: &Experiment, case: &Case, ceilings: &Ceilings) -> Vec<(String, Number, Print)> {
+/// All numbers of one case, by `<arm>.<quantity>`, and the speed-ups `<arm>.over.<slower arm>`; `fusion` is the fastest
+/// fused arm of one workgroup.
+fn numbers_of_case(run: &Run, case: &Case) -> Vec<(String, Number, Print)> {
     let mut numbers = Vec::new();
-    let arms = experiment.arms(case);
+    let arms = run.arms(case);
     for arm in &arms {
         let row = arm.row;
         let counted = |column: &str, value: u64| Some(arm.count(column, value));
@@ -247,7 +201,7 @@ fn numbers_of_case(experiment: &Experiment, case: &Case, ceilings: &Ceilings) ->
             ("workgroup_size", counted("workgroup_size", row.workgroup_size.into()), Print::Count),
             ("dispatches_per_token", arm.dispatches_per_unit(), Print::Significant),
             ("gate_error", arm.gate_error(), Print::Power),
-            ("bound", arm.bound_fraction(ceilings), Print::Percent),
+            ("bound", arm.bound_fraction(), Print::Percent),
         ] {
             numbers.extend(number.map(|number| (format!("{}.{quantity}", arm.label()), number, print)));
         }
@@ -264,11 +218,14 @@ fn numbers_of_case(experiment: &Experiment, case: &Case, ceilings: &Ceilings) ->
             let number = fast.speedup_over(slow);
             numbers.extend(number.map(|n| (format!("{}.over.{}", fast.label(), slow.label()), n, Print::Significant)));
         }
-        if let (false, Some(best)) = (fast.is_stepwise(), experiment.fastest_stepwise(case)) {
+        if let (false, Some(best)) = (fast.is_stepwise(), run.fastest_stepwise(case)) {
             let number = fast.speedup_over(&best);
             numbers.extend(number.map(|n| (format!("{}.over.fastest-stepwise", fast.label()), n, Print::Significant)));
         }
     }
+    numbers.extend(
+        fusion_alone(run, case).map(|number| ("fusion.over.one-submit".to_owned(), number, Print::Significant)),
+    );
     numbers
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use onedispatch::philox;
-use onedispatch::record::directory::Run;
 use onedispatch::record::manifest::{Device, Host, Manifest, Software};
 use onedispatch::record::rows::{Case, Key, ResultRow, Sample};
+use onedispatch::record::run::Run;
 
 const DATE: &str = "2030-01-01";
 const SAMPLES: u32 = 15;
@@ -58,11 +58,17 @@ fn decode(slug: &str, experiment: &str, slowness: f64, sizes: Vec<(u32, u32, u32
         }
         run.cases.push(case);
     }
+    add_controls(&mut run, slowness);
     run
 }
 
 fn controls(slug: &str, slowness: f64) -> Run {
     let mut run = empty(slug, "controls");
+    add_controls(&mut run, slowness);
+    run
+}
+
+fn add_controls(run: &mut Run, slowness: f64) {
     for (name, arm, policy, unit, units, ns_each) in [
         ("empty", "empty", "wait-each", "dispatch", 100, 54_000.0),
         ("empty", "empty", "submit-each", "dispatch", 100, 14_000.0),
@@ -79,10 +85,9 @@ fn controls(slug: &str, slowness: f64) -> Run {
             let mut row = row(&case, arm, policy, replica);
             row.unit = unit.to_owned();
             row.units = units;
-            add(&mut run, row, ns_each * units as f64);
+            add(run, row, ns_each * units as f64);
         }
     }
-    run
 }
 
 fn add(run: &mut Run, mut row: ResultRow, ns: f64) {

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use onedispatch::program::Policy;
-use onedispatch::record::directory::Run;
 use onedispatch::record::manifest::{Device, Host, Manifest, Software};
 use onedispatch::record::rows::{Case, Key, ResultRow, Sample};
+use onedispatch::record::run::Run;
 
 /// What the model knows of a device.
 #[derive(Clone)]
