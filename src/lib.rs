@@ -4,8 +4,8 @@
 //!
 //! Modules import downwards only, in the order listed from the bottom.
 
-pub mod device;
 pub mod commands;
+pub mod device;
 pub mod error;
 pub mod measure;
 pub mod philox;
