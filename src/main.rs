@@ -1,1 +1,45 @@
-fn main() {}
+//! The command line of onedispatch.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use onedispatch::commands::{compare, devices, generate, run, verify};
+
+/// How much of a GPU's time is lost by sending work one piece at a time, and what one dispatch gains
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show every GPU: its limits and features, and which arms can run there and why not
+    Devices(devices::Args),
+    /// Measure experiments; stopped and started again, it goes on where it was
+    Run(run::Args),
+    /// Decode with a GPT-2 checkpoint, and check the result
+    Generate(generate::Args),
+    /// Check data/: digests, schema, gates, bounds, and the paper's numbers
+    Verify(verify::Args),
+    /// Compare two result sets of one experiment
+    Compare(compare::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Devices(args) => devices::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Generate(args) => generate::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Compare(args) => compare::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("onedispatch: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -49,7 +49,12 @@ fn check(gpu: &Gpu, config: &Config, request: &Request) {
     }
     for arm in Arm::ALL {
         for &workgroup_size in arm.workgroup_sizes() {
-            let tuning = Tuning { workgroup_size, subgroup_size: gpu.info.subgroup_min_size, keep_logits: false };
+            let tuning = Tuning {
+                workgroup_size,
+                subgroup_size: gpu.info.subgroup_min_size,
+                keep_logits: false,
+                capacity: request.positions(),
+            };
             let program = arm.program(config, request, &tuning);
             if gpu.objection(&program).is_some() {
                 continue;

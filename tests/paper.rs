@@ -128,7 +128,7 @@ fn the_paper_is_built_of_its_device_alone_and_not_without_it() {
 fn without_results_the_command_says_so() {
     let out = folder("none");
     let args = command::Args { check: false, root: out.clone(), data: None, out: None };
-    let error = command::run(&args).unwrap_err();
+    let error = command::run(args).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert_eq!(
         error.to_string(),

@@ -32,8 +32,11 @@ pub fn run(args: Args) -> Result<()> {
     }
 }
 
-/// File names with their contents, and a line for each figure that the data do not suffice for.
-pub fn render(runs: &[Run]) -> Result<(BTreeMap<String, Vec<u8>>, Vec<String>)> {
+/// Contents by file name.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// The files, and a line for each figure that the data do not suffice for.
+pub fn render(runs: &[Run]) -> Result<(Files, Vec<String>)> {
     let mut files = BTreeMap::new();
     let mut missing = Vec::new();
     for figure in &FIGURES {
@@ -51,7 +54,7 @@ pub fn render(runs: &[Run]) -> Result<(BTreeMap<String, Vec<u8>>, Vec<String>)> 
 }
 
 /// Writes `files` into `out`, and removes the pictures of figures that are left out now.
-pub fn write(files: &BTreeMap<String, Vec<u8>>, out: &Path) -> Result<()> {
+pub fn write(files: &Files, out: &Path) -> Result<()> {
     std::fs::create_dir_all(out).map_err(|error| Error::io(out, error))?;
     for (name, bytes) in files {
         let path = out.join(name);
@@ -66,7 +69,7 @@ pub fn write(files: &BTreeMap<String, Vec<u8>>, out: &Path) -> Result<()> {
 }
 
 /// A fault for each file in `out` that differs from `files`, is missing or is left over.
-pub fn check(files: &BTreeMap<String, Vec<u8>>, out: &Path) -> Result<()> {
+pub fn check(files: &Files, out: &Path) -> Result<()> {
     let mut faults = Vec::new();
     for (name, bytes) in files {
         let path = out.join(name);
@@ -87,7 +90,7 @@ pub fn check(files: &BTreeMap<String, Vec<u8>>, out: &Path) -> Result<()> {
     Err(Error::check(format!("{}\nredraw them with `onedispatch figures`", faults.join("\n"))))
 }
 
-fn left_over(files: &BTreeMap<String, Vec<u8>>, out: &Path) -> Result<Vec<String>> {
+fn left_over(files: &Files, out: &Path) -> Result<Vec<String>> {
     if !out.exists() {
         return Ok(Vec::new());
     }

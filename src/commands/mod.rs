@@ -1,8 +1,12 @@
 //! The command line: one file per verb.
 
 pub mod compare;
+pub mod devices;
 pub mod figures;
+pub mod generate;
 pub mod paper;
+pub mod run;
+pub mod text_table;
 pub mod verify;
 
 use std::path::Path;

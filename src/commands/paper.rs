@@ -27,7 +27,7 @@ pub struct Args {
     pub out: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: Args) -> Result<()> {
     let data = args.data.clone().unwrap_or_else(|| args.root.join("data"));
     let out = args.out.clone().unwrap_or_else(|| args.root.join("paper"));
     let runs = super::results(&data)?;

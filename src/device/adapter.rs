@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
-use crate::program::Program;
+use crate::program::{Kernel, Program};
 use crate::record::manifest;
 
 /// An open device. Errors that wgpu reports outside of a call (a lost device, a rejected command) are kept in `faults` and
@@ -14,12 +14,14 @@ pub struct Gpu {
     pub queue: wgpu::Queue,
     pub info: manifest::Device,
     faults: Arc<Mutex<Vec<String>>>,
+    /// Pipelines made so far: a kernel is compiled once, however many programs use it.
+    pub(super) pipelines: Mutex<Vec<(Kernel, wgpu::ComputePipeline)>>,
 }
 
 /// Features used where a device has them.
 const WANTED: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::TIMESTAMP_QUERY);
 
-const NO_ADAPTER: &str = "no GPU and no software Vulkan device was found; install a GPU driver with Vulkan, or on Debian \
+pub const NO_ADAPTER: &str = "no GPU and no software Vulkan device was found; install a GPU driver with Vulkan, or on Debian \
      a software device with `scripts/software-vulkan.sh`";
 
 /// Every adapter, each once: hardware first, in the order that the system lists them.
@@ -111,8 +113,12 @@ fn choose(name: Option<&str>) -> Result<wgpu::Adapter> {
 impl Gpu {
     /// Opens the adapter whose name contains `name` (or the first one), with all the limits that it has.
     pub fn open(name: Option<&str>) -> Result<Gpu> {
-        let adapter = choose(name)?;
-        let mut info = describe(&adapter);
+        Gpu::of(&choose(name)?)
+    }
+
+    /// Opens this adapter.
+    pub fn of(adapter: &wgpu::Adapter) -> Result<Gpu> {
+        let mut info = describe(adapter);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("onedispatch"),
             required_features: adapter.features() & WANTED,
@@ -134,7 +140,7 @@ impl Gpu {
         if device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             info.timestamp_period_ns = f64::from(queue.get_timestamp_period());
         }
-        Ok(Gpu { device, queue, info, faults })
+        Ok(Gpu { device, queue, info, faults, pipelines: Mutex::default() })
     }
 
     /// The first fault that was reported since the last call.
@@ -147,6 +153,11 @@ impl Gpu {
                 self.info.name
             ))),
         }
+    }
+
+    /// Lets go of the pipelines made so far.
+    pub fn forget_pipelines(&self) {
+        self.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
     }
 
     pub fn has_timestamps(&self) -> bool {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::adapter::{Gpu, one_line};
 use crate::error::{Error, Result};
-use crate::program::{Blocks, Contents, Policy, Program};
+use crate::program::{Blocks, Contents, Kernel, Policy, Program};
 use crate::shaders;
 
 /// A run that takes longer has hung.
@@ -92,8 +92,7 @@ impl<'a> Prepared<'a> {
                 Contents::Scratch => {}
             }
         }
-        let pipelines =
-            program.kernels.iter().map(|kernel| create_pipeline(gpu, kernel)).collect::<Result<Vec<_>>>()?;
+        let pipelines = program.kernels.iter().map(|kernel| pipeline(gpu, kernel)).collect::<Result<Vec<_>>>()?;
         let validation = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let steps = program
             .phases
@@ -214,7 +213,17 @@ fn create_buffer(gpu: &Gpu, buffer: &crate::program::Buffer) -> wgpu::Buffer {
     })
 }
 
-fn create_pipeline(gpu: &Gpu, kernel: &crate::program::Kernel) -> Result<wgpu::ComputePipeline> {
+fn pipeline(gpu: &Gpu, kernel: &Kernel) -> Result<wgpu::ComputePipeline> {
+    let mut pipelines = gpu.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some((_, pipeline)) = pipelines.iter().find(|(made, _)| made == kernel) {
+        return Ok(pipeline.clone());
+    }
+    let pipeline = create_pipeline(gpu, kernel)?;
+    pipelines.push((kernel.clone(), pipeline.clone()));
+    Ok(pipeline)
+}
+
+fn create_pipeline(gpu: &Gpu, kernel: &Kernel) -> Result<wgpu::ComputePipeline> {
     let file = &kernel.shader;
     let source =
         shaders::source(file).ok_or_else(|| Error::input(format!("there is no shader `{file}` in this binary")))?;

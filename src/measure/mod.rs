@@ -1,3 +1,8 @@
-//! The measurement: order, warm-up, samples, statistics, gate.
+//! The measurement: order, warm-up, samples, statistics, and the check of every output.
 
+pub mod case;
+pub mod control;
+pub mod decode;
+pub mod protocol;
+pub mod provenance;
 pub mod statistics;

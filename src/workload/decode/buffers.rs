@@ -39,7 +39,7 @@ fn request_words(config: &Config, request: &Request, tuning: &Tuning) -> Vec<u32
 /// `[new token or 1][vocab]`, tokens `[prompt + new]`, and the request, in this order.
 pub fn fused(config: &Config, request: &Request, tuning: &Tuning, layout: Layout) -> Vec<Buffer> {
     let widths = Widths::of(config);
-    let positions = u64::from(request.positions());
+    let positions = u64::from(tuning.capacity);
     let rows = if tuning.keep_logits { u64::from(request.new_tokens) } else { 1 };
     vec![
         buffer("weights", Map::of(config).bytes(), Contents::Constant(layout.block().into())),
@@ -58,9 +58,8 @@ pub fn stepwise(config: &Config, request: &Request, tuning: &Tuning) -> Vec<Buff
     let vec4 = |name: &str, count: u32| buffer(name, 16 * u64::from(count), Contents::Scratch);
     let mut buffers = fused(config, request, tuning, Layout::InOut);
     buffers.retain(|buffer| buffer.name != "cache");
-    buffers.extend(
-        (0..config.n_layer).map(|layer| vec4(&format!("cache-{layer}"), 2 * request.positions() * widths.heads4)),
-    );
+    buffers
+        .extend((0..config.n_layer).map(|layer| vec4(&format!("cache-{layer}"), 2 * tuning.capacity * widths.heads4)));
     buffers.extend([
         buffer("state", 16, Contents::Zero),
         vec4("stream", widths.n_embd4),

@@ -53,7 +53,7 @@ fn program(
         ("N_INNER4", widths.n_inner4),
         ("VOCAB_SIZE", config.vocab_size),
         ("VOCAB4", widths.vocab4),
-        ("POSITIONS", request.positions()),
+        ("POSITIONS", tuning.capacity),
         ("NARROW4", narrow4),
         ("WIDE4", wide4),
         ("HEAD_LANES", head_lanes),

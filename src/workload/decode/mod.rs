@@ -30,6 +30,8 @@ pub struct Tuning {
     pub subgroup_size: u32,
     /// Whether the logits of every new token are kept, or only the last ones.
     pub keep_logits: bool,
+    /// Positions that the KV cache holds, at least those of the request. Requests of one capacity share pipelines.
+    pub capacity: u32,
 }
 
 /// A way to compute the workload.

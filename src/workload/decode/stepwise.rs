@@ -140,7 +140,7 @@ impl<'a> Steps<'a> {
 
     fn attention(&mut self, layer: u32) -> Dispatch {
         let size = self.tuning.workgroup_size.max(self.widths.head4);
-        let positions = self.request.positions();
+        let positions = self.tuning.capacity;
         let sizes = [("HEAD4", self.widths.head4), ("HEADS4", self.widths.heads4), ("POSITIONS", positions)];
         let kernel = self.kernel("attention", "attention", &sizes, size, 24 * u64::from(size));
         self.kernels[kernel].constants.insert("SCALE".into(), self.config.attention_scale());

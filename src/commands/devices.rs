@@ -1,0 +1,84 @@
+//! `onedispatch devices`: every adapter, and which arms can run there.
+
+use crate::device::Gpu;
+use crate::device::adapter::{NO_ADAPTER, adapters, describe};
+use crate::error::{Error, Result};
+use crate::record::manifest::Device;
+use crate::workload::decode::model::{Config, Request, Sampling};
+use crate::workload::decode::{Arm, Tuning};
+
+#[derive(clap::Args)]
+pub struct Args {}
+
+pub fn run(_: Args) -> Result<()> {
+    let adapters = adapters();
+    if adapters.is_empty() {
+        return Err(Error::input(NO_ADAPTER));
+    }
+    for adapter in &adapters {
+        print!("{}", report(&describe(adapter)));
+        match Gpu::of(adapter) {
+            Ok(gpu) => print!("{}", arms(&gpu)),
+            Err(error) => println!("  cannot be opened: {error}"),
+        }
+        println!();
+    }
+    Ok(())
+}
+
+fn report(device: &Device) -> String {
+    let software = if device.is_software { "  (software: for correctness, never for a performance claim)" } else { "" };
+    let subgroup = match (device.subgroup_min_size, device.subgroup_max_size) {
+        (0, _) => "none".into(),
+        (min, max) if min == max => min.to_string(),
+        (min, max) => format!("{min} to {max}"),
+    };
+    let mut text = format!("{}{software}\n", device.name);
+    let lines = [
+        ("backend", format!("{}, {}", device.backend, device.device_type)),
+        ("driver", format!("{} {}", device.driver, device.driver_info)),
+        ("vendor", format!("{}, device {}", device.vendor, device.device)),
+        ("subgroup", subgroup),
+        ("features", device.features.join(" ")),
+    ];
+    for (name, value) in lines {
+        text += &format!("  {name:<10}{value}\n");
+    }
+    for (name, value) in &device.limits {
+        text += &format!("  {name} = {value}\n");
+    }
+    text
+}
+
+/// Which arms run, judged by a model of n_embd 64: the workgroup sizes that fit, or what stands in the way.
+fn arms(gpu: &Gpu) -> String {
+    let config = Config {
+        vocab_size: 64,
+        n_positions: 64,
+        n_embd: 64,
+        n_head: 2,
+        n_layer: 1,
+        n_inner: 256,
+        layer_norm_epsilon: 1e-5,
+        scale_attn_weights: true,
+    };
+    let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::Greedy, end_token: None };
+    let mut text = String::new();
+    for arm in Arm::ALL {
+        let mut objection = String::new();
+        let mut sizes = Vec::new();
+        for &workgroup_size in arm.workgroup_sizes() {
+            let subgroup_size = gpu.info.subgroup_min_size;
+            let tuning = Tuning { workgroup_size, subgroup_size, keep_logits: false, capacity: request.positions() };
+            match gpu.objection(&arm.program(&config, &request, &tuning)) {
+                None => sizes.push(workgroup_size.to_string()),
+                Some(reason) => objection = reason,
+            }
+        }
+        text += &match sizes.is_empty() {
+            true => format!("  {:<16} does not run: {objection}\n", arm.name()),
+            false => format!("  {:<16} runs, in workgroups of {}\n", arm.name(), sizes.join(", ")),
+        };
+    }
+    text
+}

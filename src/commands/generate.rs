@@ -1,0 +1,207 @@
+//! `onedispatch generate`: decodes with a GPT-2 checkpoint on the GPU, and checks what came out.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::device::Gpu;
+use crate::device::executor::Prepared;
+use crate::error::{Error, Result};
+use crate::measure::decode::{output, weight_blocks};
+use crate::program::{Policy, Program};
+use crate::workload::decode::checkpoint::{self, Checkpoint};
+use crate::workload::decode::gate::Gate;
+use crate::workload::decode::model::{Request, Sampling};
+use crate::workload::decode::text::Tokenizer;
+use crate::workload::decode::{Arm, Tuning, gate, request};
+
+/// Largest error of a logit, relative to the range of the logits: sums of a few thousand f32 terms in another order than
+/// the f64 oracle's.
+const TOLERANCE: f64 = 1e-3;
+
+#[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["prompt", "prompt_ids"])))]
+pub struct Args {
+    /// Directory of a Hugging Face GPT-2 checkpoint: config.json, model.safetensors, tokenizer.json where text is used
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// The prompt as text
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+    /// The prompt as token ids
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
+    prompt_ids: Option<Vec<u32>>,
+    /// How many tokens to make at most
+    #[arg(long, value_name = "N")]
+    tokens: u32,
+    /// stepwise, fused-scalar, fused-workgroup or fused-subgroup [default: the best that the device runs]
+    #[arg(long, value_name = "NAME")]
+    arm: Option<String>,
+    /// How stepwise dispatches are sent: wait-each, submit-each, submit-per-token or one-submit
+    #[arg(long, value_name = "NAME", default_value = "one-submit")]
+    policy: Policy,
+    /// Part of the adapter's name, as `onedispatch devices` shows it
+    #[arg(long, value_name = "NAME")]
+    adapter: Option<String>,
+    /// Draw tokens at this temperature; greedy without it
+    #[arg(long, value_name = "X")]
+    temperature: Option<f32>,
+    /// Draw among the K likeliest tokens [default: all]
+    #[arg(long, value_name = "K")]
+    top_k: Option<u32>,
+    /// Seed of the draws
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write the logits that chose each new token: a safetensors file with `logits`, f32 [N, vocab]
+    #[arg(long, value_name = "FILE")]
+    logits: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let checkpoint = checkpoint::load(&args.model)?;
+    let tokenizer = match args.prompt {
+        Some(_) => Some(Tokenizer::load(&args.model)?),
+        None => None,
+    };
+    let prompt = match (&args.prompt, &args.prompt_ids, &tokenizer) {
+        (Some(text), _, Some(tokenizer)) => tokenizer.encode(text)?,
+        (_, Some(ids), _) => ids.clone(),
+        _ => return Err(Error::input("give the prompt with --prompt or --prompt-ids")),
+    };
+    let request = Request {
+        prompt,
+        new_tokens: args.tokens,
+        sampling: sampling(&args, checkpoint.config.vocab_size)?,
+        end_token: checkpoint.eos_token,
+    };
+    request::validate(&checkpoint.config, &request)?;
+
+    let gpu = Gpu::open(args.adapter.as_deref())?;
+    let (arm, program) = choose_arm(&gpu, &args, &checkpoint, &request)?;
+    let policy = if arm.is_fused() { Policy::OneSubmit } else { args.policy };
+    let prepared = Prepared::new(&gpu, &program, &weight_blocks(&checkpoint.config, &checkpoint.weights))?;
+    // The first run may still compile; the second one is what a program that generates again would see.
+    prepared.run(policy)?;
+    let timing = prepared.run(policy)?;
+    let (tokens, logits, gate) = checked_output(&prepared, &args, &checkpoint, &request)?;
+    if let Some(path) = &args.logits {
+        write_logits(path, &logits, checkpoint.config.vocab_size, tokens.len())?;
+    }
+    let tokens_per_s = tokens.len() as f64 / (timing.wall_ns as f64 * 1e-9);
+    let traffic = program.traffic(policy);
+    match args.format {
+        Format::Json => {
+            let report = json!({
+                "arm": arm.name(),
+                "policy": policy.name(),
+                "adapter": gpu.info.name,
+                "prompt_ids": request.prompt,
+                "token_ids": tokens,
+                "tokens_per_s": tokens_per_s,
+                "dispatches": traffic.dispatches,
+                "submits": traffic.submits,
+                "waits": traffic.waits,
+                "gate": if gate.pass { "pass" } else { "fail" },
+            });
+            println!("{report}");
+        }
+        Format::Text => {
+            match (&tokenizer, &args.prompt) {
+                (Some(tokenizer), Some(prompt)) => println!("{prompt}{}", tokenizer.decode(&tokens)?),
+                _ => println!("{}", tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(",")),
+            }
+            let (dispatches, submits, waits) = (traffic.dispatches, traffic.submits, traffic.waits);
+            eprintln!(
+                "{} ({policy}) on {}: {tokens_per_s:.0} tokens/s, dispatches {dispatches}, submits {submits}, waits {waits}",
+                arm.name(),
+                gpu.info.name,
+            );
+        }
+    }
+    if gate.pass {
+        return Ok(());
+    }
+    Err(Error::check(format!("the output does not match the f64 oracle: {}", gate.reason)))
+}
+
+fn sampling(args: &Args, vocab_size: u32) -> Result<Sampling> {
+    match (args.temperature, args.top_k) {
+        (None, None) => Ok(Sampling::Greedy),
+        (None, Some(_)) => {
+            Err(Error::input("--top-k draws tokens, so it needs --temperature (1 leaves logits as they are)"))
+        }
+        (Some(temperature), top_k) => {
+            Ok(Sampling::TopK { temperature, top_k: top_k.unwrap_or(vocab_size), seed: args.seed })
+        }
+    }
+}
+
+/// The arm asked for, or the best that runs, at the largest workgroup that suits the device.
+fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request) -> Result<(Arm, Program)> {
+    let arms = match &args.arm {
+        Some(name) => vec![Arm::named(name)?],
+        None => vec![Arm::FusedSubgroup, Arm::FusedWorkgroup, Arm::Stepwise],
+    };
+    let largest = if gpu.info.is_software { 64 } else { 512 };
+    let mut objections = Vec::new();
+    for arm in arms {
+        let sizes = arm.workgroup_sizes().iter().rev().filter(|&&size| size <= largest);
+        let mut objection = None;
+        for &workgroup_size in sizes {
+            let tuning = Tuning {
+                workgroup_size,
+                subgroup_size: gpu.info.subgroup_min_size,
+                keep_logits: args.logits.is_some(),
+                capacity: request.positions(),
+            };
+            let program = arm.program(&checkpoint.config, request, &tuning);
+            match gpu.objection(&program) {
+                None => return Ok((arm, program)),
+                Some(reason) => objection = Some(reason),
+            }
+        }
+        objections.extend(objection.map(|reason| format!("{}: {reason}", arm.name())));
+    }
+    let (device, reasons) = (&gpu.info.name, objections.join("; "));
+    Err(Error::input(format!("the model does not fit {device} ({reasons}); choose another --arm, device or model")))
+}
+
+/// New tokens, their logits (all where they are kept, else the last ones), and the oracle's word on both.
+fn checked_output(
+    prepared: &Prepared,
+    args: &Args,
+    checkpoint: &Checkpoint,
+    request: &Request,
+) -> Result<(Vec<u32>, Vec<f32>, Gate)> {
+    let Checkpoint { config, weights, .. } = checkpoint;
+    let mut reference = gate::Reference::new(config, weights);
+    let (tokens, last_logits) = output(prepared, config, request)?;
+    if args.logits.is_none() {
+        let gate = reference.check(request, &tokens, &last_logits, TOLERANCE);
+        return Ok((tokens, last_logits, gate));
+    }
+    let padded: Vec<f32> = bytemuck::pod_collect_to_vec(&prepared.read("logits")?);
+    let vocab = config.vocab_size as usize;
+    let rows = padded.chunks_exact(vocab.next_multiple_of(4)).take(tokens.len());
+    let logits: Vec<f32> = rows.flat_map(|row| &row[..vocab]).copied().collect();
+    let gate = reference.check_all_logits(request, &tokens, &logits, TOLERANCE);
+    Ok((tokens, logits, gate))
+}
+
+fn write_logits(path: &std::path::Path, logits: &[f32], vocab_size: u32, rows: usize) -> Result<()> {
+    let bytes: &[u8] = bytemuck::cast_slice(logits);
+    let shape = vec![rows, vocab_size as usize];
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, bytes)
+        .map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
+    let file = safetensors::serialize([("logits", view)], None)
+        .map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
+    std::fs::write(path, file).map_err(|error| Error::io(path, error))
+}

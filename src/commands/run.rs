@@ -1,0 +1,110 @@
+//! `onedispatch run SPEC…`: measures experiments and writes their rows.
+
+use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::text_table::TextTable;
+use crate::device::Gpu;
+use crate::error::{Error, Result};
+use crate::measure::case::Measured;
+use crate::measure::protocol::Plan;
+use crate::measure::{control, decode, provenance};
+use crate::record::directory::RunDirectory;
+use crate::record::run::{Run, load};
+use crate::spec::{Spec, Workload};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Experiments, as in `experiments/`
+    #[arg(required = true)]
+    specs: Vec<PathBuf>,
+    /// Part of the adapter's name, as `onedispatch devices` shows it [default: the first one, hardware before software]
+    #[arg(long)]
+    adapter: Option<String>,
+    /// Where rows go: DIR/<device>/<date>-<experiment>/
+    #[arg(long, default_value = "data", value_name = "DIR")]
+    out: PathBuf,
+    /// Cut each experiment down to minutes on a software device; its rows are kept apart and support no claim
+    #[arg(long)]
+    quick: bool,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    // All specs are read before anything is measured: a typing error in the last one must not wait for hours.
+    let specs = args.specs.iter().map(|path| Spec::read(path)).collect::<Result<Vec<_>>>()?;
+    let gpu = Gpu::open(args.adapter.as_deref())?;
+    if gpu.info.is_software {
+        println!("{} is a software device: its rows check that things work, never how fast they are", gpu.info.name);
+    }
+    for spec in specs {
+        let spec = if args.quick { spec.quick() } else { spec };
+        run_experiment(&gpu, &spec, &args.out)?;
+    }
+    Ok(())
+}
+
+fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
+    let plan = Plan { samples: spec.samples, warmup_s: spec.warmup_s, arm_cap_s: spec.arm_cap_s, seed: spec.seed };
+    let cases = spec.cases();
+    let rows_per_case = match spec.workload {
+        Workload::Decode => decode::entries(spec)?.len() as u64,
+        Workload::Control => 0,
+    };
+    let (mut directory, finished) = RunDirectory::open(out, provenance::manifest(spec, &gpu.info)?)?;
+    println!("{} on {} -> {}", spec.name, gpu.info.name, directory.path().display());
+    if !finished.is_empty() {
+        println!("going on after {} finished cases", finished.len());
+    }
+    let left = |name: &str| !finished.contains(name);
+    let cases_left = cases.iter().filter(|case| left(&case.name)).count() as u64;
+    let control_rows = if left(control::CASE) { control::ROWS } else { 0 };
+    let total = u64::from(plan.samples) * (cases_left * rows_per_case + control_rows);
+    let bar = ProgressBar::new(total).with_style(
+        ProgressStyle::with_template("{bar:30} {percent:>3}%  {elapsed} gone, {eta} left  {msg}")
+            .map_err(|error| Error::input(error.to_string()))?,
+    );
+    let step = |count: u64| bar.inc(count);
+    let mut keep = |measured: Measured| directory.append(&measured.case, &measured.results, &measured.samples);
+    if left(control::CASE) {
+        bar.set_message(control::CASE);
+        keep(control::measure_controls(gpu, &plan, spec.tolerance, &step)?)?;
+    }
+    for case in cases.iter().filter(|case| left(&case.name)) {
+        bar.set_message(case.name.clone());
+        keep(decode::measure_case(gpu, spec, &plan, case, &step)?)?;
+        gpu.forget_pipelines();
+    }
+    bar.finish_and_clear();
+    let run = load(&directory.finish()?)?;
+    print!("{}", table(&run));
+    let failed = run.results.iter().filter(|row| row.gate != "pass").count();
+    if failed > 0 {
+        println!("{failed} rows have no time: see the column `reason` of results.csv");
+    }
+    Ok(())
+}
+
+/// Results as a person reads them: one line a row.
+fn table(run: &Run) -> String {
+    let mut table = TextTable::new(["case", "arm", "policy", "per second", "", "wall ms", "95% interval", "notes"]);
+    for row in run.results.iter().filter(|row| row.key.replica == 0) {
+        let ms = |ns: Option<f64>| ns.map_or(String::new(), |ns| format!("{:.3}", ns * 1e-6));
+        let interval = match (row.wall_low_ns, row.wall_high_ns) {
+            (Some(_), Some(_)) => format!("{} to {}", ms(row.wall_low_ns), ms(row.wall_high_ns)),
+            _ => String::new(),
+        };
+        let notes = if row.reason.is_empty() { &row.cap } else { &row.reason };
+        table.row([
+            row.key.case.clone(),
+            row.key.arm.clone(),
+            row.key.policy.clone(),
+            row.units_per_s.map_or("-".into(), |rate| format!("{rate:.3e}")),
+            format!("{}s", row.unit),
+            ms(row.wall_median_ns),
+            interval,
+            notes.clone(),
+        ]);
+    }
+    table.to_string()
+}

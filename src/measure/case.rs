@@ -1,0 +1,139 @@
+//! One case: its arms are checked, warmed up, timed in turn, and checked again.
+
+use super::protocol::{self, Plan};
+use crate::device::executor::Prepared;
+use crate::error::Result;
+use crate::program::Policy;
+use crate::record::rows::{Case, Key, ResultRow, Sample};
+use crate::record::summary::summarise;
+
+/// All rows of one case.
+pub struct Measured {
+    pub case: Case,
+    pub results: Vec<ResultRow>,
+    pub samples: Vec<Sample>,
+}
+
+/// An arm, ready to run. The row holds everything that is known before it has run.
+pub struct Candidate<'a> {
+    pub prepared: &'a Prepared<'a>,
+    pub policy: Policy,
+    pub row: ResultRow,
+}
+
+/// What a check of an arm's last output found.
+pub struct Verdict {
+    pub error: Option<f64>,
+    /// Why it fails; empty where it passes.
+    pub reason: String,
+}
+
+/// A row with nothing in it but what it is about.
+pub fn blank_row(case: &str, arm: &str, policy: Policy, replica: u32) -> ResultRow {
+    let key = Key { case: case.into(), arm: arm.into(), policy: policy.name().into(), replica };
+    ResultRow {
+        key,
+        unit: String::new(),
+        units: 0,
+        workgroup_size: 0,
+        subgroup_size: 0,
+        dispatches: 0,
+        submits: 0,
+        waits: 0,
+        barriers: 0,
+        multiply_adds: 0,
+        min_bytes: 0,
+        gate: "fail".into(),
+        gate_error: None,
+        gate_tolerance: 0.0,
+        samples: 0,
+        wall_median_ns: None,
+        wall_low_ns: None,
+        wall_high_ns: None,
+        units_per_s: None,
+        gpu_median_ns: None,
+        gpu_busy_ns: None,
+        cap: String::new(),
+        reason: String::new(),
+        program_sha256: String::new(),
+        shaders_sha256: String::new(),
+    }
+}
+
+/// Measures the candidates of one case. `check` reads an arm's output back and compares it; `step` is called once for
+/// each sample taken or left out.
+pub fn measure(
+    plan: &Plan,
+    candidates: Vec<Candidate>,
+    check: &mut dyn FnMut(&Candidate) -> Result<Verdict>,
+    step: &dyn Fn(u64),
+) -> Result<(Vec<ResultRow>, Vec<Sample>)> {
+    let mut candidates = candidates;
+    let mut counts = Vec::new();
+    for candidate in &mut candidates {
+        candidate.prepared.run(candidate.policy)?;
+        let verdict = check(candidate)?;
+        record_verdict(&mut candidate.row, &verdict);
+        let mut count = 0;
+        if candidate.row.reason.is_empty() {
+            let (prepared, policy) = (candidate.prepared, candidate.policy);
+            let typical = protocol::warm_up(plan, &mut || Ok(prepared.run(policy)?.wall_ns))?;
+            let cap;
+            (count, cap) = protocol::samples_within_cap(plan, typical);
+            add_cap(&mut candidate.row.cap, &cap);
+        }
+        step(u64::from(plan.samples - count));
+        counts.push(count);
+    }
+
+    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); candidates.len()];
+    for (order, index) in (0u32..).zip(protocol::interleaved(&counts, plan.seed)) {
+        let candidate = &mut candidates[index];
+        let timing = candidate.prepared.run(candidate.policy)?;
+        let taken = &mut samples[index];
+        taken.push(Sample {
+            key: candidate.row.key.clone(),
+            sample: taken.len() as u32,
+            order,
+            wall_ns: timing.wall_ns,
+            gpu_ns: timing.gpu_ns.and_then(|reading| reading.ok()),
+            gpu_flag: timing.gpu_ns.and_then(|reading| reading.err()).unwrap_or_default().into(),
+        });
+        if taken.len() as u32 == counts[index] {
+            let verdict = check(candidate)?;
+            record_verdict(&mut candidate.row, &verdict);
+        }
+        step(1);
+    }
+
+    for (candidate, taken) in candidates.iter_mut().zip(&mut samples) {
+        if !candidate.row.reason.is_empty() {
+            taken.clear();
+        } else {
+            candidate.row.gpu_busy_ns = candidate.prepared.busy_ns(candidate.policy)?;
+        }
+        summarise(&candidate.row.key, taken).write_into(&mut candidate.row);
+    }
+    let rows = candidates.into_iter().map(|candidate| candidate.row).collect();
+    Ok((rows, samples.concat()))
+}
+
+/// Keeps the larger error of the two checks; a failure is not undone by a later pass.
+fn record_verdict(row: &mut ResultRow, verdict: &Verdict) {
+    let seen_before = row.gate == "pass";
+    row.gate_error = match (seen_before, row.gate_error, verdict.error) {
+        (true, Some(before), Some(now)) => Some(before.max(now)),
+        (_, _, now) => now,
+    };
+    if row.reason.is_empty() {
+        row.reason = verdict.reason.clone();
+    }
+    row.gate = if row.reason.is_empty() { "pass" } else { "fail" }.into();
+}
+
+fn add_cap(cap: &mut String, more: &str) {
+    if !cap.is_empty() && !more.is_empty() {
+        cap.push_str("; ");
+    }
+    cap.push_str(more);
+}

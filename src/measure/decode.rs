@@ -1,0 +1,229 @@
+//! Measures a decode case: arms are built for the device, tuned by a short calibration, and timed.
+
+use std::sync::Arc;
+
+use super::case::{Candidate, Measured, Verdict, blank_row, measure};
+use super::protocol::{Plan, tokens_within_cap};
+use crate::device::Gpu;
+use crate::device::executor::Prepared;
+use crate::error::{Result, Within};
+use crate::program::{Blocks, Policy, Program};
+use crate::record::rows::{Case, ResultRow};
+use crate::shaders;
+use crate::spec::{DecodeCase, Spec};
+use crate::workload::decode::gate::Reference;
+use crate::workload::decode::model::{Config, Request, Sampling, Weights};
+use crate::workload::decode::packing::{Layout, pack};
+use crate::workload::decode::{Arm, Tuning, config, cost, new_tokens, random, request, tensors};
+
+/// Tokens that a calibration run makes: enough to tell workgroup sizes apart, few enough to cost little.
+const CALIBRATION_TOKENS: u32 = 16;
+
+/// Timed runs of a workgroup size in calibration; the fastest counts.
+const CALIBRATION_RUNS: u32 = 3;
+
+/// On a software device large workgroups are slow, and each size takes seconds to compile.
+const LARGEST_SOFTWARE_WORKGROUP: u32 = 64;
+
+/// The arms of a spec with the policies that each runs under; every arm where the spec names none.
+pub fn entries(spec: &Spec) -> Result<Vec<(Arm, Policy, u32)>> {
+    let arms = match spec.arms.as_slice() {
+        [] => Arm::ALL.to_vec(),
+        names => names.iter().map(|name| Arm::named(name)).collect::<Result<_>>()?,
+    };
+    let policies = if spec.policies.is_empty() { &Policy::ALL[..] } else { &spec.policies };
+    let mut entries = Vec::new();
+    for &arm in &arms {
+        let policies = if arm.is_fused() { &[Policy::OneSubmit][..] } else { policies };
+        entries.extend(policies.iter().map(|&policy| (arm, policy, 0)));
+    }
+    // The A/A control of every case: one entry twice.
+    let twice = entries.iter().find(|(arm, ..)| *arm == Arm::FusedWorkgroup).or(entries.last()).copied();
+    entries.extend(twice.map(|(arm, policy, _)| (arm, policy, 1)));
+    Ok(entries)
+}
+
+/// A model of a case with its weights as kernels read them.
+struct Model {
+    config: Config,
+    weights: Weights,
+    blocks: Blocks,
+}
+
+impl Model {
+    fn of(case: &DecodeCase) -> Result<Model> {
+        let config = Config {
+            vocab_size: case.vocab_size,
+            n_positions: case.prompt_tokens + case.new_tokens - 1,
+            n_embd: case.n_embd,
+            n_head: case.n_head,
+            n_layer: case.n_layer,
+            n_inner: case.n_inner,
+            layer_norm_epsilon: 1e-5,
+            scale_attn_weights: true,
+        };
+        config::validate(&config)?;
+        let weights = random::weights(&config, case.seed);
+        let blocks = weight_blocks(&config, &weights);
+        Ok(Model { config, weights, blocks })
+    }
+}
+
+/// The weights in every layout that an arm reads.
+pub fn weight_blocks(config: &Config, weights: &Weights) -> Blocks {
+    let packed = |layout: Layout| (layout.block().to_string(), Arc::new(pack(config, weights, layout)));
+    [Layout::InOut, Layout::OutIn].map(packed).into()
+}
+
+/// An arm as it will be timed: or why it is not.
+struct Tuned {
+    arm: Arm,
+    program: Program,
+    request: Request,
+    cap: String,
+}
+
+/// Measures one case of a spec.
+pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step: &dyn Fn(u64)) -> Result<Measured> {
+    let model = Model::of(case).within(&case.name)?;
+    let request = Request {
+        prompt: random::prompt(&model.config, case.seed, case.prompt_tokens),
+        new_tokens: case.new_tokens,
+        sampling: Sampling::Greedy,
+        end_token: None,
+    };
+    request::validate(&model.config, &request).within(&case.name)?;
+
+    let entries = entries(spec)?;
+    let mut arms: Vec<Arm> = entries.iter().map(|(arm, ..)| *arm).collect();
+    arms.dedup();
+    arms.sort_by_key(|arm| Arm::ALL.iter().position(|other| other == arm));
+    arms.dedup();
+    let mut tuned = Vec::new();
+    let mut refused = Vec::new();
+    for arm in arms {
+        match tune(gpu, plan, &model, &request, arm)? {
+            Ok(arm) => tuned.push(arm),
+            Err(objection) => refused.push((arm, objection)),
+        }
+    }
+    let prepared: Vec<Prepared> = tuned
+        .iter()
+        .map(|tuned| Prepared::new(gpu, &tuned.program, &model.blocks))
+        .collect::<Result<_>>()
+        .within(&case.name)?;
+
+    let mut rows_of_refused: Vec<ResultRow> = Vec::new();
+    let mut candidates = Vec::new();
+    for (arm, policy, replica) in entries {
+        let mut row = blank_row(&case.name, arm.name(), policy, replica);
+        row.unit = "token".into();
+        row.gate_tolerance = spec.tolerance;
+        if let Some((_, objection)) = refused.iter().find(|(refused, _)| *refused == arm) {
+            row.reason = format!("does not run on this device: {objection}");
+            rows_of_refused.push(row);
+            step(u64::from(plan.samples));
+        } else if let Some(index) = tuned.iter().position(|tuned| tuned.arm == arm) {
+            describe(&mut row, &tuned[index], &model.config, policy);
+            candidates.push(Candidate { prepared: &prepared[index], policy, row });
+        }
+    }
+
+    let mut reference = Reference::new(&model.config, &model.weights);
+    let mut check = |candidate: &Candidate| {
+        let Some(tuned) = tuned.iter().find(|tuned| tuned.arm.name() == candidate.row.key.arm) else {
+            return Ok(Verdict { error: None, reason: "no such arm".into() });
+        };
+        let (tokens, logits) = output(candidate.prepared, &model.config, &tuned.request)?;
+        let gate = reference.check(&tuned.request, &tokens, &logits, spec.tolerance);
+        Ok(Verdict { error: gate.error, reason: gate.reason })
+    };
+    let (mut results, samples) = measure(plan, candidates, &mut check, step).within(&case.name)?;
+    results.extend(rows_of_refused);
+    let case = Case {
+        case: case.name.clone(),
+        workload: "decode".into(),
+        n_embd: case.n_embd,
+        n_layer: case.n_layer,
+        n_head: case.n_head,
+        n_inner: case.n_inner,
+        vocab_size: case.vocab_size,
+        prompt_tokens: case.prompt_tokens,
+        new_tokens: case.new_tokens,
+        seed: case.seed,
+        weights_sha256: tensors::weights_sha256(&model.config, &model.weights),
+    };
+    Ok(Measured { case, results, samples })
+}
+
+/// New tokens and last logits, `[vocab_size]`, of a program's last run.
+pub fn output(prepared: &Prepared, config: &Config, request: &Request) -> Result<(Vec<u32>, Vec<f32>)> {
+    let tokens: Vec<u32> = bytemuck::pod_collect_to_vec(&prepared.read("tokens")?);
+    let logits: Vec<f32> = bytemuck::pod_collect_to_vec(&prepared.read("logits")?);
+    Ok((new_tokens(request, &tokens), logits[..config.vocab_size as usize].to_vec()))
+}
+
+/// The workgroup size that is fastest in a short run, and as many tokens as fit the cap; or why the arm cannot run.
+fn tune(
+    gpu: &Gpu,
+    plan: &Plan,
+    model: &Model,
+    request: &Request,
+    arm: Arm,
+) -> Result<std::result::Result<Tuned, String>> {
+    let Model { config, .. } = model;
+    let short = Request { new_tokens: request.new_tokens.min(CALIBRATION_TOKENS), ..request.clone() };
+    let mut objection = String::from("no workgroup size fits");
+    let mut best: Option<(f64, Tuning)> = None;
+    for &workgroup_size in arm.workgroup_sizes() {
+        let tuning = Tuning {
+            workgroup_size,
+            subgroup_size: gpu.info.subgroup_min_size,
+            keep_logits: false,
+            capacity: request.positions(),
+        };
+        let program = arm.program(config, &short, &tuning);
+        if let Some(reason) = gpu.objection(&program) {
+            objection = reason;
+            continue;
+        }
+        if gpu.info.is_software && workgroup_size > LARGEST_SOFTWARE_WORKGROUP {
+            continue;
+        }
+        let prepared = Prepared::new(gpu, &program, &model.blocks)?;
+        // The first run may still compile.
+        prepared.run(Policy::OneSubmit)?;
+        let mut fastest = f64::INFINITY;
+        for _ in 0..CALIBRATION_RUNS {
+            fastest = fastest.min(prepared.run(Policy::OneSubmit)?.wall_ns as f64);
+        }
+        if best.is_none_or(|(so_far, _)| fastest < so_far) {
+            best = Some((fastest, tuning));
+        }
+    }
+    let Some((wall_ns, tuning)) = best else { return Ok(Err(objection)) };
+    let token_ns = wall_ns / f64::from(short.positions());
+    let (new_tokens, cap) = tokens_within_cap(plan, token_ns, request.new_tokens);
+    let request = Request { new_tokens, ..request.clone() };
+    let program = arm.program(config, &request, &tuning);
+    Ok(Ok(Tuned { arm, program, request, cap }))
+}
+
+/// Fills in what is known of an arm before it has run.
+fn describe(row: &mut ResultRow, tuned: &Tuned, config: &Config, policy: Policy) {
+    let Tuned { program, request, cap, .. } = tuned;
+    let traffic = program.traffic(policy);
+    let work = cost::work(program);
+    // The sizes that were calibrated are those of the kernel that has the most threads.
+    let kernels = || program.kernels.iter();
+    row.units = u64::from(request.new_tokens);
+    row.workgroup_size = kernels().map(|kernel| kernel.workgroup_size).max().unwrap_or(0);
+    row.subgroup_size = kernels().map(|kernel| kernel.subgroup_size).max().unwrap_or(0);
+    (row.dispatches, row.submits, row.waits) = (traffic.dispatches, traffic.submits, traffic.waits);
+    row.barriers = work.barriers;
+    row.multiply_adds = work.multiply_adds;
+    row.min_bytes = cost::min_bytes(config, request);
+    row.cap = cap.clone();
+    row.program_sha256 = program.sha256();
+    row.shaders_sha256 = shaders::sha256(program);
+}

@@ -1,0 +1,215 @@
+//! Controls: what a device does with nothing, with memory and with arithmetic alone. Their rows say how large the noise is,
+//! what a dispatch costs, and which results cannot be.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::program::{Binding, Blocks, Buffer, Contents, Dispatch, Kernel, Phase, Policy, Program};
+
+/// A control, ready to run.
+pub struct Control {
+    pub arm: &'static str,
+    pub policy: Policy,
+    /// What is counted, and how much of it one run makes.
+    pub unit: &'static str,
+    pub units: u64,
+    pub program: Program,
+    pub blocks: Blocks,
+    pub expected: Expected,
+    pub multiply_adds: u64,
+    pub min_bytes: u64,
+}
+
+/// What the output must hold.
+pub enum Expected {
+    /// The one word of `count`.
+    Count(u32),
+    /// `destination`, byte for byte.
+    Bytes(Arc<Vec<u8>>),
+    /// The first values of an output of f32.
+    Floats(Vec<f64>),
+}
+
+/// Sizes of the controls. A software device gets less to do, since it has cores for processors.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale {
+    pub workgroup_size: u32,
+    pub workgroups: u32,
+    /// Of each side of the copy: several times any cache.
+    pub copy_bytes: u64,
+    pub rounds: u32,
+}
+
+impl Scale {
+    /// `binding_bytes` is the device's max_storage_buffer_binding_size.
+    pub fn of(is_software: bool, binding_bytes: u64) -> Scale {
+        let (workgroup_size, workgroups, copy_bytes, rounds) =
+            if is_software { (64, 32, 64 << 20, 256) } else { (256, 2048, 512 << 20, 1024) };
+        Scale { workgroup_size, workgroups, copy_bytes: copy_bytes.min(binding_bytes), rounds }
+    }
+
+    fn threads(&self) -> u32 {
+        self.workgroup_size * self.workgroups
+    }
+}
+
+/// Dispatches of an `empty` run.
+const DISPATCHES: u32 = 256;
+
+/// Every control, each once.
+pub fn controls(scale: &Scale) -> Vec<Control> {
+    let empty = [Policy::WaitEach, Policy::SubmitEach, Policy::OneSubmit].map(empty);
+    empty.into_iter().chain([copy(scale), cached_read(scale), fma(scale)]).collect()
+}
+
+fn empty(policy: Policy) -> Control {
+    Control {
+        arm: "empty",
+        policy,
+        unit: "dispatch",
+        units: u64::from(DISPATCHES),
+        program: program("empty", "empty", [], 1, 1, DISPATCHES, [("count", 4, Contents::Zero)]),
+        blocks: Blocks::new(),
+        expected: Expected::Count(DISPATCHES),
+        multiply_adds: 0,
+        min_bytes: 0,
+    }
+}
+
+fn copy(scale: &Scale) -> Control {
+    let bytes = scale.copy_bytes;
+    let source = Arc::new(noise(bytes));
+    let sizes = [("VEC4S", (bytes / 16) as u32), ("THREADS", scale.threads())];
+    let buffers = [("source", bytes, Contents::Constant("source".into())), ("destination", bytes, Contents::Poison)];
+    Control {
+        arm: "copy",
+        policy: Policy::OneSubmit,
+        unit: "byte",
+        units: 2 * bytes,
+        program: program("copy", "copy", sizes, scale.workgroup_size, scale.workgroups, 1, buffers),
+        blocks: [("source".to_string(), source.clone())].into(),
+        expected: Expected::Bytes(source),
+        multiply_adds: 0,
+        min_bytes: 2 * bytes,
+    }
+}
+
+/// Bytes of the buffer that is read over and over: within the fastest cache of any processor.
+const CACHED_BYTES: u32 = 8 << 10;
+
+fn cached_read(scale: &Scale) -> Control {
+    let vec4s = CACHED_BYTES / 16;
+    let words: Vec<f32> = (0..CACHED_BYTES / 4).map(|index| (index % 61) as f32 / 64.0).collect();
+    let sizes = [("VEC4S", vec4s), ("LOADS", scale.rounds)];
+    let buffers = [
+        ("source", u64::from(CACHED_BYTES), Contents::Constant("source".into())),
+        ("sums", 4 * u64::from(scale.threads()), Contents::Poison),
+    ];
+    let sum_of = |thread: u32| -> f64 {
+        let vec4 = |load: u32| (thread + load * scale.workgroup_size) % vec4s;
+        let read = |load: u32| (0..4).map(|j| f64::from(words[(4 * vec4(load) + j) as usize])).sum::<f64>();
+        (0..scale.rounds).map(read).sum()
+    };
+    let bytes = 16 * u64::from(scale.threads()) * u64::from(scale.rounds);
+    Control {
+        arm: "cached-read",
+        policy: Policy::OneSubmit,
+        unit: "byte",
+        units: bytes,
+        program: program("cached_read", "cached_read", sizes, scale.workgroup_size, scale.workgroups, 1, buffers),
+        blocks: [("source".to_string(), Arc::new(bytemuck::cast_slice(&words).to_vec()))].into(),
+        expected: Expected::Floats((0..64).map(sum_of).collect()),
+        multiply_adds: 0,
+        min_bytes: bytes,
+    }
+}
+
+fn fma(scale: &Scale) -> Control {
+    // Factor 1/2 and three starting points; every chain x -> x / 2 + 1 ends at 2.
+    let start: Vec<f32> = [[0.5; 4], [1.5; 4], [2.25; 4], [3.0; 4]].concat();
+    let buffers =
+        [("start", 64, Contents::Constant("start".into())), ("ends", 4 * u64::from(scale.threads()), Contents::Poison)];
+    let multiply_adds = 16 * u64::from(scale.threads()) * u64::from(scale.rounds);
+    let sizes = [("ROUNDS", scale.rounds)];
+    Control {
+        arm: "fma",
+        policy: Policy::OneSubmit,
+        unit: "multiply-add",
+        units: multiply_adds,
+        program: program("fma", "multiply_add", sizes, scale.workgroup_size, scale.workgroups, 1, buffers),
+        blocks: [("start".to_string(), Arc::new(bytemuck::cast_slice(&start).to_vec()))].into(),
+        expected: Expected::Floats(vec![16.0 * 2.0; 64]),
+        multiply_adds,
+        min_bytes: 0,
+    }
+}
+
+/// A program of one kernel over all its buffers, `repeat` times; the last buffer is the output.
+fn program<const SIZES: usize, const BUFFERS: usize>(
+    file: &str,
+    entry: &str,
+    sizes: [(&str, u32); SIZES],
+    workgroup_size: u32,
+    workgroups: u32,
+    repeat: u32,
+    buffers: [(&str, u64, Contents); BUFFERS],
+) -> Program {
+    let mut constants: BTreeMap<String, f64> =
+        sizes.iter().map(|&(name, size)| (name.to_string(), f64::from(size))).collect();
+    if file != "empty" {
+        constants.insert("WORKGROUP_SIZE".into(), f64::from(workgroup_size));
+    }
+    let output = buffers[BUFFERS - 1].0.to_string();
+    let buffers: Vec<Buffer> =
+        buffers.into_iter().map(|(name, bytes, contents)| Buffer { name: name.into(), bytes, contents }).collect();
+    let bindings = (0..BUFFERS).map(|buffer| Binding { buffer, offset: 0, bytes: buffers[buffer].bytes }).collect();
+    Program {
+        name: file.into(),
+        kernels: vec![Kernel {
+            shader: format!("control/{file}.wgsl"),
+            entry: entry.into(),
+            constants,
+            workgroup_size,
+            workgroup_bytes: 0,
+            subgroup_size: 0,
+        }],
+        phases: vec![Phase {
+            name: "run".into(),
+            repeat,
+            dispatches: vec![Dispatch { kernel: 0, bindings, workgroups }],
+        }],
+        outputs: vec![output],
+        buffers,
+    }
+}
+
+/// Bytes that do not compress: a linear congruential sequence (Knuth's MMIX constants), as f32 in [1, 2) so that a copy
+/// moves ordinary numbers.
+fn noise(bytes: u64) -> Vec<u8> {
+    let mut state = 1u64;
+    let words: Vec<u32> = (0..bytes / 4)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            0x3f80_0000 | (state >> 41) as u32
+        })
+        .collect();
+    bytemuck::cast_slice(&words).to_vec()
+}
+
+impl Control {
+    /// Largest error of what came back in the output, relative to what was expected; none where it is NaN or missing.
+    pub fn error(&self, output: &[u8]) -> Option<f64> {
+        match &self.expected {
+            Expected::Count(count) => Some(if output == count.to_le_bytes() { 0.0 } else { 1.0 }),
+            Expected::Bytes(bytes) => Some(if output == bytes.as_slice() { 0.0 } else { 1.0 }),
+            Expected::Floats(values) => {
+                let floats: Vec<f32> = bytemuck::pod_collect_to_vec(output);
+                if floats.iter().any(|float| !float.is_finite()) || floats.len() < values.len() {
+                    return None;
+                }
+                let pairs = floats.iter().zip(values);
+                Some(pairs.map(|(&float, value)| (f64::from(float) - value).abs() / value.abs()).fold(0.0, f64::max))
+            }
+        }
+    }
+}
