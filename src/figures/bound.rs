@@ -37,7 +37,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         x_title: "n_embd".into(),
         y_title: "share of the physical bound".into(),
         vertical: Vertical::Log(number::percent),
-        reference: Some((1.0, "physical bound (memory)".into())),
+        reference: Some((1.0, "physical bound".into())),
         groups,
         notes,
     })
