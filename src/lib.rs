@@ -2,12 +2,24 @@
 //!
 //! `spec -> cases -> program + oracle -> executor under a policy -> gate -> rows -> figures, paper`
 //!
-//! Modules import downwards only, in the order listed from the bottom.
+//! Modules import downwards only. From the bottom:
+//!
+//! - `error`, `philox`, `program`, `spec`, `shaders`;
+//! - `workload`: from a case to a program and its oracle;
+//! - `device`: executes a program under a policy;
+//! - `measure::statistics`, then `record`: rows on the disk;
+//! - `measure`: the runner, from a spec to rows;
+//! - `analysis`: what rows say of the published claims;
+//! - `figures` and `paper`, which know nothing of each other;
+//! - `commands`.
 
+pub mod analysis;
 pub mod commands;
 pub mod device;
 pub mod error;
+pub mod figures;
 pub mod measure;
+pub mod paper;
 pub mod philox;
 pub mod program;
 pub mod record;

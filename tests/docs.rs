@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use onedispatch::spec::{Spec, Workload};
-use onedispatch::workload::decode::ARMS;
+use onedispatch::spec::ARMS;
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
 const SHOWN: [&str; 5] = ["compare", "devices", "generate", "run", "verify"];

@@ -5,10 +5,13 @@ mod fixture;
 use std::path::PathBuf;
 
 use fixture::Temporary;
+use onedispatch::commands::verify as command;
+use onedispatch::paper::survey;
 use onedispatch::record::fault::Fault;
 use onedispatch::record::rows::{Case, ResultRow, Sample};
+use onedispatch::record::run::load_all;
 use onedispatch::record::table::{Row, Table};
-use onedispatch::record::verify::verify;
+use onedispatch::record::verify::{root_digest, verify};
 
 const RUN: &str = "nvidia-h200/2026-01-31-decode";
 
@@ -356,4 +359,34 @@ fn a_partial_run_says_so() {
     let verification = verify(&data.0).unwrap();
     assert_eq!(verification.faults, []);
     assert_eq!(verification.partial, [format!("{RUN}/")]);
+}
+
+#[test]
+fn the_numbers_of_the_paper_are_checked_beside_the_data() {
+    let project = Temporary::new();
+    let (data, numbers) = (project.0.join("data"), project.0.join("paper/numbers.toml"));
+    fixture::write(&data, fixture::manifest(), &fixture::all());
+    std::fs::create_dir(project.0.join("paper")).unwrap();
+    let digest = root_digest(&data).unwrap();
+    assert_eq!(digest, verify(&data).unwrap().root_digest);
+    let written = survey::ledger(&load_all(&data).unwrap(), &digest).to_toml();
+    let outcome = |text: &str| {
+        std::fs::write(&numbers, text).unwrap();
+        command::run(command::Args { dir: data.clone() }).map_err(|error| (error.exit_code(), error.to_string()))
+    };
+    let faults = |count| Err((1, format!("{}: {count}", data.display())));
+    assert_eq!(outcome(&written), Ok(()));
+    assert_eq!(outcome(&written.replace(&digest, &"0".repeat(64))), faults("1 fault"));
+    assert_eq!(outcome(&written.replacen("printed = \"66", "printed = \"67", 2)), faults("2 faults"));
+    assert_eq!(outcome("[number"), faults("1 fault"));
+}
+
+#[test]
+fn without_results_there_is_nothing_to_verify() {
+    let project = Temporary::new();
+    for dir in [project.0.join("data"), project.0.clone()] {
+        let error = command::run(command::Args { dir: dir.clone() }).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().ends_with("no results there yet; `onedispatch run` writes some"), "{error}");
+    }
 }

@@ -2,7 +2,27 @@
 
 pub mod compare;
 pub mod devices;
+pub mod figures;
 pub mod generate;
+pub mod paper;
 pub mod run;
 pub mod text_table;
 pub mod verify;
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::record::run::{Run, load_all};
+
+/// Every run below `data`.
+///
+/// # Errors
+/// An input error where there are none.
+fn results(data: &Path) -> Result<Vec<Run>> {
+    let runs = load_all(data)?;
+    if runs.is_empty() { Err(no_results(data)) } else { Ok(runs) }
+}
+
+fn no_results(data: &Path) -> Error {
+    Error::input(format!("{}: no results there yet; `onedispatch run` writes some", data.display()))
+}

@@ -1,11 +1,15 @@
-//! `onedispatch verify`: whether the data are as they were written, and can be true.
+//! `onedispatch verify`: whether the data are as they were written, and can be true, and whether the paper says the same.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::paper::ledger::Ledger;
+use crate::paper::{NUMBERS, survey};
+use crate::record::run::load_all;
 use crate::record::verify::{Verification, verify};
 
-/// Check every digest, gate, statistic and physical bound under a data directory
+/// Check every digest, gate, statistic and physical bound under a data directory, and the paper's numbers beside it
 #[derive(clap::Args)]
 pub struct Args {
     /// A data directory, or the directory of one run
@@ -14,16 +18,41 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
+    if !args.dir.exists() {
+        return Err(super::no_results(&args.dir));
+    }
     let verification = verify(&args.dir)?;
-    for fault in &verification.faults {
+    if verification.runs.is_empty() && verification.faults.len() == 1 {
+        return Err(super::no_results(&args.dir));
+    }
+    let mut faults: Vec<String> = verification.faults.iter().map(ToString::to_string).collect();
+    let numbers = args.dir.parent().map(|root| root.join(NUMBERS)).filter(|numbers| numbers.is_file());
+    match &numbers {
+        // What is wrong in the data would be named again for each number that rests on it.
+        Some(numbers) if !faults.is_empty() => {
+            println!("{}: not checked, since the data have faults", numbers.display());
+        }
+        Some(numbers) => faults.extend(wrong_numbers(numbers, &args.dir, &verification.root_digest)?),
+        None => {}
+    }
+    for fault in &faults {
         eprintln!("{fault}");
     }
     print!("{}", summary(&verification));
-    match verification.faults.len() {
+    match faults.len() {
         0 => Ok(()),
         1 => Err(Error::check(format!("{}: 1 fault", args.dir.display()))),
         n => Err(Error::check(format!("{}: {n} faults", args.dir.display()))),
     }
+}
+
+/// A line for each number of the paper that is not what the data give. The root digest, over the data alone, is one.
+fn wrong_numbers(numbers: &Path, data: &Path, root_digest: &str) -> Result<Vec<String>> {
+    let text = fs::read_to_string(numbers).map_err(|error| Error::io(numbers, error))?;
+    Ok(match Ledger::parse(&text, NUMBERS) {
+        Ok(committed) => survey::ledger(&load_all(data)?, root_digest).faults(&committed, NUMBERS),
+        Err(unreadable) => vec![unreadable.to_string()],
+    })
 }
 
 /// What was checked, and the root digest on the last line.

@@ -39,9 +39,7 @@ pub fn verify(data_root: &Path) -> Result<Verification> {
     let mut files = BTreeMap::new();
     let mut faults = Vec::new();
     read_tree(data_root, "", &mut files, &mut faults)?;
-    let digests: Vec<(&str, String)> =
-        files.iter().map(|(path, bytes)| (path.as_str(), digest::sha256_hex(bytes))).collect();
-    let root_digest = digest::root(digests.iter().map(|(path, sha256)| (*path, sha256.as_str())));
+    let root_digest = digest_of(&files);
 
     let mut folders = BTreeSet::new();
     for path in files.keys() {
@@ -73,6 +71,19 @@ pub fn verify(data_root: &Path) -> Result<Verification> {
         check_run(&files, &folder, &mut all);
     }
     Ok(all)
+}
+
+/// The digest of everything under `data_root`, see [`digest::root`], without a look at what it holds.
+pub fn root_digest(data_root: &Path) -> Result<String> {
+    let mut files = BTreeMap::new();
+    read_tree(data_root, "", &mut files, &mut Vec::new())?;
+    Ok(digest_of(&files))
+}
+
+fn digest_of(files: &BTreeMap<String, Vec<u8>>) -> String {
+    let digests: Vec<(&str, String)> =
+        files.iter().map(|(path, bytes)| (path.as_str(), digest::sha256_hex(bytes))).collect();
+    digest::root(digests.iter().map(|(path, sha256)| (*path, sha256.as_str())))
 }
 
 enum Place<'a> {

@@ -64,8 +64,11 @@ pub struct Map {
 
 const VEC4: u64 = 16;
 
-/// Sizes, in vec4f, of the tensors of one layer and of those outside the layers.
-fn sizes(config: &Config) -> ([(&'static str, u64); 12], [(&'static str, u64); 4]) {
+/// Tensors with their sizes in vec4f.
+type Sizes<const N: usize> = [(&'static str, u64); N];
+
+/// Of the tensors of one layer and of those outside the layers.
+fn sizes(config: &Config) -> (Sizes<12>, Sizes<4>) {
     let widths = Widths::of(config);
     let [embd, heads, inner, vocab] = [widths.n_embd4, widths.heads4, widths.n_inner4, widths.vocab4].map(u64::from);
     let layer = [

@@ -1,0 +1,103 @@
+//! Which runs and rows speak for a device.
+//!
+//! Of each device and experiment the newest run, whole ones before partial ones. Devices are kept apart, and nothing joins
+//! two runs. Quick runs have too few samples for any number: only their outputs count.
+
+use std::collections::BTreeMap;
+
+use super::measured::{Measured, STEPWISE, fastest};
+use crate::program::Policy;
+use crate::record::rows::{Case, ResultRow};
+use crate::record::run::Run;
+
+/// The newest run of each device and experiment, in this order, quick ones beside the others.
+pub fn newest(runs: &[Run]) -> Vec<&Run> {
+    let mut chosen: BTreeMap<_, &Run> = BTreeMap::new();
+    let recency = |run: &Run| (run.manifest.complete, run.manifest.date.clone(), run.path.clone());
+    for run in runs {
+        let slot = chosen.entry((run.device_folder(), &run.manifest.experiment, run.is_quick())).or_insert(run);
+        if recency(run) > recency(slot) {
+            *slot = run;
+        }
+    }
+    chosen.into_values().collect()
+}
+
+/// The run of `experiment` that speaks for each device: hardware first, then by the device's name.
+pub fn latest<'a>(runs: &'a [Run], experiment: &str) -> Vec<&'a Run> {
+    let mut latest = newest(runs);
+    latest.retain(|run| run.manifest.experiment == experiment && !run.is_quick());
+    latest.sort_by_key(|run| (run.manifest.device.is_software, run.device(), &run.path));
+    latest
+}
+
+/// As [`latest`], without software devices: what a claim may rest on.
+pub fn latest_hardware<'a>(runs: &'a [Run], experiment: &str) -> Vec<&'a Run> {
+    let mut latest = latest(runs, experiment);
+    latest.retain(|run| !run.manifest.device.is_software);
+    latest
+}
+
+impl Run {
+    /// The folder of its device below `data/`.
+    pub fn device_folder(&self) -> String {
+        let folder = self.path.parent().and_then(|device| device.file_name());
+        folder.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// The device's name without what follows in brackets, and its backend: `NVIDIA H200, vulkan`.
+    pub fn device(&self) -> String {
+        let device = &self.manifest.device;
+        let name = device.name.split(" (").next().unwrap_or(&device.name);
+        format!("{name}, {}", device.backend)
+    }
+
+    /// By its spec or by its name.
+    pub fn is_quick(&self) -> bool {
+        let spec = self.manifest.spec.parse::<toml::Table>().unwrap_or_default();
+        spec.get("quick").and_then(toml::Value::as_bool).unwrap_or(false)
+            || self.manifest.experiment.ends_with("-quick")
+    }
+
+    /// Every row, controls and replicas too.
+    pub fn rows(&self) -> impl Iterator<Item = Measured<'_>> {
+        let cases: BTreeMap<&str, &Case> = self.cases.iter().map(|case| (case.case.as_str(), case)).collect();
+        self.results.iter().filter_map(move |row| {
+            let case = *cases.get(row.key.case.as_str())?;
+            Some(Measured { run: self, case, row })
+        })
+    }
+
+    pub fn decode_cases(&self) -> impl Iterator<Item = &Case> {
+        self.cases.iter().filter(|case| case.workload == "decode")
+    }
+
+    /// The rows of the decode cases, without replicas.
+    pub fn decode_rows(&self) -> impl Iterator<Item = Measured<'_>> {
+        self.rows().filter(|measured| measured.case.workload == "decode" && measured.row.key.replica == 0)
+    }
+
+    /// The rows of one case, without replicas.
+    pub fn arms(&self, case: &Case) -> Vec<Measured<'_>> {
+        self.rows().filter(|measured| measured.case.case == case.case && measured.row.key.replica == 0).collect()
+    }
+
+    /// The row of a case that goes by [`label`](super::measured::label).
+    pub fn arm(&self, case: &Case, label: &str) -> Option<Measured<'_>> {
+        self.arms(case).into_iter().find(|measured| measured.label() == label)
+    }
+
+    pub fn stepwise(&self, case: &Case, policy: Policy) -> Option<Measured<'_>> {
+        let is = |row: &ResultRow| row.key.arm == STEPWISE && row.key.policy == policy.name();
+        self.arms(case).into_iter().find(|measured| is(measured.row))
+    }
+
+    pub fn fastest_stepwise(&self, case: &Case) -> Option<Measured<'_>> {
+        fastest(self.arms(case).into_iter().filter(Measured::is_stepwise))
+    }
+
+    /// The control row of this run by which `arm` bounds what others can do.
+    pub fn ceiling(&self, arm: &str) -> Option<Measured<'_>> {
+        fastest(self.rows().filter(|measured| measured.is_control() && measured.row.key.arm == arm))
+    }
+}

@@ -1,0 +1,89 @@
+//! The figures of the README and the paper, drawn from rows alone.
+//!
+//! A figure is a function from runs to an SVG. It is byte for byte the same wherever it is drawn: own font, own number
+//! formatting, no dates but those in the data. What a figure needs and `data/` does not hold is no error: the figure is
+//! left out, with a line that says what is missing.
+
+pub mod bound;
+pub mod canvas;
+pub mod chart;
+pub mod claims;
+pub mod idle_share;
+pub mod ladder;
+pub mod number;
+pub mod palette;
+pub mod png;
+pub mod scale;
+pub mod sweep;
+pub mod throughput_length;
+pub mod throughput_width;
+
+use crate::error::{Result, Within};
+use crate::record::run::Run;
+
+pub struct Figure {
+    /// Its files are `NAME.svg` and `NAME.png`.
+    pub name: &'static str,
+    /// One line for a list of figures or under a picture.
+    pub caption: &'static str,
+    pub draw: fn(&[Run]) -> Result<Picture>,
+}
+
+pub const FIGURES: [Figure; 6] = [
+    Figure {
+        name: "throughput-width",
+        caption: "Tokens per second against n_embd for every arm and policy, one row of panels per device.",
+        draw: throughput_width::draw,
+    },
+    Figure {
+        name: "ladder",
+        caption: "What each step from a wait per dispatch to one fused dispatch gains.",
+        draw: ladder::draw,
+    },
+    Figure {
+        name: "idle-share",
+        caption: "Share of wall time in which the GPU is not computing, beside the 92% of claim C1.",
+        draw: idle_share::draw,
+    },
+    Figure {
+        name: "throughput-length",
+        caption: "Tokens per second against the number of new tokens.",
+        draw: throughput_length::draw,
+    },
+    Figure {
+        name: "bound",
+        caption: "Fraction of the bound set by the device's measured rates of memory and multiply-adds.",
+        draw: bound::draw,
+    },
+    Figure { name: "claims", caption: "What was published beside what was measured here.", draw: claims::draw },
+];
+
+/// What became of a figure.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Picture {
+    /// The SVG.
+    Drawn(String),
+    /// What it needs that the data do not hold.
+    Missing(String),
+}
+
+impl Picture {
+    fn drawn(chart: chart::Chart) -> Result<Picture> {
+        chart.draw().map(Picture::Drawn)
+    }
+
+    fn missing(what: &str) -> Result<Picture> {
+        Ok(Picture::Missing(what.to_string()))
+    }
+}
+
+impl Figure {
+    /// The figure of this name.
+    pub fn named(name: &str) -> Option<&'static Figure> {
+        FIGURES.iter().find(|figure| figure.name == name)
+    }
+
+    pub fn picture(&self, runs: &[Run]) -> Result<Picture> {
+        (self.draw)(runs).within(format!("figure `{}`", self.name))
+    }
+}

@@ -1,0 +1,83 @@
+//! How each way of computing looks, the same in every figure.
+//!
+//! Colours are Okabe and Ito's ("Color Universal Design", 2008), told apart in any common colour blindness. In grey
+//! the markers and lines tell: dashed for one dispatch per operation, solid and heavier for fused.
+
+use plotters::style::RGBColor;
+
+use super::canvas::{Marker, Stroke};
+use crate::analysis::measured::{STEPWISE, label};
+use crate::program::Policy;
+use crate::record::rows::Key;
+
+#[derive(Clone, Debug)]
+pub struct Look {
+    pub label: String,
+    /// Stepwise policies first, as in [`Policy::ALL`], then the fused arms.
+    pub rank: usize,
+    pub color: RGBColor,
+    pub marker: Marker,
+    pub width: f64,
+    pub dash: Option<(f64, f64)>,
+}
+
+impl Look {
+    pub fn stroke(&self) -> Stroke {
+        Stroke { color: self.color, width: self.width, dash: self.dash }
+    }
+
+    /// The colour, dark enough for text on white.
+    pub fn ink(&self) -> RGBColor {
+        let RGBColor(r, g, b) = self.color;
+        let luminance = 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
+        let keep = (95.0 / luminance).min(1.0);
+        let darken = |channel: u8| (f64::from(channel) * keep).round() as u8;
+        RGBColor(darken(r), darken(g), darken(b))
+    }
+}
+
+type Known = (&'static str, RGBColor, Marker, Option<(f64, f64)>);
+
+const POLICIES: [Known; 4] = [
+    ("wait-each", RGBColor(0xd5, 0x5e, 0x00), Marker::Circle, Some((4.0, 5.0))),
+    ("submit-each", RGBColor(0xe6, 0x9f, 0x00), Marker::Square, Some((10.0, 6.0))),
+    ("submit-per-token", RGBColor(0xcc, 0x79, 0xa7), Marker::Up, Some((18.0, 7.0))),
+    ("one-submit", RGBColor(0x33, 0x33, 0x33), Marker::Diamond, Some((30.0, 7.0))),
+];
+
+const ARMS: [Known; 3] = [
+    ("fused-scalar", RGBColor(0x56, 0xb4, 0xe9), Marker::Down, None),
+    ("fused-workgroup", RGBColor(0x00, 0x72, 0xb2), Marker::Circle, None),
+    ("fused-subgroup", RGBColor(0x00, 0x9e, 0x73), Marker::Square, None),
+];
+
+/// For arms that are not named above, in turn by a stable digest of their name.
+const OTHERS: [(RGBColor, Marker); 4] = [
+    (RGBColor(0x33, 0x22, 0x88), Marker::Cross),
+    (RGBColor(0x88, 0x22, 0x55), Marker::Diamond),
+    (RGBColor(0x7a, 0x6a, 0x00), Marker::Up),
+    (RGBColor(0x66, 0x66, 0x66), Marker::Down),
+];
+
+/// How a row is drawn.
+pub fn look(key: &Key) -> Look {
+    let label = label(key);
+    let policies = POLICIES.iter().map(|known| (known, 3.0));
+    let arms = ARMS.iter().map(|known| (known, 5.0));
+    let known = policies.chain(arms).enumerate().find(|(_, ((name, ..), _))| *name == label);
+    match known {
+        Some((rank, (&(_, color, marker, dash), width))) => Look { label, rank, color, marker, width, dash },
+        None => {
+            let digest = label.bytes().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+            let (color, marker) = OTHERS[digest % OTHERS.len()];
+            let rank = POLICIES.len() + ARMS.len();
+            Look { label, rank, color, marker, width: 5.0, dash: None }
+        }
+    }
+}
+
+/// How a stepwise policy is drawn.
+pub fn policy_look(policy: Policy) -> Look {
+    let key = Key { case: String::new(), arm: STEPWISE.into(), policy: policy.name().into(), replica: 0 };
+    look(&key)
+}

@@ -1,0 +1,123 @@
+//! From rows to panels: one curve for each way of computing, one panel for each setting of what is not swept.
+
+use std::collections::BTreeMap;
+
+use super::chart::{Curve, Group, Panel, Point};
+use super::palette;
+use crate::analysis::measured::Measured;
+use crate::measure::statistics::Interval;
+use crate::record::rows::Case;
+use crate::record::run::Run;
+
+/// A parameter of a case, by its name.
+pub type Parameter = (&'static str, fn(&Case) -> u32);
+
+pub const N_EMBD: Parameter = ("n_embd", |case| case.n_embd);
+pub const NEW_TOKENS: Parameter = ("new_tokens", |case| case.new_tokens);
+
+const PARAMETERS: [Parameter; 5] = [
+    N_EMBD,
+    ("n_layer", |case| case.n_layer),
+    ("prompt_tokens", |case| case.prompt_tokens),
+    NEW_TOKENS,
+    ("vocab_size", |case| case.vocab_size),
+];
+
+/// The rows that may be drawn: checked and timed.
+pub fn timed(run: &Run) -> Vec<Measured<'_>> {
+    run.decode_rows().filter(|row| row.wall_ns().is_some()).collect()
+}
+
+/// The rows that are not drawn because their output was wrong or none came.
+fn failed(run: &Run) -> Vec<Measured<'_>> {
+    run.decode_rows().filter(|row| row.row.gate != "pass").collect()
+}
+
+/// Curves of `y` against `x` for each run; rows without `y` are left out, and so are runs that have none.
+pub fn groups<'a>(runs: &[&'a Run], x: Parameter, y: impl Fn(&Measured<'a>) -> Option<Interval>) -> Vec<Group> {
+    let group = |run: &&'a Run| {
+        let drawn: Vec<(Measured, Interval)> =
+            timed(run).into_iter().filter_map(|entry| y(&entry).map(|y| (entry, y))).collect();
+        let mut panels: BTreeMap<Vec<u32>, Vec<(Measured, Interval)>> = BTreeMap::new();
+        let others: Vec<Parameter> = PARAMETERS.into_iter().filter(|parameter| parameter.0 != x.0).collect();
+        for (entry, y) in drawn {
+            let setting = others.iter().map(|parameter| parameter.1(entry.case)).collect();
+            panels.entry(setting).or_default().push((entry, y));
+        }
+        let settings: Vec<&Vec<u32>> = panels.keys().collect();
+        let varies = |index: usize| settings.iter().any(|setting| setting[index] != settings[0][index]);
+        let told: Vec<usize> = (0..others.len()).filter(|&index| varies(index)).collect();
+        let panels = panels.iter().map(|(setting, drawn)| {
+            let settings = told.iter().map(|&index| format!(" · {} {}", others[index].0, setting[index]));
+            Panel { heading: format!("{}{}", run.device(), settings.collect::<String>()), curves: curves(drawn, x) }
+        });
+        Group { is_software: run.manifest.device.is_software, panels: panels.collect() }
+    };
+    runs.iter().map(group).filter(|group| !group.panels.is_empty()).collect()
+}
+
+fn curves(drawn: &[(Measured, Interval)], x: Parameter) -> Vec<Curve> {
+    let mut curves: BTreeMap<(usize, String), Curve> = BTreeMap::new();
+    for (entry, y) in drawn.iter().filter(|(entry, _)| x.1(entry.case) > 0) {
+        let look = palette::look(&entry.row.key);
+        let curve = curves.entry((look.rank, look.label.clone())).or_insert(Curve { look, points: Vec::new() });
+        curve.points.push(Point { x: f64::from(x.1(entry.case)), y: *y, capped: entry.is_capped() });
+    }
+    let mut curves: Vec<Curve> = curves.into_values().collect();
+    for curve in &mut curves {
+        curve.points.sort_by(|a, b| a.x.total_cmp(&b.x));
+    }
+    curves
+}
+
+/// The runs that have a row with `y`.
+pub fn with<'a>(mut runs: Vec<&'a Run>, y: impl Fn(&Measured<'a>) -> Option<Interval>) -> Vec<&'a Run> {
+    runs.retain(|run| timed(run).iter().any(|entry| y(entry).is_some()));
+    runs
+}
+
+/// The parameters that have one value in every row of `runs`, for a subtitle: `new_tokens 64, vocab_size 64`.
+pub fn constants(runs: &[&Run], x: Parameter) -> String {
+    let entries: Vec<Measured> = runs.iter().flat_map(|run| timed(run)).collect();
+    let constant = |parameter: &Parameter| {
+        let mut values = entries.iter().map(|entry| parameter.1(entry.case));
+        let first = values.next()?;
+        (parameter.0 != x.0 && values.all(|value| value == first)).then(|| format!("{}\u{a0}{first}", parameter.0))
+    };
+    PARAMETERS.iter().filter_map(constant).collect::<Vec<_>>().join(", ")
+}
+
+/// What a reader has to know of the rows drawn and left out: intervals, caps, failures, partial runs.
+pub fn notes(runs: &[&Run]) -> Vec<String> {
+    let mut notes = vec![
+        "Bars: bootstrap 95% intervals of the median; where none is seen it is smaller than its marker.".to_string(),
+    ];
+    if runs.iter().flat_map(|run| timed(run)).any(|entry| entry.is_capped()) {
+        notes.push("Open markers: capped, fewer tokens or samples were timed than asked for.".into());
+    }
+    for run in runs {
+        let failed = failed(run);
+        if !failed.is_empty() {
+            let rows: Vec<String> =
+                failed.iter().map(|entry| format!("{} {}", entry.label(), entry.case.case)).collect();
+            let (count, rows) = (rows.len(), enumerate(&rows, 4));
+            let rows_failed = if count == 1 { "row" } else { "rows" };
+            notes.push(format!(
+                "{}: not drawn, {count} {rows_failed} with wrong output or none ({rows}).",
+                run.device()
+            ));
+        }
+        if !run.manifest.complete {
+            notes.push(format!("{}: the run is partial, rows are missing.", run.device()));
+        }
+    }
+    notes
+}
+
+/// The first `most` of `items`, and how many more there are.
+fn enumerate(items: &[String], most: usize) -> String {
+    match items.len().checked_sub(most) {
+        None | Some(0) => items.join(", "),
+        Some(more) => format!("{} and {more} more", items[..most].join(", ")),
+    }
+}

@@ -1,0 +1,79 @@
+//! The paper and its numbers.
+
+use std::path::Path;
+
+use crate::error::{Error, Result, Within};
+use crate::record::run::Run;
+use ledger::Ledger;
+use world::Files;
+
+pub mod claims;
+pub mod controls;
+pub mod ledger;
+pub mod print;
+pub mod prose;
+pub mod survey;
+pub mod world;
+
+/// The ledger's and the paper's place, from the project's root.
+pub const NUMBERS: &str = "paper/numbers.toml";
+pub const PAPER: &str = "paper/paper.pdf";
+const MAIN: &str = "paper/main.typ";
+
+/// What is committed of the paper.
+pub struct Built {
+    pub numbers: Ledger,
+    pub pdf: Vec<u8>,
+}
+
+/// Builds the paper: `sources` as [`read_sources`] gives them; `root_digest` is that of all of `data/`.
+///
+/// # Errors
+/// An input error where runs are missing that the paper speaks of. A check error for each bare number in a results section, and for each fault that Typst finds, such as a number that
+/// the ledger does not have.
+pub fn build(mut sources: Files, runs: &[Run], root_digest: &str) -> Result<Built> {
+    let missing = survey::missing(runs);
+    if !missing.is_empty() {
+        return Err(Error::input(format!(
+            "the paper speaks of {} and needs its runs of {}; measure them there with `onedispatch run`",
+            survey::SUBJECT,
+            missing.join(", ")
+        )));
+    }
+    let bare = prose::bare_numbers(&sources);
+    if !bare.is_empty() {
+        return Err(Error::check(bare.join("\n")));
+    }
+    let mut numbers = survey::ledger(runs, root_digest);
+    sources.insert(NUMBERS.to_owned(), numbers.to_toml().into_bytes());
+    let compiled = world::compile(&sources, MAIN)?;
+    numbers.keep(&compiled.numbers);
+    Ok(Built { numbers, pdf: compiled.pdf })
+}
+
+/// The paper's sources, the figures and the shipped fonts below the project's root.
+///
+/// # Errors
+/// An input error where a directory or a file is there and cannot be read.
+pub fn read_sources(root: &Path) -> Result<Files> {
+    let mut files = Files::new();
+    for (directory, kinds) in [("paper", &["typ", "yml", "bib"][..]), ("figures", &["svg"]), ("fonts", &["ttf", "otf"])]
+    {
+        let path = root.join(directory);
+        let entries = match std::fs::read_dir(&path) {
+            // What the paper misses then, Typst names.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            entries => entries.map_err(|error| Error::io(&path, error)).within("the paper's sources")?,
+        };
+        for entry in entries {
+            let path = entry.map_err(|error| Error::io(&path, error))?.path();
+            let kind = path.extension().and_then(|kind| kind.to_str()).unwrap_or_default();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            if kinds.contains(&kind) {
+                let contents = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
+                files.insert(format!("{directory}/{name}"), contents);
+            }
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,367 @@
+//! The figures as a reader meets them, drawn from a synthetic data set.
+
+mod synthetic;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use onedispatch::analysis::claims::Baseline;
+use onedispatch::analysis::published;
+use onedispatch::commands::figures::{check, render, write};
+use onedispatch::figures::canvas::{WIDTH, text_width};
+use onedispatch::figures::{FIGURES, Figure, Picture, claims, ladder, png};
+use onedispatch::program::Policy;
+use onedispatch::record::rows::ResultRow;
+use onedispatch::record::run::Run;
+use resvg::tiny_skia::Pixmap;
+use synthetic::{H200, LLVMPIPE, Model};
+
+fn svg(name: &str, runs: &[Run]) -> String {
+    match Figure::named(name).unwrap().picture(runs).unwrap() {
+        Picture::Drawn(svg) => svg,
+        Picture::Missing(what) => panic!("{name}: {what}"),
+    }
+}
+
+/// A device without GPU timestamps, whose submits cost more.
+fn laptop() -> Model {
+    let overhead_ns = [80_000.0, 70_000.0, 20_000.0, 21_000.0];
+    Model { name: "Apple M2 Pro", directory: "apple-m2-pro", overhead_ns, has_timestamps: false, ..H200 }
+}
+
+fn many_devices() -> Vec<Run> {
+    let mut runs = synthetic::runs();
+    runs.extend([synthetic::decode(&laptop()), synthetic::decode_tokens(&laptop())]);
+    runs
+}
+
+fn row<'a>(run: &'a mut Run, case: &str, arm: &str, policy: &str) -> &'a mut ResultRow {
+    let is = |row: &&mut ResultRow| row.key.case == case && row.key.arm == arm && row.key.policy == policy;
+    run.results.iter_mut().find(is).unwrap()
+}
+
+/// A line of text: what it says, and the box it takes up in pixels (left, top, right, bottom).
+struct Text {
+    says: String,
+    area: [f64; 4],
+}
+
+fn texts(svg: &str) -> Vec<Text> {
+    let document = resvg::usvg::roxmltree::Document::parse(svg).unwrap();
+    let elements = document.descendants().filter(|node| node.has_tag_name("text"));
+    let text = |node: resvg::usvg::roxmltree::Node| {
+        // Drawn in tenths of a pixel.
+        let number = |name: &str| node.attribute(name).unwrap().parse::<f64>().unwrap() / 10.0;
+        let (x, y, size) = (number("x"), number("y"), number("font-size"));
+        let says = node.text().unwrap().trim().to_string();
+        let width = text_width(&says, size);
+        let left = match node.attribute("text-anchor").unwrap() {
+            "start" => 0.0,
+            "middle" => -width / 2.0,
+            _ => -width,
+        };
+        let area = match node.attribute("transform") {
+            None => [x + left, y - size * 0.45, x + left + width, y + size * 0.45],
+            Some(_) => [x - size * 0.45, y + left, x + size * 0.45, y + left + width],
+        };
+        Text { says, area }
+    };
+    elements.map(text).filter(|text| !text.says.is_empty()).collect()
+}
+
+fn says(svg: &str) -> String {
+    texts(svg).into_iter().map(|text| text.says).collect::<Vec<_>>().join("\n")
+}
+
+fn height(svg: &str) -> f64 {
+    resvg::usvg::roxmltree::Document::parse(svg).unwrap().root_element().attribute("height").unwrap().parse().unwrap()
+}
+
+#[test]
+fn every_figure_is_drawn_and_twice_the_same() {
+    let (first, missing) = render(&synthetic::runs()).unwrap();
+    let (second, _) = render(&synthetic::runs()).unwrap();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(first.len(), 2 * FIGURES.len());
+    for (name, bytes) in &first {
+        assert!(second[name] == *bytes, "{name} differs between two renderings");
+    }
+}
+
+#[test]
+fn no_text_overlaps_another_or_leaves_the_page() {
+    for runs in [synthetic::runs(), many_devices(), vec![synthetic::decode(&H200), synthetic::decode_tokens(&H200)]] {
+        for figure in &FIGURES {
+            let svg = svg(figure.name, &runs);
+            let (texts, height) = (texts(&svg), height(&svg));
+            for (index, text) in texts.iter().enumerate() {
+                let [left, top, right, bottom] = text.area;
+                let inside = left >= 0.0 && top >= 0.0 && right <= WIDTH && bottom <= height;
+                assert!(inside, "{}: `{}` leaves the page: {:?}", figure.name, text.says, text.area);
+                for other in &texts[index + 1..] {
+                    let [l, t, r, b] = other.area;
+                    let apart = right <= l || r <= left || bottom <= t || b <= top;
+                    assert!(apart, "{}: `{}` overlaps `{}`", figure.name, text.says, other.says);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_way_of_computing_is_named_beside_its_curve() {
+    for name in ["throughput-width", "throughput-length", "idle-share", "bound"] {
+        let says = says(&svg(name, &synthetic::runs()));
+        for label in Policy::ALL.map(Policy::name).iter().chain(&["fused-scalar", "fused-workgroup", "fused-subgroup"])
+        {
+            assert!(says.lines().any(|line| line == *label), "{name} does not name {label}");
+        }
+    }
+}
+
+#[test]
+fn an_arm_that_is_not_known_yet_is_drawn_under_its_own_name() {
+    let mut runs = synthetic::runs();
+    let mut grid: Vec<ResultRow> =
+        runs[0].results.iter().filter(|row| row.key.arm == "fused-workgroup").cloned().collect();
+    grid.iter_mut().for_each(|row| row.key.arm = "fused-grid".into());
+    runs[0].results.extend(grid);
+    assert!(says(&svg("throughput-width", &runs)).contains("fused-grid"));
+}
+
+#[test]
+fn software_devices_are_marked_or_left_out() {
+    let runs = [synthetic::decode(&LLVMPIPE), synthetic::decode_tokens(&LLVMPIPE)];
+    for figure in &FIGURES {
+        let picture = figure.picture(&runs).unwrap();
+        if ["throughput-width", "idle-share"].contains(&figure.name) {
+            let Picture::Drawn(svg) = picture else { panic!("{} is not drawn", figure.name) };
+            assert!(says(&svg).contains("software device: for correctness only"));
+        } else {
+            assert!(matches!(picture, Picture::Missing(_)), "{} draws a software device", figure.name);
+            assert!(!says(&svg(figure.name, &synthetic::runs())).contains("llvmpipe"));
+        }
+    }
+}
+
+/// Markers of `fused-subgroup`: squares in its colour, or white with its colour around them.
+fn markers(svg: &str, fill: &str) -> usize {
+    svg.lines().filter(|line| line.starts_with("<polygon") && line.contains(&format!("fill=\"{fill}\""))).count()
+}
+
+#[test]
+fn a_failed_row_is_counted_and_not_drawn() {
+    const GREEN: &str = "#009E73";
+    let mut runs = vec![synthetic::decode(&H200)];
+    let with_failure = svg("throughput-width", &runs);
+    assert!(says(&with_failure).contains("1 row with wrong output or none (fused-subgroup d64-l1-t64)"));
+
+    let whole = row(&mut runs[0], "d64-l4-t64", "fused-subgroup", "one-submit").clone();
+    let failed = row(&mut runs[0], "d64-l1-t64", "fused-subgroup", "one-submit");
+    *failed = ResultRow { key: failed.key.clone(), ..whole };
+    let without = svg("throughput-width", &runs);
+    assert!(!says(&without).contains("wrong output"));
+    assert_eq!(markers(&without, GREEN), markers(&with_failure, GREEN) + 1);
+
+    // Not even if a failed row came with a time.
+    row(&mut runs[0], "d64-l1-t64", "fused-subgroup", "one-submit").gate = "fail".into();
+    assert_eq!(markers(&svg("throughput-width", &runs), GREEN), markers(&with_failure, GREEN));
+}
+
+#[test]
+fn a_capped_row_has_an_open_marker_and_a_note() {
+    let mut runs = vec![synthetic::decode(&H200)];
+    let capped = svg("throughput-width", &runs);
+    assert!(says(&capped).contains("Open markers: capped"));
+    runs[0].results.iter_mut().for_each(|row| row.cap.clear());
+    let uncapped = svg("throughput-width", &runs);
+    assert!(!says(&uncapped).contains("Open markers"));
+    assert_eq!(markers(&capped, "#FFFFFF"), markers(&uncapped, "#FFFFFF") + 2);
+}
+
+#[test]
+fn replicas_and_controls_change_nothing_but_the_ceilings() {
+    let drawn = synthetic::runs();
+    let mut changed = synthetic::runs();
+    for row in changed.iter_mut().flat_map(|run| &mut run.results).filter(|row| row.key.replica == 1) {
+        row.wall_median_ns = row.wall_median_ns.map(|wall| wall * 50.0);
+    }
+    changed.iter_mut().for_each(|run| run.results.retain(|row| row.key.case != "control"));
+    for figure in FIGURES.iter().filter(|figure| figure.name != "bound") {
+        assert!(svg(figure.name, &drawn) == svg(figure.name, &changed), "{} changed", figure.name);
+    }
+    let Picture::Missing(what) = Figure::named("bound").unwrap().picture(&changed).unwrap() else {
+        panic!("a bound without ceilings")
+    };
+    assert!(what.contains("`copy` and `fma`"), "{what}");
+}
+
+#[test]
+fn the_latest_complete_run_of_a_device_is_drawn() {
+    let mut runs = vec![synthetic::decode(&H200)];
+    let drawn = svg("ladder", &runs);
+    let mut later = synthetic::decode(&H200);
+    later.path = PathBuf::from("data/nvidia-h200/2026-09-01-decode");
+    later.manifest.date = "2026-09-01".into();
+    later.manifest.complete = false;
+    row(&mut later, "d32-l1-t64", "stepwise", "wait-each").wall_median_ns = Some(1e9);
+    runs.insert(0, later);
+    assert!(svg("ladder", &runs) == drawn, "a partial run is drawn before a complete one");
+    runs[0].manifest.complete = true;
+    assert!(svg("ladder", &runs) != drawn, "an older run is drawn before the latest");
+    runs.truncate(1);
+    runs[0].manifest.complete = false;
+    assert!(says(&svg("ladder", &runs)).contains("the run is partial"));
+}
+
+#[test]
+fn a_quick_run_is_not_drawn() {
+    let drawn = svg("ladder", &[synthetic::decode(&H200)]);
+    let mut quick = synthetic::decode(&H200);
+    quick.path = PathBuf::from("data/nvidia-h200/2026-09-01-decode");
+    quick.manifest.date = "2026-09-01".into();
+    quick.manifest.spec += "quick = true\n";
+    row(&mut quick, "d32-l1-t64", "stepwise", "wait-each").wall_median_ns = Some(1e9);
+    assert!(svg("ladder", &[synthetic::decode(&H200), quick.clone()]) == drawn, "a later quick run takes its place");
+    for figure in &FIGURES {
+        let picture = figure.picture(std::slice::from_ref(&quick)).unwrap();
+        assert!(matches!(picture, Picture::Missing(_)), "{} draws a quick run", figure.name);
+    }
+}
+
+#[test]
+fn the_bound_is_that_of_the_same_run() {
+    let drawn = svg("bound", &synthetic::runs());
+    let mut runs = synthetic::runs();
+    for run in runs.iter_mut().filter(|run| run.manifest.experiment != "decode") {
+        row(run, "control", "copy", "one-submit").wall_median_ns = Some(1.0);
+    }
+    assert!(svg("bound", &runs) == drawn, "a control of another run bounds this one");
+    row(&mut runs[0], "control", "copy", "one-submit").wall_median_ns = Some(1e12);
+    assert!(svg("bound", &runs) != drawn);
+    assert!(says(&drawn).replace('\n', " ").contains("a small model may lie above it"));
+}
+
+#[test]
+fn fusion_alone_is_that_of_one_workgroup() {
+    let mut run = synthetic::decode(&H200);
+    for arm in ["fused-scalar", "fused-grid"] {
+        let mut fast = row(&mut run, "d32-l1-t64", "fused-workgroup", "one-submit").clone();
+        fast.key.arm = arm.into();
+        fast.wall_median_ns = Some(1.0);
+        run.results.retain(|row| row.key != fast.key);
+        run.results.push(fast);
+    }
+    let rungs = ladder::rungs(&run, &run.cases[0]);
+    assert_eq!(rungs.last().unwrap().entry.row.key.arm, "fused-subgroup");
+}
+
+#[test]
+fn no_value_of_a_row_makes_a_coordinate_that_is_none() {
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -1.0, f64::MIN_POSITIVE, f64::MAX] {
+        for spoil in [
+            |row: &mut ResultRow, value| row.wall_median_ns = Some(value),
+            |row: &mut ResultRow, value| row.wall_low_ns = Some(value),
+            |row: &mut ResultRow, value| row.wall_high_ns = Some(value),
+            |row: &mut ResultRow, value| row.gpu_busy_ns = Some(value),
+            |row: &mut ResultRow, value| row.units_per_s = Some(value),
+            |row: &mut ResultRow, _| row.units = 0,
+        ] {
+            let mut runs = vec![synthetic::decode(&H200)];
+            spoil(row(&mut runs[0], "d32-l1-t64", "stepwise", "wait-each"), value);
+            spoil(row(&mut runs[0], "control", "copy", "one-submit"), value);
+            for figure in &FIGURES {
+                if let Picture::Drawn(svg) = figure.picture(&runs).unwrap() {
+                    let is_number = |text: &str| !text.contains("NaN") && !text.contains("inf");
+                    assert!(is_number(&svg), "{} with {value}", figure.name);
+                    assert!(!svg.contains(&i32::MAX.to_string()) && !svg.contains(&i32::MIN.to_string()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_png_is_as_large_as_its_svg_and_shows_its_colours() {
+    let svg = svg("throughput-width", &synthetic::runs());
+    let png = Pixmap::decode_png(&png::rasterise(&svg).unwrap()).unwrap();
+    assert_eq!((f64::from(png.width()), f64::from(png.height())), (WIDTH, height(&svg)));
+    let colours: BTreeSet<_> = png.pixels().iter().map(|p| (p.red(), p.green(), p.blue())).collect();
+    for colour in [(0xd5, 0x5e, 0x00), (0x00, 0x9e, 0x73), (0x00, 0x72, 0xb2)] {
+        assert!(colours.contains(&colour), "{colour:?} is not in the picture");
+    }
+}
+
+#[test]
+fn text_is_there_in_the_png() {
+    let svg = svg("throughput-length", &synthetic::runs());
+    let without_text: String = svg.replace("fill=\"#222222\">", "fill=\"none\">");
+    assert!(png::rasterise(&svg).unwrap() != png::rasterise(&without_text).unwrap());
+}
+
+#[test]
+fn figures_without_rows_are_left_out_and_named() {
+    let (files, missing) = render(&[]).unwrap();
+    assert!(files.is_empty());
+    assert_eq!(missing.len(), FIGURES.len());
+    assert!(missing[0].starts_with("figure `throughput-width` is left out: it needs"), "{}", missing[0]);
+}
+
+#[test]
+fn the_steps_of_a_ladder_multiply_to_the_whole() {
+    let run = synthetic::decode(&H200);
+    let rungs = ladder::rungs(&run, &run.cases[0]);
+    let labels: Vec<_> = rungs.iter().map(|rung| rung.entry.row.key.policy.as_str()).collect();
+    assert_eq!(labels[..4], Policy::ALL.map(Policy::name));
+    let product: f64 = rungs.iter().filter_map(|rung| rung.factor).map(|factor| factor.mid).product();
+    let whole = rungs[4].rate.mid / rungs[0].rate.mid;
+    assert!((product / whole - 1.0).abs() < 1e-12, "{product} {whole}");
+}
+
+#[test]
+fn a_claim_is_compared_over_the_cases_it_was_made_for() {
+    let mut run = synthetic::decode(&H200);
+    let claim = published::claim("C3").unwrap();
+    let range = |run: &Run| claims::range(claim, run, Baseline::WEAK).map(|range| range.high.mid);
+    let before = range(&run).unwrap();
+    row(&mut run, "d512-l1-t64", "fused-workgroup", "one-submit").wall_median_ns = Some(1.0);
+    assert_eq!(range(&run), Some(before), "n_embd 512 was not claimed");
+    let wait_each = row(&mut run, "d32-l1-t64", "stepwise", "wait-each").wall_median_ns.unwrap();
+    row(&mut run, "d32-l1-t64", "fused-workgroup", "one-submit").wall_median_ns = Some(wait_each / 458.0);
+    assert!((range(&run).unwrap() - 458.0).abs() < 1e-9);
+}
+
+#[test]
+fn claims_are_shown_with_what_was_published() {
+    let says = says(&svg("claims", &synthetic::runs()));
+    insta::assert_snapshot!(says);
+}
+
+#[test]
+fn check_names_each_file_that_differs_is_missing_or_is_left_over() {
+    let out = std::env::temp_dir().join(format!("onedispatch-figures-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&out);
+    let files: BTreeMap<String, Vec<u8>> =
+        ["ladder.svg", "ladder.png", "bound.svg"].map(|name| (name.to_string(), name.into())).into();
+    write(&files, &out).unwrap();
+    check(&files, &out).unwrap();
+
+    std::fs::write(out.join("ladder.svg"), "other").unwrap();
+    std::fs::remove_file(out.join("bound.svg")).unwrap();
+    std::fs::write(out.join("old.png"), "").unwrap();
+    let error = check(&files, &out).unwrap_err();
+    assert_eq!(error.exit_code(), 1);
+    let message = error.to_string().replace(&out.display().to_string(), "figures");
+    insta::assert_snapshot!(message, @r"
+    figures/bound.svg: is missing
+    figures/ladder.svg: differs from what the data give
+    figures/old.png: is left over, no figure has this name; remove it
+    redraw them with `onedispatch figures`
+    ");
+
+    // What is no longer drawn is removed, what is not ours is kept.
+    std::fs::write(out.join("claims.svg"), "").unwrap();
+    write(&files, &out).unwrap();
+    assert!(!out.join("claims.svg").exists() && out.join("old.png").exists());
+    std::fs::remove_dir_all(&out).unwrap();
+}

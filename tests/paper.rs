@@ -1,0 +1,256 @@
+//! The paper: its numbers come from the ledger, it compiles to the same bytes each time, and what is wrong is named.
+
+mod paper_runs;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use onedispatch::analysis::number::{Cell, Number};
+use onedispatch::commands::paper as command;
+use onedispatch::error::Error;
+use onedispatch::paper::ledger::Ledger;
+use onedispatch::paper::print::Print;
+use onedispatch::paper::world::Files;
+use onedispatch::paper::{build, prose, read_sources, survey, world};
+use onedispatch::record::rows::ResultRow;
+use onedispatch::record::run::Run;
+
+const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const FIGURES: [&str; 6] = ["throughput-width", "ladder", "idle-share", "throughput-length", "bound", "claims"];
+
+/// The paper's own sources, with stand-ins for figures that are not there.
+fn sources() -> Files {
+    let mut files = read_sources(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for name in FIGURES {
+        let svg = r##"<svg xmlns="http://www.w3.org/2000/svg" width="1600" height="800"><rect width="1600" height="800" fill="#ddd"/></svg>"##;
+        files.entry(format!("figures/{name}.svg")).or_insert_with(|| svg.as_bytes().to_vec());
+    }
+    files
+}
+
+fn with(mut files: Files, path: &str, text: &str) -> Files {
+    files.insert(path.to_owned(), text.as_bytes().to_vec());
+    files
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("paper").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    folder
+}
+
+fn message(error: Error) -> String {
+    assert_eq!(error.exit_code(), 1, "{error}");
+    error.to_string()
+}
+
+#[test]
+fn two_builds_are_the_same_bytes_and_pass_the_check() {
+    let built = build(sources(), &paper_runs::runs(), DIGEST).unwrap();
+    let again = build(sources(), &paper_runs::runs(), DIGEST).unwrap();
+    assert!(built.pdf.starts_with(b"%PDF-"));
+    assert!(built.pdf == again.pdf);
+    assert_eq!(built.numbers.to_toml(), again.numbers.to_toml());
+    let out = folder("built");
+    command::write(&built, &out).unwrap();
+    command::check(&again, &out).unwrap();
+    assert_eq!(Ledger::parse(&built.numbers.to_toml(), "numbers.toml").unwrap(), built.numbers);
+}
+
+#[test]
+fn the_ledger_holds_what_the_paper_prints_and_no_more() {
+    let all = survey::ledger(&paper_runs::runs(), DIGEST);
+    let kept = build(sources(), &paper_runs::runs(), DIGEST).unwrap().numbers;
+    assert!(kept.number.contains_key("nvidia-h200.claim.c3.verdict"));
+    assert!(kept.number.len() < all.number.len());
+    assert_eq!(all.faults(&kept, "numbers.toml"), Vec::<String>::new());
+}
+
+/// The verdict on a claim, for a device of these runs.
+fn verdict(runs: &[Run], device: &str, claim: &str) -> String {
+    survey::ledger(runs, DIGEST).number[&format!("{device}.claim.{claim}.verdict")].printed.clone()
+}
+
+#[test]
+fn verdicts_follow_the_rule() {
+    let mut runs = paper_runs::runs();
+    // The synthetic fused kernel is fast at D = 32 and slower than stepwise from D = 128 on, and always beats `wait-each`.
+    for (claim, expected) in [
+        ("c2", "holds only against a weak baseline"),
+        ("c3", "does not hold here"),
+        ("c5", "holds"),
+        ("c6", "not measured here"),
+        ("c9", "does not hold here"),
+    ] {
+        assert_eq!(verdict(&runs, "nvidia-h200", claim), expected, "{claim}");
+    }
+    assert_eq!(verdict(&runs, "llvmpipe", "c5"), "not measured here", "a software device takes no part");
+
+    let row = |runs: &mut Vec<Run>, case: &str, arm: &str, policy: &str, change: fn(&mut ResultRow)| {
+        let run = runs.iter_mut().find(|run| run.path.ends_with("nvidia-h200/2030-01-01-decode")).unwrap();
+        let is = |row: &&mut ResultRow| row.key.case == case && row.key.arm == arm && row.key.policy == policy;
+        change(run.results.iter_mut().find(is).unwrap());
+    };
+    row(&mut runs, "d32-l1-t64", "fused-workgroup", "one-submit", |row| {
+        (row.wall_median_ns, row.wall_low_ns) = (Some(64.0 / 16_400.0 * 1e9), Some(64.0 / 16_400.0 * 1e9));
+    });
+    assert_eq!(verdict(&runs, "nvidia-h200", "c5"), "does not hold here");
+    row(&mut runs, "d64-l1-t64", "fused-workgroup", "one-submit", |row| {
+        (row.units_per_s, row.wall_median_ns, row.gate) = (None, None, "fail".to_owned());
+    });
+    assert_eq!(verdict(&runs, "nvidia-h200", "c9"), "does not hold here", "a failed gate is no case less");
+    row(&mut runs, "d512-l4-t64", "stepwise", "wait-each", |row| row.gate_error = Some(2.9e-6));
+    assert_eq!(verdict(&runs, "nvidia-h200", "c12"), "does not hold here", "another row has a larger error");
+
+    runs.retain(|run| run.manifest.experiment != "decode");
+    assert_eq!(verdict(&runs, "nvidia-h200", "c3"), "not measured here");
+}
+
+#[test]
+fn the_paper_is_built_of_its_device_alone_and_not_without_it() {
+    let of = |device: &str| -> Vec<Run> {
+        paper_runs::runs().into_iter().filter(|run| run.device_folder() == device).collect()
+    };
+    build(sources(), &of("nvidia-h200"), DIGEST).unwrap();
+    let mut runs = of("nvidia-h200");
+    runs.retain(|run| run.manifest.experiment != "decode-tokens");
+    for (runs, missing) in
+        [(runs, "decode-tokens"), (of("llvmpipe"), "decode, decode-tokens, controls"), (Vec::new(), "decode, ")]
+    {
+        let error = build(sources(), &runs, DIGEST).err().unwrap();
+        let message = error.to_string();
+        assert_eq!((error.exit_code(), message.lines().count()), (2, 1), "{message}");
+        assert!(message.contains(&format!("its runs of {missing}")), "{message}");
+    }
+}
+
+#[test]
+fn without_results_the_command_says_so() {
+    let out = folder("none");
+    let args = command::Args { check: false, root: out.clone(), data: None, out: None };
+    let error = command::run(args).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert_eq!(
+        error.to_string(),
+        format!("{}: no results there yet; `onedispatch run` writes some", out.join("data").display())
+    );
+}
+
+#[test]
+fn a_quick_run_supports_no_claim() {
+    let mut runs = paper_runs::runs();
+    for run in &mut runs {
+        run.manifest.spec += "quick = true\n";
+    }
+    let ledger = survey::ledger(&runs, DIGEST);
+    assert_eq!(ledger.number["nvidia-h200.claim.c3.verdict"].printed, "not measured here");
+    assert!(ledger.number["nvidia-h200.claim.c12.strong.max"].value > Some(0.0), "its outputs count");
+}
+
+#[test]
+fn the_newest_whole_run_is_taken() {
+    let mut runs = paper_runs::runs();
+    let mut partial = paper_runs::runs().pop().unwrap();
+    partial.path = PathBuf::from("data/nvidia-h200/2030-01-02-controls");
+    partial.manifest.complete = false;
+    partial.manifest.date = "2030-01-02".to_owned();
+    runs.push(partial);
+    assert_eq!(survey::ledger(&runs, DIGEST).number["nvidia-h200.controls.date"].printed, "2030-01-01");
+    runs.last_mut().unwrap().manifest.complete = true;
+    assert_eq!(survey::ledger(&runs, DIGEST).number["nvidia-h200.controls.date"].printed, "2030-01-02");
+}
+
+#[test]
+fn a_changed_number_is_named() {
+    let built = build(sources(), &paper_runs::runs(), DIGEST).unwrap();
+    let out = folder("changed");
+    command::write(&built, &out).unwrap();
+    let key = "nvidia-h200.decode.d64-l4-t64.wait-each.waits";
+    let printed = &built.numbers.number[key].printed;
+    let path = out.join("numbers.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let entry = format!("[number.\"{key}\"]\nprinted = \"{printed}\"");
+    assert!(text.contains(&entry));
+    fs::write(&path, text.replace(&entry, &entry.replace(printed.as_str(), "7"))).unwrap();
+    let fault = message(command::check(&built, &out).unwrap_err());
+    assert!(fault.contains(key) && fault.contains("printed is \"7\"") && fault.contains(printed), "{fault}");
+    assert_eq!(fault.lines().count(), 1, "{fault}");
+}
+
+#[test]
+fn a_changed_cell_shows_in_the_numbers_it_feeds() {
+    let mut runs = paper_runs::runs();
+    let committed = survey::ledger(&runs, DIGEST);
+    let run = runs.iter_mut().find(|run| run.path.ends_with("nvidia-h200/2030-01-01-decode")).unwrap();
+    run.results[0].waits += 1;
+    let faults = survey::ledger(&runs, DIGEST).faults(&committed, "numbers.toml");
+    assert!(faults.iter().any(|fault| fault.contains("nvidia-h200.decode.d32-l1-t64.wait-each.waits")), "{faults:?}");
+}
+
+#[test]
+fn a_changed_pdf_is_named() {
+    let mut built = build(sources(), &paper_runs::runs(), DIGEST).unwrap();
+    let out = folder("pdf");
+    command::write(&built, &out).unwrap();
+    built.pdf[1000] ^= 1;
+    let fault = message(command::check(&built, &out).unwrap_err());
+    assert!(fault.contains("paper.pdf: differs") && fault.contains("byte 1000"), "{fault}");
+}
+
+#[test]
+fn a_number_that_the_ledger_does_not_have_stops_the_paper() {
+    let threats = "#import \"lib.typ\": *\n= Threats\nAbout #n(\"nvidia-h200.decode.no-such-number\").\n";
+    let fault =
+        message(build(with(sources(), "paper/threats.typ", threats), &paper_runs::runs(), DIGEST).err().unwrap());
+    assert!(fault.contains("nvidia-h200.decode.no-such-number") && fault.contains("paper/threats.typ:3"), "{fault}");
+}
+
+#[test]
+fn a_fault_in_the_source_is_named_by_file_and_line() {
+    let threats = "#import \"lib.typ\": *\n\n= Threats\n\nAs #undefined-name says.\n";
+    let fault =
+        message(build(with(sources(), "paper/threats.typ", threats), &paper_runs::runs(), DIGEST).err().unwrap());
+    assert!(fault.starts_with("paper/threats.typ:5: unknown variable: undefined-name"), "{fault}");
+    let fault =
+        message(world::compile(&with(Files::new(), "main.typ", "#image(\"gone.svg\")"), "main.typ").err().unwrap());
+    assert!(fault.starts_with("main.typ:1: file not found"), "{fault}");
+}
+
+#[test]
+fn a_bare_number_in_the_results_is_named() {
+    assert_eq!(prose::bare_numbers(&sources()), Vec::<String>::new());
+    let bare = |text: &str| prose::bare_numbers(&with(Files::new(), "paper/results-c3.typ", text));
+    for (text, word) in [
+        ("It is 42 times as fast.", "42"),
+        ("Up to\n4.5x faster.", "4.5x"),
+        ("The share is 92%.", "92"),
+        ("#figure([ten rows], caption: [Of 512 wide models.])", "512"),
+        ("A rate of $10^6$ tokens.", "10"),
+        ("As `1024` says.", "1024"),
+        ("About #12 rows, #\"99\" in all.", "12"),
+        ("About #\"99\" in all.", "\"99"),
+    ] {
+        let faults = bare(text);
+        assert!(!faults.is_empty(), "{text}");
+        assert!(
+            faults[0].starts_with("paper/results-c3.typ:") && faults[0].contains(word.trim_matches('"')),
+            "{faults:?}"
+        );
+    }
+    assert!(bare("Up to\n4.5x faster.")[0].starts_with("paper/results-c3.typ:2:"));
+    let fine = "== C3: f32 on an H200\nGPT-2 gives #n(\"a.d32-l1.b\") (@fig-2) // 17\n#v(3pt) <tab-1> of #text(9pt)[claims C1–C6]";
+    assert_eq!(bare(fine), Vec::<String>::new());
+    let fault = message(
+        build(with(sources(), "paper/results.typ", "It is 42 times."), &paper_runs::runs(), DIGEST).err().unwrap(),
+    );
+    assert!(fault.contains("results.typ:1: `42`"), "{fault}");
+}
+
+#[test]
+fn an_interval_gives_three_entries_with_one_source() {
+    let mut ledger = Ledger::default();
+    let cell =
+        Cell::new("nvidia-h200/2030-01-01-decode/results.csv", "d32-l1-t64 stepwise one-submit 0", "units_per_s");
+    ledger.add("a", &Number::cell(78214.5, cell).within(77000.25, 79000.0, "units / wall"), Print::Significant);
+    insta::assert_snapshot!(ledger.to_toml());
+}

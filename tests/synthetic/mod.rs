@@ -1,0 +1,257 @@
+//! Plausible runs without a GPU: a simple model of a device, the same on every call.
+//!
+//! Times follow `dispatches * overhead(policy) + multiply_adds / rate(arm)`, with a small wobble drawn from a hash.
+
+#![allow(dead_code)] // each test crate takes what it needs
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use onedispatch::program::Policy;
+use onedispatch::record::manifest::{Device, Host, Manifest, Software};
+use onedispatch::record::rows::{Case, Key, ResultRow, Sample};
+use onedispatch::record::run::Run;
+
+/// What the model knows of a device.
+#[derive(Clone)]
+pub struct Model {
+    pub name: &'static str,
+    pub directory: &'static str,
+    pub is_software: bool,
+    /// Nanoseconds for each dispatch under each of [`Policy::ALL`].
+    pub overhead_ns: [f64; 4],
+    /// Multiply-adds in a nanosecond: one thread, one workgroup, the whole device.
+    pub rates: [f64; 3],
+    /// Nanoseconds for each layer of a fused token, whatever its width.
+    pub fused_layer_ns: f64,
+    pub has_timestamps: bool,
+}
+
+pub const H200: Model = Model {
+    name: "NVIDIA H200",
+    directory: "nvidia-h200",
+    is_software: false,
+    overhead_ns: [49_000.0, 15_500.0, 4_700.0, 4_300.0],
+    rates: [0.11, 14.0, 60.0],
+    fused_layer_ns: 9_000.0,
+    has_timestamps: true,
+};
+
+pub const LLVMPIPE: Model = Model {
+    name: "llvmpipe (LLVM 15.0.6, 256 bits)",
+    directory: "llvmpipe",
+    is_software: true,
+    overhead_ns: [92_000.0, 61_000.0, 38_000.0, 31_000.0],
+    rates: [0.4, 2.0, 4.0],
+    fused_layer_ns: 40_000.0,
+    has_timestamps: true,
+};
+
+/// The experiments `decode` and `decode-tokens` on an H200 and on llvmpipe. Among the rows of the H200, one failed
+/// (`fused-subgroup` at `d64-l1-t64`), some are capped (`fused-scalar` at n_embd 512), some are A/A replicas.
+pub fn runs() -> Vec<Run> {
+    [H200, LLVMPIPE].iter().flat_map(|model| [decode(model), decode_tokens(model)]).collect()
+}
+
+pub fn decode(model: &Model) -> Run {
+    let sizes = [1, 4].map(|n_layer| [32, 64, 128, 256, 512].map(|n_embd| (n_embd, n_layer, 64)));
+    run(model, "decode", sizes.as_flattened())
+}
+
+pub fn decode_tokens(model: &Model) -> Run {
+    let sizes = [32, 128].map(|n_embd| [16, 64, 256, 1024].map(|new_tokens| (n_embd, 1, new_tokens)));
+    run(model, "decode-tokens", sizes.as_flattened())
+}
+
+fn run(model: &Model, experiment: &str, sizes: &[(u32, u32, u32)]) -> Run {
+    let mut cases: Vec<Case> = sizes.iter().map(|&size| case(size)).collect();
+    let mut results: Vec<ResultRow> = cases.iter().flat_map(|case| rows(model, case)).collect();
+    cases.push(Case { case: "control".into(), workload: "control".into(), ..blank_case() });
+    results.extend(controls(model));
+    let samples = results.iter().flat_map(samples).collect();
+    let path = PathBuf::from(format!("data/{}/2026-08-01-{experiment}", model.directory));
+    Run { path, manifest: manifest(model, experiment), cases, results, samples }
+}
+
+fn blank_case() -> Case {
+    Case {
+        case: String::new(),
+        workload: String::new(),
+        n_embd: 0,
+        n_layer: 0,
+        n_head: 0,
+        n_inner: 0,
+        vocab_size: 0,
+        prompt_tokens: 0,
+        new_tokens: 0,
+        seed: 7,
+        weights_sha256: String::new(),
+    }
+}
+
+fn case((n_embd, n_layer, new_tokens): (u32, u32, u32)) -> Case {
+    Case {
+        case: format!("d{n_embd}-l{n_layer}-t{new_tokens}"),
+        workload: "decode".into(),
+        n_embd,
+        n_layer,
+        n_head: 2.max(n_embd / 64),
+        n_inner: 4 * n_embd,
+        vocab_size: 64,
+        prompt_tokens: 1,
+        new_tokens,
+        weights_sha256: "00".repeat(32),
+        ..blank_case()
+    }
+}
+
+fn rows(model: &Model, case: &Case) -> Vec<ResultRow> {
+    let (d, layers, tokens) = (f64::from(case.n_embd), f64::from(case.n_layer), f64::from(case.new_tokens));
+    let per_token = layers * (12.0 * d * d + tokens * d) + 64.0 * d;
+    let operations = 8.0 * layers + 4.0;
+    let [thread, workgroup, device] = model.rates;
+    let mut rows = Vec::new();
+    let mut push = |arm: &str, policy: Policy, replica, token_ns: f64, computing_ns: f64| {
+        let key = Key { case: case.case.clone(), arm: arm.into(), policy: policy.name().into(), replica };
+        let wall = token_ns * tokens * (1.0 + 0.03 * wobble(&key));
+        let mut row = row(key, wall, case);
+        row.multiply_adds = (per_token * tokens) as u64;
+        row.min_bytes = ((layers * 12.0 * d * d + 64.0 * d) * 4.0 * tokens) as u64;
+        row.gpu_busy_ns = model.has_timestamps.then_some(computing_ns * tokens);
+        if arm == "fused-scalar" && case.n_embd == 512 {
+            row.cap = "3 of 15 samples".into();
+            row.samples = 3;
+        }
+        if arm == "fused-subgroup" && case.n_embd == 64 && case.n_layer == 1 && !model.is_software {
+            row = failed(row);
+        }
+        rows.push(row);
+    };
+    // The narrower the model, the smaller a part of the device an operation can use.
+    let step_ns = per_token / (device * (d / 512.0)) + operations * 1_500.0;
+    for (policy, overhead) in Policy::ALL.into_iter().zip(model.overhead_ns) {
+        push("stepwise", policy, 0, operations * overhead + step_ns, step_ns);
+    }
+    push("stepwise", Policy::OneSubmit, 1, operations * model.overhead_ns[3] + step_ns, step_ns);
+    let launch = 400.0;
+    for (arm, rate) in [("fused-scalar", thread), ("fused-workgroup", workgroup), ("fused-subgroup", workgroup * 1.3)] {
+        let sync = if arm == "fused-scalar" { 0.0 } else { layers * model.fused_layer_ns };
+        let computing = per_token / rate + sync;
+        push(arm, Policy::OneSubmit, 0, computing + launch, computing);
+    }
+    rows
+}
+
+fn row(key: Key, wall_ns: f64, case: &Case) -> ResultRow {
+    let spread = 0.004 + 0.02 * (wobble(&key) + 1.0);
+    ResultRow {
+        key,
+        unit: "token".into(),
+        units: case.new_tokens.into(),
+        workgroup_size: 256,
+        subgroup_size: 32,
+        dispatches: 1,
+        submits: 1,
+        waits: 1,
+        barriers: 0,
+        multiply_adds: 0,
+        min_bytes: 0,
+        gate: "pass".into(),
+        gate_error: Some(2.0e-6),
+        gate_tolerance: 1.0e-3,
+        samples: 15,
+        wall_median_ns: Some(wall_ns),
+        wall_low_ns: Some(wall_ns * (1.0 - spread)),
+        wall_high_ns: Some(wall_ns * (1.0 + 2.0 * spread)),
+        units_per_s: Some(f64::from(case.new_tokens) / wall_ns * 1e9),
+        gpu_median_ns: None,
+        gpu_busy_ns: None,
+        cap: String::new(),
+        reason: String::new(),
+        program_sha256: "11".repeat(32),
+        shaders_sha256: "22".repeat(32),
+    }
+}
+
+fn failed(row: ResultRow) -> ResultRow {
+    ResultRow {
+        gate: "fail".into(),
+        gate_error: None,
+        samples: 0,
+        wall_median_ns: None,
+        wall_low_ns: None,
+        wall_high_ns: None,
+        units_per_s: None,
+        gpu_busy_ns: None,
+        reason: "logits hold NaN".into(),
+        ..row
+    }
+}
+
+fn controls(model: &Model) -> Vec<ResultRow> {
+    let control = |arm: &str, unit: &str, units_per_s: f64| {
+        let key = Key { case: "control".into(), arm: arm.into(), policy: "one-submit".into(), replica: 0 };
+        let units = 1u64 << 30;
+        let wall = units as f64 / units_per_s * 1e9;
+        ResultRow { unit: unit.into(), units, units_per_s: Some(units_per_s), ..row(key, wall, &blank_case()) }
+    };
+    let speed = if model.is_software { 0.01 } else { 1.0 };
+    vec![control("copy", "byte", 4.1e12 * speed), control("fma", "multiply-add", 2.9e13 * speed)]
+}
+
+fn samples(row: &ResultRow) -> Vec<Sample> {
+    let wall = row.wall_median_ns.unwrap_or(0.0);
+    let sample = |sample: u32| Sample {
+        key: row.key.clone(),
+        sample,
+        order: sample,
+        wall_ns: (wall * (1.0 + 0.01 * (f64::from(sample) - f64::from(row.samples / 2)))) as u64,
+        gpu_ns: None,
+        gpu_flag: String::new(),
+    };
+    (0..row.samples).map(sample).collect()
+}
+
+/// A number from -1 to 1 that follows from the key alone.
+fn wobble(key: &Key) -> f64 {
+    let text = format!("{}/{}/{}/{}", key.case, key.arm, key.policy, key.replica);
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    (hash >> 40) as f64 / f64::from(1 << 23) - 1.0
+}
+
+fn manifest(model: &Model, experiment: &str) -> Manifest {
+    Manifest {
+        schema: 1,
+        experiment: experiment.into(),
+        date: "2026-08-01".into(),
+        complete: true,
+        spec: format!("name = \"{experiment}\"\n"),
+        spec_sha256: "33".repeat(32),
+        device: Device {
+            name: model.name.into(),
+            vendor: "0x10de".into(),
+            device: "0x2335".into(),
+            backend: "vulkan".into(),
+            device_type: if model.is_software { "Cpu" } else { "DiscreteGpu" }.into(),
+            is_software: model.is_software,
+            driver: "synthetic".into(),
+            driver_info: "1.0".into(),
+            subgroup_min_size: 32,
+            subgroup_max_size: 32,
+            timestamp_period_ns: if model.has_timestamps { 1.0 } else { 0.0 },
+            features: vec!["SUBGROUP".into()],
+            limits: BTreeMap::from([("max_compute_workgroup_size_x".into(), 1024)]),
+        },
+        host: Host { os: "linux".into(), arch: "x86_64".into(), cpus: 16, clock_resolution_ns: 20 },
+        software: Software {
+            onedispatch: "0.1.0".into(),
+            wgpu: "30.0.0".into(),
+            commit: String::new(),
+            clean: true,
+            binary_sha256: "44".repeat(32),
+        },
+        files: BTreeMap::new(),
+    }
+}
