@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use onedispatch::spec::{Spec, Workload};
 use onedispatch::spec::ARMS;
+use onedispatch::spec::{Spec, Workload};
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
 const SHOWN: [&str; 5] = ["compare", "devices", "generate", "run", "verify"];
