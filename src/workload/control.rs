@@ -30,22 +30,25 @@ pub enum Expected {
     Floats(Vec<f64>),
 }
 
-/// Sizes of the controls. A software device gets less to do, since it has cores for processors.
+/// Sizes of the controls: a GPU is to work for several milliseconds, beside which submitting and waiting are little. A
+/// software device gets less to do, since it has cores for processors.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
     pub workgroup_size: u32,
     pub workgroups: u32,
     /// Of each side of the copy: several times any cache.
     pub copy_bytes: u64,
+    pub copies: u32,
+    /// Multiply-adds of a chain, loads of a thread.
     pub rounds: u32,
 }
 
 impl Scale {
     /// `binding_bytes` is the device's max_storage_buffer_binding_size.
     pub fn of(is_software: bool, binding_bytes: u64) -> Scale {
-        let (workgroup_size, workgroups, copy_bytes, rounds) =
-            if is_software { (64, 32, 64 << 20, 256) } else { (256, 2048, 512 << 20, 1024) };
-        Scale { workgroup_size, workgroups, copy_bytes: copy_bytes.min(binding_bytes), rounds }
+        let (workgroup_size, workgroups, copy_bytes, copies, rounds) =
+            if is_software { (64, 32, 64 << 20, 1, 4096) } else { (256, 2048, 512 << 20, 32, 32768) };
+        Scale { workgroup_size, workgroups, copy_bytes: copy_bytes.min(binding_bytes), copies, rounds }
     }
 
     fn threads(&self) -> u32 {
@@ -85,12 +88,12 @@ fn copy(scale: &Scale) -> Control {
         arm: "copy",
         policy: Policy::OneSubmit,
         unit: "byte",
-        units: 2 * bytes,
-        program: program("copy", "copy", sizes, scale.workgroup_size, scale.workgroups, 1, buffers),
+        units: 2 * bytes * u64::from(scale.copies),
+        program: program("copy", "copy", sizes, scale.workgroup_size, scale.workgroups, scale.copies, buffers),
         blocks: [("source".to_string(), source.clone())].into(),
         expected: Expected::Bytes(source),
         multiply_adds: 0,
-        min_bytes: 2 * bytes,
+        min_bytes: 2 * bytes * u64::from(scale.copies),
     }
 }
 
