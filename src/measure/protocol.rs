@@ -37,7 +37,7 @@ pub fn warm_up(plan: &Plan, run: &mut dyn FnMut() -> Result<u64>) -> Result<f64>
         let median_of = |times: &[f64]| super::statistics::median(times).unwrap_or(wall_ns);
         let typical = median_of(last);
         let settled = before.len() >= 3 && (median_of(&before[before.len() - 3..]) / typical - 1.0).abs() < SETTLED;
-        if elapsed_s >= plan.warmup_s && (settled || times.len() < 3 || elapsed_s >= PATIENCE * plan.warmup_s) {
+        if elapsed_s >= plan.warmup_s && (settled || times.len() == 1 || elapsed_s >= PATIENCE * plan.warmup_s) {
             return Ok(typical);
         }
     }
@@ -103,13 +103,13 @@ mod tests {
     #[test]
     fn warm_up_goes_on_until_it_settles() {
         let mut runs = 0;
-        let mut slow_start = clock(&[900, 800, 700, 600, 500, 400, 200, 200, 200, 200, 200, 200, 200]);
+        let mut slow_start = clock(&[300, 280, 250, 230, 200, 180, 100]);
         let typical = warm_up(&PLAN, &mut || {
             runs += 1;
             slow_start()
         });
-        assert_eq!(typical, Ok(200e6));
-        assert!(runs > 6, "stopped while times still fell");
+        assert_eq!(typical, Ok(100e6));
+        assert_eq!(runs, 12, "six runs while times fall, six to see that they do no more");
     }
 
     #[test]
