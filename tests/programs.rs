@@ -1,0 +1,235 @@
+//! The programs of every arm, without a GPU: what they say as text, and what must hold of them at any size.
+
+use std::fmt::Write;
+
+use onedispatch::program::{Binding, Contents, Policy, Program};
+use onedispatch::workload::decode::cost::work;
+use onedispatch::workload::decode::model::{Config, Request, Sampling};
+use onedispatch::workload::decode::{Arm, Tuning};
+use proptest::prelude::*;
+
+fn small() -> (Config, Request, Tuning) {
+    let config = Config {
+        vocab_size: 37,
+        n_positions: 16,
+        n_embd: 30,
+        n_head: 3,
+        n_layer: 2,
+        n_inner: 50,
+        layer_norm_epsilon: 1e-5,
+        scale_attn_weights: true,
+    };
+    let request = Request { prompt: vec![3, 1, 4], new_tokens: 5, sampling: Sampling::Greedy, end_token: Some(2) };
+    let tuning = Tuning { workgroup_size: 64, subgroup_size: 8, keep_logits: true, capacity: request.positions() };
+    (config, request, tuning)
+}
+
+/// A program as a person reads it. Bindings that are not a whole buffer are shown with their range.
+fn text(program: &Program) -> String {
+    let mut text = format!("{}\n", program.name);
+    for buffer in &program.buffers {
+        let contents = match &buffer.contents {
+            Contents::Words(words) => format!("{words:?}"),
+            contents => format!("{contents:?}").to_lowercase(),
+        };
+        writeln!(text, "  buffer {:<16}{:>6}  {contents}", buffer.name, buffer.bytes).unwrap();
+    }
+    for (index, kernel) in program.kernels.iter().enumerate() {
+        let (threads, bytes, subgroup) = (kernel.workgroup_size, kernel.workgroup_bytes, kernel.subgroup_size);
+        write!(text, "  kernel {index} {} {}: {threads} threads, {bytes} bytes", kernel.shader, kernel.entry).unwrap();
+        if subgroup > 0 {
+            write!(text, ", subgroups of {subgroup}").unwrap();
+        }
+        for (count, (name, value)) in kernel.constants.iter().enumerate() {
+            text += if count % 8 == 0 { "\n   " } else { "" };
+            write!(text, " {name}={value}").unwrap();
+        }
+        text += "\n";
+    }
+    for phase in &program.phases {
+        writeln!(text, "  phase {} x {}", phase.name, phase.repeat).unwrap();
+        for dispatch in &phase.dispatches {
+            let bindings = dispatch.bindings.iter().map(|binding| {
+                let buffer = &program.buffers[binding.buffer];
+                match (binding.offset, binding.bytes) {
+                    (0, bytes) if bytes == buffer.bytes => buffer.name.clone(),
+                    (from, bytes) => format!("{}[{from}..{}]", buffer.name, from + bytes),
+                }
+            });
+            let bindings: Vec<String> = bindings.collect();
+            writeln!(text, "    {} x {}: {}", dispatch.kernel, dispatch.workgroups, bindings.join(" ")).unwrap();
+        }
+    }
+    writeln!(text, "  outputs {}", program.outputs.join(" ")).unwrap();
+    for policy in Policy::ALL {
+        let traffic = program.traffic(policy);
+        let (dispatches, submits, waits) = (traffic.dispatches, traffic.submits, traffic.waits);
+        writeln!(text, "  {policy:<16} dispatches {dispatches:>3}  submits {submits:>3}  waits {waits:>3}").unwrap();
+    }
+    let work = work(program);
+    writeln!(text, "  multiply-adds {}, barriers {}", work.multiply_adds, work.barriers).unwrap();
+    text
+}
+
+#[test]
+fn each_arm_has_this_program() {
+    let (config, request, tuning) = small();
+    for arm in Arm::ALL {
+        let tuning =
+            Tuning { workgroup_size: tuning.workgroup_size.min(*arm.workgroup_sizes().last().unwrap()), ..tuning };
+        insta::assert_snapshot!(arm.name(), text(&arm.program(&config, &request, &tuning)));
+    }
+}
+
+/// Multiply-adds of matrices and attention by the model's own sizes, each width padded to a multiple of 4 as `packing.rs`
+/// says: per token fed, four matrices a layer and two products with all positions so far; per new token the head.
+fn closed_formula(config: &Config, request: &Request) -> u64 {
+    let padded = |size: u32| u64::from(size.next_multiple_of(4));
+    let (embd, inner, vocab) = (padded(config.n_embd), padded(config.n_inner), padded(config.vocab_size));
+    let heads = u64::from(config.n_head) * padded(config.n_embd / config.n_head);
+    let (layers, fed) = (u64::from(config.n_layer), u64::from(request.positions()));
+    let matrices = embd * 3 * heads + heads * embd + 2 * embd * inner;
+    let attention = heads * fed * (fed + 1);
+    layers * (fed * matrices + attention) + u64::from(request.new_tokens) * embd * vocab
+}
+
+fn sizes() -> impl Strategy<Value = (Config, Request, Tuning)> {
+    let model = (1u32..=7, 1u32..=19, 1u32..=3, 1u32..=90, 1u32..=70, any::<bool>());
+    let asked = (1u32..=6, 1u32..=9, any::<bool>(), 0u32..=2);
+    let tuning = (5u32..=10, 0u32..=6, any::<bool>(), 0u32..=5);
+    (model, asked, tuning).prop_map(|(model, asked, tuning)| {
+        let (n_head, head_dim, n_layer, n_inner, vocab_size, scale_attn_weights) = model;
+        let (prompt_tokens, new_tokens, sampled, end) = asked;
+        let (workgroup, subgroup, keep_logits, spare) = tuning;
+        let sampling = match sampled {
+            true => Sampling::TopK { temperature: 0.5, top_k: 1 + vocab_size / 2, seed: u64::MAX },
+            false => Sampling::Greedy,
+        };
+        let end_token = (end > 0).then_some(end % vocab_size);
+        let request = Request { prompt: vec![0; prompt_tokens as usize], new_tokens, sampling, end_token };
+        let config = Config {
+            vocab_size,
+            n_positions: request.positions() + spare,
+            n_embd: n_head * head_dim,
+            n_head,
+            n_layer,
+            n_inner,
+            layer_norm_epsilon: 1e-5,
+            scale_attn_weights,
+        };
+        let capacity = request.positions() + spare;
+        (
+            config,
+            request,
+            Tuning { workgroup_size: 1 << workgroup, subgroup_size: 1 << subgroup, keep_logits, capacity },
+        )
+    })
+}
+
+fn programs(config: &Config, request: &Request, tuning: &Tuning) -> Vec<(Arm, Program)> {
+    Arm::ALL
+        .into_iter()
+        .map(|arm| {
+            let largest = arm.workgroup_sizes().last().copied().unwrap_or(1);
+            let tuning = Tuning { workgroup_size: tuning.workgroup_size.min(largest), ..*tuning };
+            (arm, arm.program(config, request, &tuning))
+        })
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn every_arm_does_the_work_of_the_model((config, request, tuning) in sizes()) {
+        let expected = closed_formula(&config, &request);
+        for (arm, program) in programs(&config, &request, &tuning) {
+            prop_assert_eq!(work(&program).multiply_adds, expected, "{}", arm.name());
+        }
+    }
+
+    #[test]
+    fn a_fused_arm_is_one_dispatch_and_stepwise_one_per_operation((config, request, tuning) in sizes()) {
+        let (prompt, new) = (request.prompt.len() as u64, u64::from(request.new_tokens));
+        let layers = u64::from(config.n_layer);
+        for (arm, program) in programs(&config, &request, &tuning) {
+            let traffic = |policy| {
+                let traffic = program.traffic(policy);
+                (traffic.dispatches, traffic.submits, traffic.waits)
+            };
+            // A token of the prompt makes no new one: no final norm, no head, no sampling, but a step on.
+            let dispatches = new * (4 + 7 * layers) + (prompt - 1) * (2 + 7 * layers);
+            let expected = match arm.is_fused() {
+                true => Policy::ALL.map(|_| (1, 1, 1)),
+                false => [
+                    (dispatches, dispatches, dispatches),
+                    (dispatches, dispatches, 1),
+                    (dispatches, prompt - 1 + new, 1),
+                    (dispatches, 1, 1),
+                ],
+            };
+            prop_assert_eq!(Policy::ALL.map(traffic), expected, "{}", arm.name());
+        }
+    }
+
+    #[test]
+    fn bindings_lie_within_their_buffers_where_every_device_allows((config, request, tuning) in sizes()) {
+        for (arm, program) in programs(&config, &request, &tuning) {
+            for buffer in &program.buffers {
+                prop_assert!(buffer.bytes > 0 && buffer.bytes.is_multiple_of(4), "{} {}", arm.name(), buffer.name);
+                if let Contents::Words(words) = &buffer.contents {
+                    prop_assert_eq!(buffer.bytes, 4 * words.len() as u64, "{} {}", arm.name(), &buffer.name);
+                }
+            }
+            prop_assert!(program.outputs.iter().all(|output| program.buffer(output).is_some()));
+            for dispatch in program.phases.iter().flat_map(|phase| &phase.dispatches) {
+                prop_assert!(dispatch.workgroups > 0, "{} {dispatch:?}", arm.name());
+                prop_assert!(dispatch.kernel < program.kernels.len(), "{} {dispatch:?}", arm.name());
+                for Binding { buffer, offset, bytes } in &dispatch.bindings {
+                    prop_assert!(*bytes > 0 && bytes.is_multiple_of(4), "{} {dispatch:?}", arm.name());
+                    prop_assert!(offset.is_multiple_of(Binding::ALIGNMENT), "{} {dispatch:?}", arm.name());
+                    prop_assert!(offset + bytes <= program.buffers[*buffer].bytes, "{} {dispatch:?}", arm.name());
+                }
+            }
+        }
+    }
+
+    /// As serde's data, and as JSON text, of which only the last bit of a float may differ: serde_json reads floats fast.
+    #[test]
+    fn a_program_survives_json((config, request, tuning) in sizes()) {
+        for (arm, program) in programs(&config, &request, &tuning) {
+            let value = serde_json::to_value(&program).unwrap();
+            let back: Program = serde_json::from_value(value).unwrap();
+            prop_assert_eq!(back.sha256(), program.sha256(), "{}", arm.name());
+            prop_assert_eq!(&back, &program, "{}", arm.name());
+            let mut read: Program = serde_json::from_str(&serde_json::to_string(&program).unwrap()).unwrap();
+            for (read, kernel) in read.kernels.iter_mut().zip(&program.kernels) {
+                for (name, value) in &kernel.constants {
+                    let read = read.constants.get_mut(name);
+                    prop_assert!(read.as_ref().is_some_and(|read| (**read - value).abs() <= 1e-15 * value.abs()), "{name}");
+                    read.map(|read| *read = *value);
+                }
+            }
+            prop_assert_eq!(read, program, "{}", arm.name());
+        }
+    }
+}
+
+#[test]
+fn what_is_asked_for_changes_the_digest() {
+    let (config, request, tuning) = small();
+    for arm in Arm::ALL {
+        let digest = |request: &Request, tuning: &Tuning| arm.program(&config, request, tuning).sha256();
+        let same = digest(&request, &tuning);
+        assert_eq!(digest(&request.clone(), &tuning), same, "{}", arm.name());
+        let others = [
+            Request { new_tokens: 4, ..request.clone() },
+            Request { prompt: vec![3, 1, 5], ..request.clone() },
+            Request { end_token: None, ..request.clone() },
+            Request { sampling: Sampling::TopK { temperature: 1.0, top_k: 3, seed: 1 }, ..request.clone() },
+        ];
+        for other in others {
+            assert_ne!(digest(&other, &tuning), same, "{} {other:?}", arm.name());
+        }
+        assert_ne!(digest(&request, &Tuning { keep_logits: false, ..tuning }), same, "{}", arm.name());
+        assert_ne!(digest(&request, &Tuning { workgroup_size: 32, ..tuning }), same, "{}", arm.name());
+    }
+}

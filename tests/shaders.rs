@@ -1,0 +1,170 @@
+//! Every shader, without a GPU: naga, which wgpu compiles with, parses and validates it, as it stands and with the
+//! constants of real programs; and a program says of its kernels what their shaders say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use naga::back::pipeline_constants::process_overrides;
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
+use onedispatch::program::{Contents, Dispatch, Kernel, Program};
+use onedispatch::shaders;
+use onedispatch::workload::control::{Scale, controls};
+use onedispatch::workload::decode::model::{Config, Request, Sampling};
+use onedispatch::workload::decode::{Arm, Tuning};
+
+/// A shader that passes, or the first thing that is wrong with it.
+fn validated(source: &str, capabilities: Capabilities) -> Result<(Module, ModuleInfo), String> {
+    let module = naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
+    let info = validator(capabilities).validate(&module).map_err(|error| error.emit_to_string(source))?;
+    Ok((module, info))
+}
+
+fn validator(capabilities: Capabilities) -> Validator {
+    Validator::new(ValidationFlags::all(), capabilities)
+}
+
+/// What a shader may use beyond WebGPU's default: subgroups, in the file named after them.
+fn capabilities(file: &str) -> Capabilities {
+    if file.contains("subgroup") { Capabilities::SUBGROUP } else { Capabilities::empty() }
+}
+
+#[test]
+fn the_binary_holds_every_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    let mut there = BTreeMap::new();
+    for folder in std::fs::read_dir(&root).unwrap() {
+        let folder = folder.unwrap();
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.strip_prefix(&root).unwrap().display().to_string();
+            there.insert(name, std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    let held = shaders::FILES.iter().map(|(name, source)| (name.to_string(), source.to_string()));
+    assert_eq!(held.collect::<BTreeMap<_, _>>(), there);
+}
+
+#[test]
+fn every_file_is_valid() {
+    for (file, source) in shaders::FILES {
+        if let Err(fault) = validated(source, capabilities(file)) {
+            panic!("{file}: {fault}");
+        }
+    }
+}
+
+#[test]
+fn broken_shaders_are_refused() {
+    let source = shaders::source("decode/norm.wgsl").unwrap();
+    let broken = |from: &str, to: &str| {
+        assert!(source.contains(from), "{from}");
+        validated(&source.replace(from, to), Capabilities::empty()).unwrap_err()
+    };
+    assert!(broken("let scale", "let skale").contains("no definition in scope for identifier: `scale`"));
+    assert!(broken("var sum = 0.0;", "var sum = 0u;").contains("automatic conversions cannot convert"));
+    assert!(broken("@binding(4) var<storage, read_write>", "@binding(4) var<storage, read>").contains("store"));
+}
+
+#[test]
+fn only_the_subgroup_arm_uses_subgroups() {
+    let with_subgroups = |(_, source): &&(&str, &str)| validated(source, Capabilities::empty()).is_err();
+    let files: Vec<&str> = shaders::FILES.iter().filter(with_subgroups).map(|(file, _)| *file).collect();
+    assert_eq!(files, ["decode/fused_subgroup.wgsl"]);
+}
+
+/// Programs that between them use every kernel in every way: narrow, odd, wide and sampled, at each workgroup size.
+fn programs() -> Vec<Program> {
+    let mut programs: Vec<Program> =
+        controls(&Scale::of(true, 1 << 20)).into_iter().map(|control| control.program).collect();
+    for (n_embd, n_head, n_inner, vocab_size) in [(32, 2, 128, 64), (30, 3, 50, 37), (512, 8, 2048, 257)] {
+        let config = Config {
+            vocab_size,
+            n_positions: 16,
+            n_embd,
+            n_head,
+            n_layer: 2,
+            n_inner,
+            layer_norm_epsilon: 1e-5,
+            scale_attn_weights: true,
+        };
+        for sampling in [Sampling::Greedy, Sampling::TopK { temperature: 0.8, top_k: 5, seed: 1 }] {
+            let request = Request { prompt: vec![1, 2], new_tokens: 3, sampling, end_token: None };
+            for arm in Arm::ALL {
+                for &workgroup_size in arm.workgroup_sizes() {
+                    let tuning = Tuning { workgroup_size, subgroup_size: 32, keep_logits: false, capacity: 16 };
+                    programs.push(arm.program(&config, &request, &tuning));
+                }
+            }
+        }
+    }
+    programs
+}
+
+/// A kernel's shader with the kernel's constants, and only what its entry point uses.
+fn specialised(kernel: &Kernel) -> (Module, ModuleInfo) {
+    let source = shaders::source(&kernel.shader).unwrap_or_else(|| panic!("no shader {}", kernel.shader));
+    let (module, info) = validated(source, capabilities(&kernel.shader)).unwrap();
+    let constants = kernel.constants.iter().map(|(name, value)| (name.clone(), *value)).collect();
+    let entry = Some((ShaderStage::Compute, kernel.entry.as_str()));
+    // An unknown constant is refused here.
+    let (module, info) = process_overrides(&module, &info, entry, &constants)
+        .unwrap_or_else(|error| panic!("{} {}: {error}", kernel.shader, kernel.entry));
+    (module.into_owned(), info.into_owned())
+}
+
+#[test]
+fn kernels_are_what_programs_say() {
+    let mut seen = BTreeSet::new();
+    for program in programs() {
+        for dispatch in program.phases.iter().flat_map(|phase| &phase.dispatches) {
+            let kernel = &program.kernels[dispatch.kernel];
+            let (module, info) = specialised(kernel);
+            if let Err(error) = validator(capabilities(&kernel.shader)).validate(&module) {
+                panic!("{} {} with {:?}: {error}", kernel.shader, kernel.entry, kernel.constants);
+            }
+            check(&program, dispatch, &module, &info);
+            seen.insert(kernel.shader.clone());
+        }
+    }
+    let all: BTreeSet<String> = shaders::FILES.iter().map(|(file, _)| file.to_string()).collect();
+    assert_eq!(seen, all, "every shader is in some program");
+}
+
+/// Workgroup size and memory, and what is bound, against the shader with its constants put in.
+fn check(program: &Program, dispatch: &Dispatch, module: &Module, info: &ModuleInfo) {
+    let kernel = &program.kernels[dispatch.kernel];
+    let what = format!("{} {} of {}: {:?}", kernel.shader, kernel.entry, program.name, kernel.constants);
+    let index = module.entry_points.iter().position(|entry| entry.name == kernel.entry).expect(&what);
+    assert_eq!(module.entry_points[index].workgroup_size, [kernel.workgroup_size, 1, 1], "{what}");
+    if kernel.subgroup_size > 0 {
+        assert!(kernel.subgroup_size <= 32 && kernel.subgroup_size <= kernel.workgroup_size, "{what}");
+    }
+
+    let used = info.get_entry_point(index);
+    let mut workgroup_bytes = 0;
+    let mut bound = BTreeMap::new();
+    for (_, variable) in module.global_variables.iter().filter(|(handle, _)| !used[*handle].is_empty()) {
+        match variable.space {
+            AddressSpace::WorkGroup => {
+                workgroup_bytes += u64::from(module.types[variable.ty].inner.size(module.to_ctx()));
+            }
+            AddressSpace::Storage { access } => {
+                let binding = variable.binding.as_ref().expect(&what);
+                assert_eq!(binding.group, 0, "{what}");
+                bound.insert(binding.binding as usize, access.contains(StorageAccess::STORE));
+            }
+            _ => {}
+        }
+    }
+    assert!(workgroup_bytes <= kernel.workgroup_bytes, "{what} takes {workgroup_bytes}");
+    assert_eq!(bound.keys().copied().collect::<Vec<_>>(), (0..dispatch.bindings.len()).collect::<Vec<_>>(), "{what}");
+    for (index, binding) in dispatch.bindings.iter().enumerate() {
+        let buffer = &program.buffers[binding.buffer];
+        let twice = dispatch.bindings.iter().filter(|other| other.buffer == binding.buffer).count() > 1;
+        if bound[&index] {
+            assert!(!matches!(buffer.contents, Contents::Constant(_)), "{what} writes {}", buffer.name);
+            assert!(!twice, "{what} binds {} twice and writes it", buffer.name);
+        }
+    }
+}
