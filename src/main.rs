@@ -31,7 +31,21 @@ enum Command {
     Compare(compare::Args),
 }
 
+/// A reader that goes away (`| head`) ends the program without a word, as it ends others; Rust would have it panic.
+#[cfg(unix)]
+fn end_with_the_reader() {
+    unsafe extern "C" {
+        fn signal(signal: i32, handler: usize) -> usize;
+    }
+    const SIGPIPE: i32 = 13;
+    const SIG_DFL: usize = 0;
+    // SAFETY: the C library's own function, given a signal that exists and the default handler.
+    unsafe { signal(SIGPIPE, SIG_DFL) };
+}
+
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    end_with_the_reader();
     let result = match Cli::parse().command {
         Command::Devices(args) => devices::run(args),
         Command::Run(args) => run::run(args),

@@ -1,93 +1,174 @@
-//! Every arm, on whatever device there is, against the oracle in f64.
+//! Every arm, on whatever device there is, against golden checkpoints and the oracle in f64.
+//!
+//! A software device takes seconds to compile a fused kernel of one size, so each test is one model at one workgroup size,
+//! chosen to differ in how its matrices are cut: none of them, some, or all in slices.
 
-use std::sync::Arc;
+use std::path::Path;
 
 use onedispatch::device::Gpu;
 use onedispatch::device::executor::Prepared;
-use onedispatch::program::{Blocks, Policy};
+use onedispatch::measure::decode::weight_blocks;
+use onedispatch::program::Policy;
+use onedispatch::workload::decode::gate::Reference;
 use onedispatch::workload::decode::model::{Config, Request, Sampling, Weights};
 use onedispatch::workload::decode::oracle::Oracle;
-use onedispatch::workload::decode::packing::{Layout, pack};
-use onedispatch::workload::decode::{Arm, Tuning, new_tokens, random, sampling};
+use onedispatch::workload::decode::{Arm, Tuning, checkpoint, new_tokens, random, sampling};
+use serde::Deserialize;
 
-fn config(n_embd: u32, n_head: u32, n_layer: u32, n_inner: u32, vocab_size: u32) -> Config {
-    Config {
-        vocab_size,
-        n_positions: 64,
-        n_embd,
-        n_head,
-        n_layer,
-        n_inner,
-        layer_norm_epsilon: 1e-5,
-        scale_attn_weights: true,
-    }
+/// Largest error of a logit, relative to the range of the logits: 100 times what a command line lets pass.
+const TOLERANCE: f64 = 1e-5;
+
+/// What one run left.
+struct Output {
+    tokens: Vec<u32>,
+    /// `[tokens, vocab_size]`
+    logits: Vec<f32>,
+    /// Words of `tokens` and values of `logits` behind those.
+    unwritten: (Vec<u32>, Vec<f32>),
 }
 
-fn oracle_tokens(config: &Config, weights: &Weights, request: &Request) -> (Vec<u32>, Vec<f64>) {
-    let mut oracle = Oracle::new(config, weights);
-    let mut logits = Vec::new();
-    for &token in &request.prompt {
-        logits = oracle.step(token);
-    }
-    let mut tokens = Vec::new();
-    loop {
-        let token = sampling::choose(&logits, request.sampling, tokens.len() as u32);
-        tokens.push(token);
-        if tokens.len() == request.new_tokens as usize || request.end_token == Some(token) {
-            return (tokens, logits);
-        }
-        logits = oracle.step(token);
-    }
-}
-
-fn check(gpu: &Gpu, config: &Config, request: &Request) {
-    let weights = random::weights(config, 7);
-    let (expected, expected_logits) = oracle_tokens(config, &weights, request);
-    let mut blocks = Blocks::new();
-    for layout in [Layout::InOut, Layout::OutIn] {
-        blocks.insert(layout.block().into(), Arc::new(pack(config, &weights, layout)));
-    }
+/// Answers each request in turn by every arm, stepwise under every policy. The requests share pipelines.
+fn answers(
+    config: &Config,
+    weights: &Weights,
+    workgroup_size: u32,
+    requests: &[Request],
+    check: &mut dyn FnMut(&str, &Request, Output),
+) {
+    let gpu = Gpu::open(None).unwrap();
+    let blocks = weight_blocks(config, weights);
+    let capacity = requests.iter().map(Request::positions).max().unwrap();
     for arm in Arm::ALL {
-        for &workgroup_size in arm.workgroup_sizes() {
-            let tuning = Tuning {
-                workgroup_size,
-                subgroup_size: gpu.info.subgroup_min_size,
-                keep_logits: false,
-                capacity: request.positions(),
-            };
+        let workgroup_size = if arm == Arm::FusedScalar { 1 } else { workgroup_size };
+        let tuning = Tuning { workgroup_size, subgroup_size: gpu.info.subgroup_min_size, keep_logits: true, capacity };
+        for request in requests {
             let program = arm.program(config, request, &tuning);
-            if gpu.objection(&program).is_some() {
+            if let Some(objection) = gpu.objection(&program) {
+                assert_eq!(arm, Arm::FusedSubgroup, "only subgroups are optional: {objection}");
                 continue;
             }
-            let prepared = Prepared::new(gpu, &program, &blocks).unwrap();
+            let prepared = Prepared::new(&gpu, &program, &blocks).unwrap();
             for policy in if arm.is_fused() { vec![Policy::OneSubmit] } else { Policy::ALL.to_vec() } {
                 prepared.run(policy).unwrap();
-                let tokens: Vec<u32> = bytemuck::pod_collect_to_vec(&prepared.read("tokens").unwrap());
-                let what = format!("{} {policy} at workgroup {workgroup_size}, {config:?}", arm.name());
-                assert_eq!(new_tokens(request, &tokens), expected, "{what}");
-                let logits: Vec<f32> = bytemuck::pod_collect_to_vec(&prepared.read("logits").unwrap());
-                let range = expected_logits.iter().fold(0f64, |most, logit| most.max(logit.abs()));
-                for (got, want) in logits.iter().zip(&expected_logits) {
-                    assert!((f64::from(*got) - want).abs() < 1e-5 * range, "{what}: logit {got}, expected {want}");
-                }
+                let what = format!("{} {policy} at workgroup {workgroup_size}", arm.name());
+                check(&what, request, output(&prepared, config, request));
             }
         }
     }
+}
+
+fn output(prepared: &Prepared, config: &Config, request: &Request) -> Output {
+    let words: Vec<u32> = bytemuck::pod_collect_to_vec(&prepared.read("tokens").unwrap());
+    let padded: Vec<f32> = bytemuck::pod_collect_to_vec(&prepared.read("logits").unwrap());
+    let tokens = new_tokens(request, &words);
+    let vocab = config.vocab_size as usize;
+    let mut rows = padded.chunks_exact(vocab.next_multiple_of(4)).map(|row| &row[..vocab]);
+    let logits = rows.by_ref().take(tokens.len()).collect::<Vec<_>>().concat();
+    assert!(words.starts_with(&request.prompt), "the prompt is as it was");
+    let unwritten = (words[request.prompt.len() + tokens.len()..].to_vec(), rows.collect::<Vec<_>>().concat());
+    Output { tokens, logits, unwritten }
+}
+
+/// `tests/golden/decode/README.md` says where these are from.
+#[derive(Deserialize)]
+struct Golden {
+    prompt: Vec<u32>,
+    /// Prompt and greedy continuation.
+    tokens: Vec<u32>,
+    logits_last: Vec<f64>,
+}
+
+/// Tokens and last logits of the independent implementation, every other row of logits of the oracle, and an early end.
+fn reproduces_golden(name: &str, workgroup_size: u32) {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/decode").join(name);
+    let golden: Golden = serde_json::from_slice(&std::fs::read(dir.join("expected.json")).unwrap()).unwrap();
+    let model = checkpoint::load(&dir).unwrap();
+    let expected = &golden.tokens[golden.prompt.len()..];
+    let whole = Request {
+        prompt: golden.prompt.clone(),
+        new_tokens: expected.len() as u32,
+        sampling: Sampling::Greedy,
+        end_token: None,
+    };
+    // Ends at the first token that the continuation does not begin with.
+    let end = expected.iter().position(|token| *token != expected[0]).unwrap();
+    let ended = Request { end_token: Some(expected[end]), ..whole.clone() };
+    let mut reference = Reference::new(&model.config, &model.weights);
+    answers(&model.config, &model.weights, workgroup_size, &[whole, ended], &mut |what, request, output| {
+        let expected = if request.end_token.is_some() { &expected[..=end] } else { expected };
+        assert_eq!(output.tokens, expected, "{name}, {what}");
+        let gate = reference.check_all_logits(request, &output.tokens, &output.logits, TOLERANCE);
+        assert!(gate.pass, "{name}, {what}: {}", gate.reason);
+        assert!(output.unwritten.0.iter().all(|word| *word == u32::MAX), "{name}, {what} goes on after the end");
+        assert!(output.unwritten.1.iter().all(|logit| logit.is_nan()), "{name}, {what} goes on after the end");
+        if request.end_token.is_none() {
+            let last = &output.logits[output.logits.len() - golden.logits_last.len()..];
+            let (low, high) =
+                golden.logits_last.iter().fold((0f64, 0f64), |(low, high), x| (low.min(*x), high.max(*x)));
+            for (found, expected) in last.iter().zip(&golden.logits_last) {
+                let error = (f64::from(*found) - expected).abs() / (high - low);
+                assert!(error < TOLERANCE, "{name}, {what}: logit {found}, expected {expected}");
+            }
+        }
+    });
 }
 
 #[test]
-fn every_arm_at_every_workgroup_size_follows_the_oracle() {
-    let gpu = Gpu::open(None).unwrap();
-    let greedy =
-        |prompt: Vec<u32>, new_tokens| Request { prompt, new_tokens, sampling: Sampling::Greedy, end_token: None };
-    check(&gpu, &config(32, 2, 1, 128, 64), &greedy(vec![3], 24));
-    check(&gpu, &config(30, 3, 2, 50, 37), &greedy(vec![3, 1, 4, 1, 5], 12));
-    check(&gpu, &config(6, 6, 1, 7, 5), &greedy(vec![3, 1], 12));
-    check(&gpu, &config(128, 2, 2, 512, 64), &greedy(vec![9], 8));
-    let sampled = Sampling::TopK { temperature: 0.8, top_k: 10, seed: 0x1234_5678_9abc };
-    check(
-        &gpu,
-        &config(32, 2, 1, 128, 64),
-        &Request { prompt: vec![3, 4], new_tokens: 24, sampling: sampled, end_token: None },
-    );
+fn golden_tiny_with_every_matrix_in_slices() {
+    reproduces_golden("tiny_d32_l1_h2", 64);
+}
+
+#[test]
+fn golden_small_with_some_matrices_in_slices() {
+    reproduces_golden("small_d64_l3_h4", 32);
+}
+
+#[test]
+fn golden_odd_with_no_matrix_in_slices() {
+    reproduces_golden("odd_d96_l2_h6_inner200", 32);
+}
+
+/// Sizes that are no multiple of 4 or of a workgroup, a prompt, and draws from the top 10: by the oracle's own choices.
+#[test]
+fn draws_are_the_oracles_at_odd_sizes() {
+    let config = Config {
+        vocab_size: 37,
+        n_positions: 40,
+        n_embd: 30,
+        n_head: 3,
+        n_layer: 2,
+        n_inner: 50,
+        layer_norm_epsilon: 1e-5,
+        scale_attn_weights: false,
+    };
+    let weights = random::weights(&config, 7);
+    let request = |seed, top_k, temperature| Request {
+        prompt: vec![3, 1, 4, 1, 5],
+        new_tokens: 24,
+        sampling: Sampling::TopK { temperature, top_k, seed },
+        end_token: None,
+    };
+    let requests = [request(0x1234_5678_9abc, 10, 0.8), request(1, 37, 2.0), request(2, 1, 1.0)];
+    let mut reference = Reference::new(&config, &weights);
+    let mut answered = Vec::new();
+    answers(&config, &weights, 64, &requests, &mut |what, request, output| {
+        assert_eq!(output.tokens, oracle_tokens(&config, &weights, request), "{what}, {request:?}");
+        let gate = reference.check_all_logits(request, &output.tokens, &output.logits, TOLERANCE);
+        assert!(gate.pass, "{what}, {request:?}: {}", gate.reason);
+        answered.push(output.tokens);
+    });
+    answered.sort();
+    answered.dedup();
+    assert_eq!(answered.len(), requests.len(), "seeds, temperatures and top-k make a difference");
+}
+
+fn oracle_tokens(config: &Config, weights: &Weights, request: &Request) -> Vec<u32> {
+    let mut oracle = Oracle::new(config, weights);
+    let mut logits = request.prompt.iter().map(|&token| oracle.step(token)).last().unwrap();
+    let mut tokens = Vec::new();
+    for step in 0..request.new_tokens {
+        tokens.push(sampling::choose(&logits, request.sampling, step));
+        logits = oracle.step(tokens[step as usize]);
+    }
+    tokens
 }

@@ -17,10 +17,10 @@ use crate::spec::{Spec, Workload};
 #[derive(clap::Args)]
 pub struct Args {
     /// Experiments, as in `experiments/`
-    #[arg(required = true)]
+    #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
     /// Part of the adapter's name, as `onedispatch devices` shows it [default: the first one, hardware before software]
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
     /// Where rows go: DIR/<device>/<date>-<experiment>/
     #[arg(long, default_value = "data", value_name = "DIR")]

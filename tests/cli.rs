@@ -1,0 +1,324 @@
+//! The command line as a person meets it: what it says of itself, and one line and an exit code for each fault.
+
+mod fixture;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use fixture::Temporary;
+use onedispatch::device::Gpu;
+use onedispatch::device::adapter::adapters;
+use onedispatch::record::directory::device_folder;
+
+/// Relative to the project, where the tests' commands run.
+const MODEL: &str = "tests/golden/decode/tiny_d32_l1_h2";
+
+fn onedispatch(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What a command that fails says on one line, with exit code 2 and nothing else said; `directory` is shown as DIR.
+fn refusal(command: &mut Command, directory: &Temporary) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let line = text(&stderr).replace(&directory.0.display().to_string(), "DIR");
+    assert_eq!(status.code(), Some(2), "{line}");
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert!(!text(&stdout).contains("panicked"), "{}", text(&stdout));
+    line.trim_end().to_owned()
+}
+
+fn generate(model: &str, rest: &[&str]) -> Command {
+    onedispatch(&[&["generate", "--model", model][..], rest].concat())
+}
+
+const ASKED: [&str; 4] = ["--prompt-ids", "1,2,3", "--tokens", "4"];
+
+/// Succeeds, with what it printed.
+fn printed(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    assert!(status.success(), "{}", text(&stderr));
+    text(&stdout)
+}
+
+#[test]
+fn help_teaches() {
+    insta::assert_snapshot!("help", printed(&mut onedispatch(&["--help"])));
+    for verb in ["devices", "run", "generate", "figures", "paper", "verify", "compare"] {
+        insta::assert_snapshot!(format!("help-{verb}"), printed(&mut onedispatch(&[verb, "--help"])));
+    }
+}
+
+/// Clap's own refusals have several lines, with the usage among them.
+#[test]
+fn wrong_usage_exits_with_2_and_says_what_is_missing() {
+    let said = |rest: &[&str]| {
+        let Output { status, stderr, .. } = generate(MODEL, rest).output().unwrap();
+        assert_eq!(status.code(), Some(2));
+        text(&stderr).lines().take_while(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let faults = [
+        said(&["--tokens", "4"]),
+        said(&["--prompt", "a", "--prompt-ids", "1", "--tokens", "4"]),
+        said(&["--prompt-ids", "1,x", "--tokens", "4"]),
+        said(&["--prompt-ids", "1", "--tokens", "-4"]),
+        said(&["--prompt-ids", "1", "--tokens", "4", "--policy", "never"]),
+    ];
+    insta::assert_snapshot!(faults.concat());
+}
+
+#[test]
+fn faults_of_a_spec_are_named() {
+    let directory = Temporary::new();
+    let out = directory.0.join("out");
+    let good = std::fs::read_to_string("experiments/decode-quick.toml").unwrap();
+    let spec = |name: &str, from: &str, to: &str| {
+        assert!(good.contains(from), "{from}");
+        let path = directory.0.join(name);
+        std::fs::write(&path, good.replace(from, to)).unwrap();
+        refusal(onedispatch(&["run"]).arg(path).arg("--out").arg(&out), &directory)
+    };
+    let faults = [
+        spec("unknown-key.toml", "samples =", "smaples ="),
+        spec("impossible-size.toml", "n_embd = [32, 64]", "n_embd = [32, 0]"),
+        spec("odd-heads.toml", "n_embd = [32, 64]", "n_embd = [33]"),
+        spec("unknown-arm.toml", "quick = true", "quick = true\narms = [\"fused\"]"),
+        spec("no-toml.toml", "workload =", "workload"),
+        refusal(&mut onedispatch(&["run", "no/such/spec.toml"]), &directory),
+    ];
+    insta::assert_snapshot!(faults.join("\n"));
+    // The good one stands first: nothing may be measured before the last is read.
+    let line =
+        refusal(onedispatch(&["run", "experiments/decode-quick.toml", "no-such.toml", "--out"]).arg(&out), &directory);
+    assert!(line.contains("no-such.toml"), "{line}");
+    assert!(!out.exists());
+}
+
+#[test]
+fn faults_of_a_request_are_named() {
+    let directory = Temporary::new();
+    let says = |rest: &[&str]| refusal(&mut generate(MODEL, rest), &directory);
+    let faults = [
+        refusal(&mut generate("no/such/model", &ASKED), &directory),
+        says(&["--prompt-ids", "1,64", "--tokens", "4"]),
+        says(&["--prompt-ids", "1", "--tokens", "100"]),
+        says(&["--prompt-ids", "1", "--tokens", "4294967295"]),
+        says(&["--prompt-ids", "1", "--tokens", "0"]),
+        says(&["--prompt", "text", "--tokens", "4"]),
+        says(&["--prompt-ids", "1", "--tokens", "4", "--arm", "fused"]),
+        says(&["--prompt-ids", "1", "--tokens", "4", "--top-k", "5"]),
+        says(&["--prompt-ids", "1", "--tokens", "4", "--temperature", "1", "--top-k", "65"]),
+        says(&["--prompt-ids", "1", "--tokens", "4", "--temperature", "0"]),
+        says(&["--prompt-ids", "1", "--tokens", "4", "--temperature", "nan"]),
+    ];
+    insta::assert_snapshot!(faults.join("\n"));
+}
+
+#[test]
+fn faults_of_a_checkpoint_are_named() {
+    let directory = Temporary::new();
+    let model = |name: &str, config: &str, weights: Option<&[u8]>| {
+        let model = directory.0.join(name);
+        std::fs::create_dir_all(&model).unwrap();
+        std::fs::write(model.join("config.json"), config).unwrap();
+        weights.into_iter().for_each(|bytes| std::fs::write(model.join("model.safetensors"), bytes).unwrap());
+        refusal(&mut generate(model.to_str().unwrap(), &ASKED), &directory)
+    };
+    let config = std::fs::read_to_string(Path::new(MODEL).join("config.json")).unwrap();
+    let weights = std::fs::read(Path::new(MODEL).join("model.safetensors")).unwrap();
+    let hostile = [u64::MAX.to_le_bytes().as_slice(), b"{}"].concat();
+    let faults = [
+        model("truncated", &config, Some(&weights[..weights.len() / 2])),
+        model("empty", &config, Some(&[])),
+        model("hostile", &config, Some(&hostile)),
+        model("no-weights", &config, None),
+        model("no-config", "{", Some(&weights)),
+        model("another-size", &config.replace("\"n_embd\": 32", "\"n_embd\": 48"), Some(&weights)),
+    ];
+    insta::assert_snapshot!(faults.join("\n"));
+}
+
+#[test]
+fn an_adapter_that_is_not_there_is_answered_with_those_that_are() {
+    let directory = Temporary::new();
+    let named = |name: &str| refusal(generate(MODEL, &ASKED).args(["--adapter", name]), &directory);
+    let names: Vec<String> = adapters().iter().map(|adapter| format!("`{}`", adapter.get_info().name)).collect();
+    let expected = format!("onedispatch: no adapter's name contains `Voodoo`; there are {}", names.join(", "));
+    assert_eq!(named("Voodoo"), expected);
+}
+
+/// The loader of Vulkan finds drivers where this variable says.
+#[cfg(target_os = "linux")]
+mod drivers {
+    use super::*;
+
+    #[test]
+    fn no_adapter_is_answered_with_what_to_install() {
+        let directory = Temporary::new();
+        let model = [&["generate", "--model", MODEL][..], &ASKED].concat();
+        for arguments in [&["devices"][..], &["run", "experiments/decode-quick.toml"], &model] {
+            let mut command = onedispatch(arguments);
+            command.env("VK_DRIVER_FILES", "/nonexistent").env("VK_ICD_FILENAMES", "/nonexistent");
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(
+                    refusal(&mut command, &directory),
+                    @"onedispatch: no GPU and no software Vulkan device was found; install a GPU driver with Vulkan, or on Debian a software device with `scripts/software-vulkan.sh`"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_that_several_adapters_have_is_answered_with_their_names() {
+        let Some(drivers) = std::env::var_os("VK_DRIVER_FILES").filter(|_| adapters().len() == 1) else { return };
+        let directory = Temporary::new();
+        // The same driver once more, as another file: one adapter more.
+        let twin = directory.0.join("twin_icd.json");
+        std::fs::copy(&drivers, &twin).unwrap();
+        let both = std::env::join_paths([PathBuf::from(drivers), twin]).unwrap();
+        let name = adapters()[0].get_info().name;
+        let line =
+            refusal(generate(MODEL, &ASKED).args(["--adapter", &name[..4]]).env("VK_DRIVER_FILES", both), &directory);
+        let (wanted, short) = (format!("`{name}`, `{name}`"), &name[..4]);
+        assert_eq!(line, format!("onedispatch: several adapters' names contain `{short}`: {wanted}; give more of one"));
+    }
+}
+
+/// A vocabulary whose head is larger than a kernel may bind, in a file that is small: one channel, padded to four.
+#[test]
+fn a_model_that_does_not_fit_names_the_limit_and_the_size() {
+    let limit = Gpu::open(None).unwrap().device.limits().max_storage_buffer_binding_size;
+    if limit > 1 << 30 {
+        eprintln!("not tested: a model over this device's limit of {limit} bytes would be a file of gigabytes");
+        return;
+    }
+    let vocab = limit / 16 + 4;
+    let directory = Temporary::new();
+    let config = format!(
+        r#"{{"model_type": "gpt2", "vocab_size": {vocab}, "n_positions": 8, "n_embd": 1, "n_head": 1, "n_layer": 1}}"#
+    );
+    std::fs::write(directory.0.join("config.json"), config).unwrap();
+    let shapes = [
+        ("wte.weight", vec![vocab as usize, 1]),
+        ("wpe.weight", vec![8, 1]),
+        ("ln_f.weight", vec![1]),
+        ("ln_f.bias", vec![1]),
+        ("h.0.ln_1.weight", vec![1]),
+        ("h.0.ln_1.bias", vec![1]),
+        ("h.0.ln_2.weight", vec![1]),
+        ("h.0.ln_2.bias", vec![1]),
+        ("h.0.attn.c_attn.weight", vec![1, 3]),
+        ("h.0.attn.c_attn.bias", vec![3]),
+        ("h.0.attn.c_proj.weight", vec![1, 1]),
+        ("h.0.attn.c_proj.bias", vec![1]),
+        ("h.0.mlp.c_fc.weight", vec![1, 4]),
+        ("h.0.mlp.c_fc.bias", vec![4]),
+        ("h.0.mlp.c_proj.weight", vec![4, 1]),
+        ("h.0.mlp.c_proj.bias", vec![1]),
+    ];
+    let zeros = vec![0u8; 2 * vocab as usize];
+    let views = shapes.map(|(name, shape)| {
+        let bytes = &zeros[..2 * shape.iter().product::<usize>()];
+        (name, safetensors::tensor::TensorView::new(safetensors::Dtype::F16, shape, bytes).unwrap())
+    });
+    std::fs::write(directory.0.join("model.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
+    let model = directory.0.to_str().unwrap();
+    let line = refusal(&mut generate(model, &["--prompt-ids", "1", "--tokens", "2", "--arm", "stepwise"]), &directory);
+    let device = adapters()[0].get_info().name;
+    assert!(
+        line.starts_with(&format!("onedispatch: the model does not fit {device} (stepwise: the buffer `weights` (")),
+        "{line}"
+    );
+    assert!(line.contains(&format!("but max_storage_buffer_binding_size is {limit})")), "{line}");
+    assert!(line.ends_with("; choose another --arm, device or model"), "{line}");
+}
+
+#[test]
+fn what_cannot_be_written_is_named() {
+    let directory = Temporary::new();
+    let file = directory.0.join("file");
+    std::fs::write(&file, "not a directory").unwrap();
+    let spec = "experiments/decode-quick.toml";
+    let mut run = onedispatch(&["run", spec, "--out", file.to_str().unwrap()]);
+    let logits = directory.0.join("no/such/directory/logits.safetensors");
+    let mut asked = generate(MODEL, &ASKED);
+    asked.args(["--arm", "stepwise", "--logits"]).arg(logits);
+    let lines = [refusal(&mut run, &directory), refusal(&mut asked, &directory)].join("\n");
+    let device = device_folder(&adapters()[0].get_info().name);
+    insta::assert_snapshot!(lines.replace(&format!("DIR/file/{device}"), "DIR/file/DEVICE"), @"
+    onedispatch: DIR/file/DEVICE: Not a directory (os error 20); check the file
+    onedispatch: DIR/no/such/directory/logits.safetensors: No such file or directory (os error 2); check the path
+    ");
+}
+
+#[test]
+fn json_has_the_documented_keys_and_logits_choose_the_tokens() {
+    let directory = Temporary::new();
+    let file = directory.0.join("logits.safetensors");
+    let mut command =
+        generate(MODEL, &["--prompt-ids", "34", "--tokens", "9", "--arm", "stepwise", "--policy", "wait-each"]);
+    let report = printed(command.args(["--format", "json", "--logits"]).arg(&file));
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let mut keys: Vec<&str> = report.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort();
+    let mut documented = [
+        "arm",
+        "policy",
+        "adapter",
+        "prompt_ids",
+        "token_ids",
+        "tokens_per_s",
+        "dispatches",
+        "submits",
+        "waits",
+        "gate",
+    ];
+    documented.sort();
+    assert_eq!(keys, documented);
+    assert_eq!(
+        (&report["arm"], &report["policy"], &report["gate"]),
+        (&"stepwise".into(), &"wait-each".into(), &"pass".into())
+    );
+    assert_eq!(report["prompt_ids"], serde_json::json!([34]));
+    // The golden continuation, 4 + 7 n_layer dispatches for each of its tokens.
+    assert_eq!(report["token_ids"], serde_json::json!([54, 49, 7, 10, 11, 41, 10, 61, 13]));
+    for count in ["dispatches", "submits", "waits"] {
+        assert_eq!(report[count], 9 * 11, "{count}");
+    }
+    assert!(report["tokens_per_s"].as_f64().unwrap() > 0.0);
+
+    let bytes = std::fs::read(file).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(tensors.names(), ["logits"]);
+    let logits = tensors.tensor("logits").unwrap();
+    assert_eq!((logits.dtype(), logits.shape()), (safetensors::Dtype::F32, &[9, 64][..]));
+    let values: Vec<f32> = bytemuck::pod_collect_to_vec(logits.data());
+    let largest = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+    assert_eq!(report["token_ids"], serde_json::json!(values.chunks(64).map(largest).collect::<Vec<_>>()));
+}
+
+#[test]
+fn text_prints_the_tokens_and_a_seed_repeats_itself() {
+    let asked = ["--prompt-ids", "34", "--tokens", "9", "--arm", "stepwise"];
+    assert_eq!(printed(&mut generate(MODEL, &asked)), "54,49,7,10,11,41,10,61,13\n");
+    let drawn = |seed| printed(generate(MODEL, &asked).args(["--temperature", "1.5", "--top-k", "20", "--seed", seed]));
+    let one = drawn("1");
+    assert_eq!(drawn("1"), one);
+    assert_ne!(drawn("2"), one);
+}
+
+/// `onedispatch devices | head -1`
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_is_no_fault() {
+    let mut command = onedispatch(&["devices"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stderr), "");
+}

@@ -1,0 +1,134 @@
+//! A run that is killed loses no finished case and goes on where it was; one that is complete is never written over.
+
+mod fixture;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fixture::Temporary;
+
+/// Small enough for seconds on a software device. The case `control` comes before its own cases.
+const SPEC: &str = r#"name = "resume"
+question = "Does a killed run go on?"
+workload = "decode"
+seed = 1
+quick = true
+samples = 3
+warmup_s = 0
+arm_cap_s = 5
+tolerance = 1e-3
+tolerance_reason = "sums of at most 128 f32 terms"
+arms = ["stepwise"]
+policies = ["wait-each", "one-submit"]
+
+[decode]
+n_embd = [32]
+n_layer = [1]
+new_tokens = [4, 5, 6]
+vocab_size = [64]
+prompt_tokens = [1]
+"#;
+
+const CASES: [&str; 4] = ["control", "d32-l1-t4", "d32-l1-t5", "d32-l1-t6"];
+
+fn onedispatch(verb: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
+    command.arg(verb);
+    command
+}
+
+/// Succeeds, with what it printed.
+fn printed(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert!(output.status.success(), "{stdout}{stderr}");
+    stdout
+}
+
+/// Directories of runs under `out`, by name.
+fn runs(out: &Path) -> Vec<PathBuf> {
+    let folders = |directory: &Path| match std::fs::read_dir(directory) {
+        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+        Err(_) => Vec::new(),
+    };
+    let mut runs: Vec<PathBuf> = folders(out).iter().flat_map(|device| folders(device)).collect();
+    runs.sort();
+    runs
+}
+
+fn files(run: &Path) -> BTreeMap<PathBuf, String> {
+    let entries = std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+/// The whole lines of a table, the header first.
+fn lines(run: &Path, file: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(run.join(file)).unwrap_or_default();
+    text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(str::to_owned).collect()
+}
+
+/// Names of the cases that have a row of their own: the finished ones.
+fn finished(run: &Path) -> Vec<String> {
+    lines(run, "cases.csv").iter().skip(1).filter_map(|line| line.split(',').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_killed_run_goes_on_and_a_complete_one_stays() {
+    let directory = Temporary::new();
+    let (spec, out) = (directory.0.join("resume.toml"), directory.0.join("out"));
+    std::fs::write(&spec, SPEC).unwrap();
+    let run = || {
+        let mut command = onedispatch("run");
+        command.arg(&spec).arg("--out").arg(&out);
+        command
+    };
+
+    let mut child = run().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while runs(&out).first().is_none_or(|run| finished(run).is_empty()) {
+        assert!(child.try_wait().unwrap().is_none(), "the run ends before a case is finished");
+        assert!(begun.elapsed() < Duration::from_secs(300), "no case is finished");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let [killed] = &runs(&out)[..] else { panic!("one run was started") };
+    let kept = finished(killed);
+    assert!(kept.len() < CASES.len(), "the kill came too late to stop anything");
+    let of_kept = |line: &&String| kept.iter().any(|case| line.starts_with(&format!("{case},")));
+    let tables = ["cases.csv", "results.csv", "samples.csv"];
+    let before = tables.map(|file| {
+        let lines = lines(killed, file);
+        let rows: String = lines.iter().filter(of_kept).cloned().collect();
+        assert!(!rows.is_empty(), "{file} has the finished case");
+        format!("{}{rows}", lines[0])
+    });
+
+    let said = printed(&mut run());
+    assert!(said.contains(&format!("going on after {} finished cases\n", kept.len())), "{said}");
+    assert_eq!(runs(&out), [killed.clone()], "it goes on in the same directory");
+    assert_eq!(finished(killed), CASES);
+    for (file, before) in tables.into_iter().zip(before) {
+        let after = std::fs::read_to_string(killed.join(file)).unwrap();
+        assert!(after.starts_with(&before), "{file}: rows of finished cases are as they were, byte for byte");
+        assert!(CASES.iter().all(|case| after.contains(&format!("\n{case},"))), "{file} has every case");
+    }
+    printed(onedispatch("verify").arg(&out));
+
+    let complete = files(killed);
+    printed(&mut run());
+    let both = runs(&out);
+    let [first, second] = &both[..] else { panic!("a second run takes a directory of its own: {both:?}") };
+    assert_eq!(second.display().to_string(), format!("{}-2", first.display()));
+    assert_eq!(files(first), complete, "a complete run is not touched");
+    printed(onedispatch("verify").arg(&out));
+
+    let compared = printed(onedispatch("compare").arg(first).arg(second));
+    for case in CASES {
+        let line = compared.lines().find(|line| line.starts_with(case)).unwrap_or_else(|| panic!("{case}: {compared}"));
+        assert!(line.contains('[') && line.contains(']'), "{line}");
+    }
+}
