@@ -64,15 +64,15 @@ impl Model {
         };
         config::validate(&config)?;
         let weights = random::weights(&config, case.seed);
-        let blocks = weight_blocks(&config, &weights);
+        let blocks = weight_blocks(&config, &weights, &[Layout::InOut, Layout::OutIn]);
         Ok(Model { config, weights, blocks })
     }
 }
 
-/// The weights in every layout that an arm reads.
-pub fn weight_blocks(config: &Config, weights: &Weights) -> Blocks {
-    let packed = |layout: Layout| (layout.block().to_string(), Arc::new(pack(config, weights, layout)));
-    [Layout::InOut, Layout::OutIn].map(packed).into()
+/// The weights as one block for each layout.
+pub fn weight_blocks(config: &Config, weights: &Weights, layouts: &[Layout]) -> Blocks {
+    let packed = |layout: &Layout| (layout.block().to_string(), Arc::new(pack(config, weights, *layout)));
+    layouts.iter().map(packed).collect()
 }
 
 /// An arm as it will be timed: or why it is not.

@@ -17,6 +17,7 @@ pub mod tensors;
 pub mod text;
 
 use model::{Config, Request};
+use packing::Layout;
 
 use crate::error::{Error, Result};
 use crate::program::Program;
@@ -69,6 +70,11 @@ impl Arm {
     /// A fused arm is one dispatch, so policies do not tell apart.
     pub fn is_fused(self) -> bool {
         self != Arm::Stepwise
+    }
+
+    /// How the arm's kernels read the weights.
+    pub fn layout(self) -> Layout {
+        if self == Arm::FusedSubgroup { Layout::OutIn } else { Layout::InOut }
     }
 
     /// Workgroup sizes that calibration tries, as far as a device has them.
