@@ -96,9 +96,9 @@ impl Arm {
     }
 }
 
-/// The new tokens in what came back in `tokens`: up to and with the end token.
+/// The new tokens in what came back in `tokens`: all that a kernel wrote, so that tokens after the end token are seen.
 pub fn new_tokens(request: &Request, tokens: &[u32]) -> Vec<u32> {
     let new = &tokens[request.prompt.len()..];
-    let end = request.end_token.and_then(|end| new.iter().position(|&token| token == end));
-    new[..end.map_or(new.len(), |end| end + 1)].to_vec()
+    let unwritten = new.iter().position(|&token| token == u32::MAX);
+    new[..unwritten.unwrap_or(new.len())].to_vec()
 }
