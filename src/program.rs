@@ -39,7 +39,7 @@ pub enum Contents {
     Constant(String),
     /// Written before every run with 0xff bytes, which are NaN as floats: what no kernel wrote is seen.
     Poison,
-    /// Never written by the executor: a kernel writes each element before any reads it.
+    /// Cleared before every run, so that no run sees another's values: a kernel writes each element before any reads it.
     Scratch,
 }
 

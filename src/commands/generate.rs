@@ -87,7 +87,8 @@ pub fn run(args: Args) -> Result<()> {
     let gpu = Gpu::open(args.adapter.as_deref())?;
     let (arm, program) = choose_arm(&gpu, &args, &checkpoint, &request)?;
     let policy = if arm.is_fused() { Policy::OneSubmit } else { args.policy };
-    let prepared = Prepared::new(&gpu, &program, &weight_blocks(&checkpoint.config, &checkpoint.weights))?;
+    let blocks = weight_blocks(&checkpoint.config, &checkpoint.weights, &[arm.layout()]);
+    let prepared = Prepared::new(&gpu, &program, &blocks)?;
     // The first run may still compile; the second one is what a program that generates again would see.
     prepared.run(policy)?;
     let timing = prepared.run(policy)?;

@@ -100,7 +100,7 @@ fn table(run: &Run) -> String {
             row.key.arm.clone(),
             row.key.policy.clone(),
             row.units_per_s.map_or("-".into(), |rate| format!("{rate:.3e}")),
-            format!("{}s", row.unit),
+            if row.unit == "dispatch" { "dispatches".into() } else { format!("{}s", row.unit) },
             ms(row.wall_median_ns),
             interval,
             notes.clone(),

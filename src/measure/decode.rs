@@ -16,11 +16,11 @@ use crate::workload::decode::model::{Config, Request, Sampling, Weights};
 use crate::workload::decode::packing::{Layout, pack};
 use crate::workload::decode::{Arm, Tuning, config, cost, new_tokens, random, request, tensors};
 
-/// Tokens that a calibration run makes: enough to tell workgroup sizes apart, few enough to cost little.
+/// Tokens that a calibration run makes at least, as far as there are so many; else a quarter of the case's.
 const CALIBRATION_TOKENS: u32 = 16;
 
-/// Timed runs of a workgroup size in calibration; the fastest counts.
-const CALIBRATION_RUNS: u32 = 3;
+/// How long a workgroup size is tried in each of two rounds; its fastest run counts.
+const CALIBRATION_NS: f64 = 50e6;
 
 /// On a software device large workgroups are slow, and each size takes seconds to compile.
 const LARGEST_SOFTWARE_WORKGROUP: u32 = 64;
@@ -64,15 +64,15 @@ impl Model {
         };
         config::validate(&config)?;
         let weights = random::weights(&config, case.seed);
-        let blocks = weight_blocks(&config, &weights);
+        let blocks = weight_blocks(&config, &weights, &[Layout::InOut, Layout::OutIn]);
         Ok(Model { config, weights, blocks })
     }
 }
 
-/// The weights in every layout that an arm reads.
-pub fn weight_blocks(config: &Config, weights: &Weights) -> Blocks {
-    let packed = |layout: Layout| (layout.block().to_string(), Arc::new(pack(config, weights, layout)));
-    [Layout::InOut, Layout::OutIn].map(packed).into()
+/// The weights as one block for each layout.
+pub fn weight_blocks(config: &Config, weights: &Weights, layouts: &[Layout]) -> Blocks {
+    let packed = |layout: &Layout| (layout.block().to_string(), Arc::new(pack(config, weights, *layout)));
+    layouts.iter().map(packed).collect()
 }
 
 /// An arm as it will be timed: or why it is not.
@@ -96,7 +96,6 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step
 
     let entries = entries(spec)?;
     let mut arms: Vec<Arm> = entries.iter().map(|(arm, ..)| *arm).collect();
-    arms.dedup();
     arms.sort_by_key(|arm| Arm::ALL.iter().position(|other| other == arm));
     arms.dedup();
     let mut tuned = Vec::new();
@@ -163,7 +162,7 @@ pub fn output(prepared: &Prepared, config: &Config, request: &Request) -> Result
     Ok((new_tokens(request, &tokens), logits[..config.vocab_size as usize].to_vec()))
 }
 
-/// The workgroup size that is fastest in a short run, and as many tokens as fit the cap; or why the arm cannot run.
+/// The workgroup size that is fastest in short runs, and as many tokens as fit the cap; or why the arm cannot run.
 fn tune(
     gpu: &Gpu,
     plan: &Plan,
@@ -171,11 +170,15 @@ fn tune(
     request: &Request,
     arm: Arm,
 ) -> Result<std::result::Result<Tuned, String>> {
-    let Model { config, .. } = model;
-    let short = Request { new_tokens: request.new_tokens.min(CALIBRATION_TOKENS), ..request.clone() };
+    let config = &model.config;
+    let short_tokens = (request.new_tokens / 4).max(CALIBRATION_TOKENS).min(request.new_tokens);
+    let short = Request { new_tokens: short_tokens, ..request.clone() };
     let mut objection = String::from("no workgroup size fits");
-    let mut best: Option<(f64, Tuning)> = None;
+    let mut programs = Vec::new();
     for &workgroup_size in arm.workgroup_sizes() {
+        if gpu.info.is_software && workgroup_size > LARGEST_SOFTWARE_WORKGROUP {
+            continue;
+        }
         let tuning = Tuning {
             workgroup_size,
             subgroup_size: gpu.info.subgroup_min_size,
@@ -183,29 +186,42 @@ fn tune(
             capacity: request.positions(),
         };
         let program = arm.program(config, &short, &tuning);
-        if let Some(reason) = gpu.objection(&program) {
-            objection = reason;
-            continue;
-        }
-        if gpu.info.is_software && workgroup_size > LARGEST_SOFTWARE_WORKGROUP {
-            continue;
-        }
-        let prepared = Prepared::new(gpu, &program, &model.blocks)?;
-        // The first run may still compile.
-        prepared.run(Policy::OneSubmit)?;
-        let mut fastest = f64::INFINITY;
-        for _ in 0..CALIBRATION_RUNS {
-            fastest = fastest.min(prepared.run(Policy::OneSubmit)?.wall_ns as f64);
-        }
-        if best.is_none_or(|(so_far, _)| fastest < so_far) {
-            best = Some((fastest, tuning));
+        match gpu.objection(&program) {
+            None => programs.push((tuning, program)),
+            Some(reason) => objection = reason,
         }
     }
-    let Some((wall_ns, tuning)) = best else { return Ok(Err(objection)) };
-    let token_ns = wall_ns / f64::from(short.positions());
+    let prepared: Vec<Prepared> =
+        programs.iter().map(|(_, program)| Prepared::new(gpu, program, &model.blocks)).collect::<Result<_>>()?;
+    let mut fastest = vec![f64::INFINITY; prepared.len()];
+    // A first run may still compile. Two rounds, since a GPU that just woke up is slower in the first.
+    for prepared in &prepared {
+        prepared.run(Policy::OneSubmit)?;
+    }
+    for _ in 0..2 {
+        for (prepared, fastest) in prepared.iter().zip(&mut fastest) {
+            let mut elapsed_ns = 0.0;
+            while elapsed_ns < CALIBRATION_NS {
+                let wall_ns = prepared.run(Policy::OneSubmit)?.wall_ns as f64;
+                elapsed_ns += wall_ns;
+                *fastest = fastest.min(wall_ns);
+            }
+        }
+    }
+    let best = (0..programs.len()).min_by(|&a, &b| fastest[a].total_cmp(&fastest[b]));
+    let Some(best) = best else { return Ok(Err(objection)) };
+    let (tuning, short_program) = &programs[best];
+
+    // A token costs more the more there are before it.
+    let work_per_token = |program: &Program, request: &Request| {
+        cost::work(program).multiply_adds as f64 / f64::from(request.positions())
+    };
+    let whole = arm.program(config, request, tuning);
+    let growth = work_per_token(&whole, request) / work_per_token(short_program, &short);
+    let token_ns = fastest[best] / f64::from(short.positions()) * growth;
     let (new_tokens, cap) = tokens_within_cap(plan, token_ns, request.new_tokens);
     let request = Request { new_tokens, ..request.clone() };
-    let program = arm.program(config, &request, &tuning);
+    let program = arm.program(config, &request, tuning);
     Ok(Ok(Tuned { arm, program, request, cap }))
 }
 

@@ -87,8 +87,8 @@ pub struct ResultRow {
     /// `units / wall_median_ns * 1e9`.
     pub units_per_s: Option<f64>,
     pub gpu_median_ns: Option<f64>,
-    /// Sum over dispatches (per pass) of end minus begin by GPU timestamps, from one instrumented run that is not
-    /// among the samples.
+    /// Sum over dispatches (per pass) of end minus begin by GPU timestamps, the median of a few instrumented runs that
+    /// are not among the samples.
     pub gpu_busy_ns: Option<f64>,
     /// Why fewer units or samples were timed than asked for; empty where none were cut.
     pub cap: String,

@@ -100,6 +100,9 @@ fn copy(scale: &Scale) -> Control {
 /// Bytes of the buffer that is read over and over: within the fastest cache of any processor.
 const CACHED_BYTES: u32 = 8 << 10;
 
+/// `STRIDE` of the shader.
+const CACHED_STRIDE: u32 = 40;
+
 fn cached_read(scale: &Scale) -> Control {
     let vec4s = CACHED_BYTES / 16;
     let words: Vec<f32> = (0..CACHED_BYTES / 4).map(|index| (index % 61) as f32 / 64.0).collect();
@@ -109,7 +112,7 @@ fn cached_read(scale: &Scale) -> Control {
         ("sums", 4 * u64::from(scale.threads()), Contents::Poison),
     ];
     let sum_of = |thread: u32| -> f64 {
-        let vec4 = |load: u32| (thread + load * scale.workgroup_size) % vec4s;
+        let vec4 = |load: u32| (thread + load * CACHED_STRIDE) % vec4s;
         let read = |load: u32| (0..4).map(|j| f64::from(words[(4 * vec4(load) + j) as usize])).sum::<f64>();
         (0..scale.rounds).map(read).sum()
     };

@@ -36,13 +36,14 @@ pub fn work(program: &Program) -> Work {
     work
 }
 
-/// Fewest bytes that answer a request in f32: for each token fed to the model, every weight of the layers once, the
-/// embeddings' two rows, the keys and values so far, and its own written; for each new token the head once and the logits.
+/// Fewest bytes that answer a request token by token in f32, without padding: for each token fed to the model, every weight
+/// of the layers once, the embeddings' two rows, the keys and values before it read and its own written; for each new
+/// token the head once and the logits.
 pub fn min_bytes(config: &Config, request: &Request) -> u64 {
     let [embd, inner, vocab] = [config.n_embd, config.n_inner, config.vocab_size].map(u64::from);
     let layer = 3 * embd * embd + embd * embd + 2 * embd * inner + (4 + 1 + 3 + 1) * embd + inner;
     let positions = u64::from(request.positions());
-    let cache: u64 = (1..=positions).map(|read| (read + 1) * 2 * embd * u64::from(config.n_layer)).sum();
+    let cache: u64 = (1..=positions).map(|touched| touched * 2 * embd * u64::from(config.n_layer)).sum();
     let per_position = u64::from(config.n_layer) * layer + 2 * embd;
     let per_new_token = embd * vocab + 2 * embd + vocab;
     4 * (positions * per_position + cache + u64::from(request.new_tokens) * per_new_token)
@@ -66,7 +67,8 @@ fn dispatch_work(program: &Program, dispatch: &Dispatch, position: u64) -> Work 
             Work { multiply_adds: 0, barriers: choice_barriers(kernel, get("WORKGROUP_SIZE")) }
         }
         ("decode/fused_workgroup.wgsl" | "decode/fused_subgroup.wgsl", _) => fused_work(program, kernel),
-        _ => Work::default(),
+        ("decode/embed.wgsl", _) | ("decode/sample.wgsl", "advance") => Work::default(),
+        (shader, entry) => unreachable!("{entry} of {shader} is not among this workload's kernels"),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod tensors;
 pub mod text;
 
 use model::{Config, Request};
+use packing::Layout;
 
 use crate::error::{Error, Result};
 use crate::program::Program;
@@ -71,6 +72,11 @@ impl Arm {
         self != Arm::Stepwise
     }
 
+    /// How the arm's kernels read the weights.
+    pub fn layout(self) -> Layout {
+        if self == Arm::FusedSubgroup { Layout::OutIn } else { Layout::InOut }
+    }
+
     /// Workgroup sizes that calibration tries, as far as a device has them.
     pub fn workgroup_sizes(self) -> &'static [u32] {
         match self {
@@ -90,9 +96,9 @@ impl Arm {
     }
 }
 
-/// The new tokens in what came back in `tokens`: up to and with the end token.
+/// The new tokens in what came back in `tokens`: all that a kernel wrote, so that tokens after the end token are seen.
 pub fn new_tokens(request: &Request, tokens: &[u32]) -> Vec<u32> {
     let new = &tokens[request.prompt.len()..];
-    let end = request.end_token.and_then(|end| new.iter().position(|&token| token == end));
-    new[..end.map_or(new.len(), |end| end + 1)].to_vec()
+    let unwritten = new.iter().position(|&token| token == u32::MAX);
+    new[..unwritten.unwrap_or(new.len())].to_vec()
 }
