@@ -132,3 +132,27 @@ fn a_killed_run_goes_on_and_a_complete_one_stays() {
         assert!(line.contains('[') && line.contains(']'), "{line}");
     }
 }
+
+/// 13 GB of weights: no device yet binds as much, and the host is not made to hold it.
+#[test]
+fn a_case_that_does_not_fit_becomes_rows_that_say_why() {
+    let directory = Temporary::new();
+    let (spec, out) = (directory.0.join("large.toml"), directory.0.join("out"));
+    let large = SPEC.replace("n_embd = [32]", "n_embd = [16384, 32]").replace("[4, 5, 6]", "[4]");
+    std::fs::write(&spec, large).unwrap();
+    let said = printed(onedispatch("run").arg(&spec).arg("--out").arg(&out));
+    assert!(said.contains("3 rows have no time: see the column `reason` of results.csv"), "{said}");
+    let run = &runs(&out)[0];
+    assert_eq!(finished(run), ["control", "d16384-l1-t4", "d32-l1-t4"], "the cases after it are measured");
+    let results = lines(run, "results.csv");
+    let rows: Vec<&String> = results.iter().filter(|line| line.starts_with("d16384-")).collect();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        assert!(row.contains("does not run on this device: the buffer `weights` ("), "{row}");
+        assert!(
+            row.contains("but max_buffer_size is") || row.contains("but max_storage_buffer_binding_size is"),
+            "{row}"
+        );
+    }
+    printed(onedispatch("verify").arg(&out));
+}

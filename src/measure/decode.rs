@@ -51,22 +51,26 @@ struct Model {
 }
 
 impl Model {
-    fn of(case: &DecodeCase) -> Result<Model> {
-        let config = Config {
-            vocab_size: case.vocab_size,
-            n_positions: case.prompt_tokens + case.new_tokens - 1,
-            n_embd: case.n_embd,
-            n_head: case.n_head,
-            n_layer: case.n_layer,
-            n_inner: case.n_inner,
-            layer_norm_epsilon: 1e-5,
-            scale_attn_weights: true,
-        };
-        config::validate(&config)?;
-        let weights = random::weights(&config, case.seed);
+    fn of(config: Config, seed: u64) -> Model {
+        let weights = random::weights(&config, seed);
         let blocks = weight_blocks(&config, &weights, &[Layout::InOut, Layout::OutIn]);
-        Ok(Model { config, weights, blocks })
+        Model { config, weights, blocks }
     }
+}
+
+fn config_of(case: &DecodeCase) -> Result<Config> {
+    let config = Config {
+        vocab_size: case.vocab_size,
+        n_positions: case.prompt_tokens + case.new_tokens - 1,
+        n_embd: case.n_embd,
+        n_head: case.n_head,
+        n_layer: case.n_layer,
+        n_inner: case.n_inner,
+        layer_norm_epsilon: 1e-5,
+        scale_attn_weights: true,
+    };
+    config::validate(&config)?;
+    Ok(config)
 }
 
 /// The weights as one block for each layout.
@@ -75,7 +79,7 @@ pub fn weight_blocks(config: &Config, weights: &Weights, layouts: &[Layout]) -> 
     layouts.iter().map(packed).collect()
 }
 
-/// An arm as it will be timed: or why it is not.
+/// An arm as it will be timed.
 struct Tuned {
     arm: Arm,
     program: Program,
@@ -85,44 +89,53 @@ struct Tuned {
 
 /// Measures one case of a spec.
 pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step: &dyn Fn(u64)) -> Result<Measured> {
-    let model = Model::of(case).within(&case.name)?;
+    let config = config_of(case).within(&case.name)?;
     let request = Request {
-        prompt: random::prompt(&model.config, case.seed, case.prompt_tokens),
+        prompt: random::prompt(&config, case.seed, case.prompt_tokens),
         new_tokens: case.new_tokens,
         sampling: Sampling::Greedy,
         end_token: None,
     };
-    request::validate(&model.config, &request).within(&case.name)?;
+    request::validate(&config, &request).within(&case.name)?;
 
     let entries = entries(spec)?;
     let mut arms: Vec<Arm> = entries.iter().map(|(arm, ..)| *arm).collect();
     arms.sort_by_key(|arm| Arm::ALL.iter().position(|other| other == arm));
     arms.dedup();
-    let mut tuned = Vec::new();
+    let mut fitting = Vec::new();
     let mut refused = Vec::new();
     for arm in arms {
-        match tune(gpu, plan, &model, &request, arm)? {
-            Ok(arm) => tuned.push(arm),
+        match tunings(gpu, &config, &request, arm) {
+            Ok(tunings) => fitting.push((arm, tunings)),
             Err(objection) => refused.push((arm, objection)),
         }
     }
+    let refused_row = |(arm, policy, replica): (Arm, Policy, u32)| {
+        let (_, objection) = refused.iter().find(|(refused, _)| *refused == arm)?;
+        let reason = format!("does not run on this device: {objection}");
+        Some(ResultRow { reason, ..decode_row(spec, case, arm, policy, replica) })
+    };
+    let rows_of_refused: Vec<ResultRow> = entries.iter().filter_map(|&entry| refused_row(entry)).collect();
+    step(u64::from(plan.samples) * rows_of_refused.len() as u64);
+    if fitting.is_empty() {
+        // Weights that no arm can bind are not made: they may be more than the host can hold.
+        return Ok(Measured { case: case_row(case, String::new()), results: rows_of_refused, samples: Vec::new() });
+    }
+    let model = Model::of(config, case.seed);
+    let tuned: Vec<Tuned> = fitting
+        .into_iter()
+        .map(|(arm, tunings)| tune(gpu, plan, &model, &request, arm, tunings))
+        .collect::<Result<_>>()?;
     let prepared: Vec<Prepared> = tuned
         .iter()
         .map(|tuned| Prepared::new(gpu, &tuned.program, &model.blocks))
         .collect::<Result<_>>()
         .within(&case.name)?;
 
-    let mut rows_of_refused: Vec<ResultRow> = Vec::new();
     let mut candidates = Vec::new();
     for (arm, policy, replica) in entries {
-        let mut row = blank_row(&case.name, arm.name(), policy, replica);
-        row.unit = "token".into();
-        row.gate_tolerance = spec.tolerance;
-        if let Some((_, objection)) = refused.iter().find(|(refused, _)| *refused == arm) {
-            row.reason = format!("does not run on this device: {objection}");
-            rows_of_refused.push(row);
-            step(u64::from(plan.samples));
-        } else if let Some(index) = tuned.iter().position(|tuned| tuned.arm == arm) {
+        if let Some(index) = tuned.iter().position(|tuned| tuned.arm == arm) {
+            let mut row = decode_row(spec, case, arm, policy, replica);
             describe(&mut row, &tuned[index], &model.config, policy);
             candidates.push(Candidate { prepared: &prepared[index], policy, row });
         }
@@ -139,7 +152,19 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step
     };
     let (mut results, samples) = measure(plan, candidates, &mut check, step).within(&case.name)?;
     results.extend(rows_of_refused);
-    let case = Case {
+    let weights_sha256 = tensors::weights_sha256(&model.config, &model.weights);
+    Ok(Measured { case: case_row(case, weights_sha256), results, samples })
+}
+
+fn decode_row(spec: &Spec, case: &DecodeCase, arm: Arm, policy: Policy, replica: u32) -> ResultRow {
+    let mut row = blank_row(&case.name, arm.name(), policy, replica);
+    row.unit = "token".into();
+    row.gate_tolerance = spec.tolerance;
+    row
+}
+
+fn case_row(case: &DecodeCase, weights_sha256: String) -> Case {
+    Case {
         case: case.name.clone(),
         workload: "decode".into(),
         n_embd: case.n_embd,
@@ -150,9 +175,8 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step
         prompt_tokens: case.prompt_tokens,
         new_tokens: case.new_tokens,
         seed: case.seed,
-        weights_sha256: tensors::weights_sha256(&model.config, &model.weights),
-    };
-    Ok(Measured { case, results, samples })
+        weights_sha256,
+    }
 }
 
 /// New tokens and last logits, `[vocab_size]`, of a program's last run.
@@ -162,19 +186,10 @@ pub fn output(prepared: &Prepared, config: &Config, request: &Request) -> Result
     Ok((new_tokens(request, &tokens), logits[..config.vocab_size as usize].to_vec()))
 }
 
-/// The workgroup size that is fastest in short runs, and as many tokens as fit the cap; or why the arm cannot run.
-fn tune(
-    gpu: &Gpu,
-    plan: &Plan,
-    model: &Model,
-    request: &Request,
-    arm: Arm,
-) -> Result<std::result::Result<Tuned, String>> {
-    let config = &model.config;
-    let short_tokens = (request.new_tokens / 4).max(CALIBRATION_TOKENS).min(request.new_tokens);
-    let short = Request { new_tokens: short_tokens, ..request.clone() };
+/// The tunings of an arm that calibration is to try; or why the arm cannot run.
+fn tunings(gpu: &Gpu, config: &Config, request: &Request, arm: Arm) -> std::result::Result<Vec<Tuning>, String> {
     let mut objection = String::from("no workgroup size fits");
-    let mut programs = Vec::new();
+    let mut fitting = Vec::new();
     for &workgroup_size in arm.workgroup_sizes() {
         if gpu.info.is_software && workgroup_size > LARGEST_SOFTWARE_WORKGROUP {
             continue;
@@ -185,14 +200,22 @@ fn tune(
             keep_logits: false,
             capacity: request.positions(),
         };
-        let program = arm.program(config, &short, &tuning);
-        match gpu.objection(&program) {
-            None => programs.push((tuning, program)),
+        match gpu.objection(&arm.program(config, request, &tuning)) {
+            None => fitting.push(tuning),
             Some(reason) => objection = reason,
         }
     }
+    if fitting.is_empty() { Err(objection) } else { Ok(fitting) }
+}
+
+/// The tuning that is fastest in short runs, and as many tokens as fit the cap.
+fn tune(gpu: &Gpu, plan: &Plan, model: &Model, request: &Request, arm: Arm, tunings: Vec<Tuning>) -> Result<Tuned> {
+    let config = &model.config;
+    let short_tokens = (request.new_tokens / 4).max(CALIBRATION_TOKENS).min(request.new_tokens);
+    let short = Request { new_tokens: short_tokens, ..request.clone() };
+    let programs: Vec<Program> = tunings.iter().map(|tuning| arm.program(config, &short, tuning)).collect();
     let prepared: Vec<Prepared> =
-        programs.iter().map(|(_, program)| Prepared::new(gpu, program, &model.blocks)).collect::<Result<_>>()?;
+        programs.iter().map(|program| Prepared::new(gpu, program, &model.blocks)).collect::<Result<_>>()?;
     let mut fastest = vec![f64::INFINITY; prepared.len()];
     // A first run may still compile. Two rounds, since a GPU that just woke up is slower in the first.
     for prepared in &prepared {
@@ -208,9 +231,8 @@ fn tune(
             }
         }
     }
-    let best = (0..programs.len()).min_by(|&a, &b| fastest[a].total_cmp(&fastest[b]));
-    let Some(best) = best else { return Ok(Err(objection)) };
-    let (tuning, short_program) = &programs[best];
+    let best = (0..programs.len()).min_by(|&a, &b| fastest[a].total_cmp(&fastest[b])).unwrap_or(0);
+    let (tuning, short_program) = (&tunings[best], &programs[best]);
 
     // A token costs more the more there are before it.
     let work_per_token = |program: &Program, request: &Request| {
@@ -222,7 +244,7 @@ fn tune(
     let (new_tokens, cap) = tokens_within_cap(plan, token_ns, request.new_tokens);
     let request = Request { new_tokens, ..request.clone() };
     let program = arm.program(config, &request, tuning);
-    Ok(Ok(Tuned { arm, program, request, cap }))
+    Ok(Tuned { arm, program, request, cap })
 }
 
 /// Fills in what is known of an arm before it has run.
