@@ -102,6 +102,13 @@ impl<'a> Measured<'a> {
         Some(number.within(per_unit(wall.low), per_unit(wall.high), "{wall_low_ns, wall_high_ns} / units / 1e3"))
     }
 
+    /// From the first pass's begin to the last one's end by the GPU's clock; nothing where the device gave no times.
+    pub fn gpu_us_per_unit(&self) -> Option<Number> {
+        let gpu_ns = self.row.gpu_median_ns.filter(|gpu_ns| gpu_ns.is_finite() && self.row.units > 0)?;
+        let cells = vec![self.cell("gpu_median_ns"), self.cell("units")];
+        Some(Number::derived(gpu_ns / self.row.units as f64 / 1e3, "gpu_median_ns / units / 1e3", cells))
+    }
+
     /// Share of wall time in which no dispatch ran; nothing where the device gave no busy time. Below zero where the
     /// instrumented run, which is not among the samples, took longer than the timed ones.
     pub fn idle(&self) -> Option<Number> {

@@ -7,9 +7,9 @@ use crate::analysis::number::{Cell, Number};
 use crate::measure::statistics::noise_factor;
 
 /// `<device>.control.*`: what an empty dispatch costs and the ceilings. Where several runs have a control, the first one
-/// (by the experiment's name) is printed.
-pub fn add_controls(ledger: &mut Ledger, slug: &str, rows: &[Measured]) {
-    for control in rows.iter().filter(|row| row.is_control()) {
+/// is printed.
+pub fn add_controls<'a>(ledger: &mut Ledger, slug: &str, rows: impl Iterator<Item = &'a Measured<'a>>) {
+    for control in rows.filter(|row| row.is_control()) {
         let key = format!("{slug}.control.{}", control.row.key.arm);
         let (key, number) = match control.row.unit.as_str() {
             "dispatch" => (format!("{key}.{}.us", control.row.key.policy), control.us_per_unit()),

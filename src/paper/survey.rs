@@ -101,7 +101,10 @@ fn add_device(ledger: &mut Ledger, slug: &str, runs: &[&Run]) {
     let rows: Vec<Measured> = runs.iter().flat_map(|run| run.rows()).collect();
     let serious: Vec<&Run> = runs.iter().copied().filter(|run| !run.is_quick()).collect();
     let timed: Vec<Measured> = serious.iter().flat_map(|run| run.rows()).collect();
-    add_controls(ledger, slug, &timed);
+    // The bounds come from the main experiment's own controls, so those are the ones to print.
+    let (main, others): (Vec<&Measured>, Vec<&Measured>) =
+        timed.iter().partition(|measured| measured.run.manifest.experiment == "decode");
+    add_controls(ledger, slug, main.into_iter().chain(others));
     let noise = add_repeatability(ledger, slug, &timed);
     let names = serious.iter().map(|run| run.manifest.experiment.clone()).collect();
     ledger.lists.insert(format!("{slug}.experiments"), names);
@@ -191,6 +194,7 @@ fn numbers_of_case(run: &Run, case: &Case) -> Vec<(String, Number, Print)> {
         for (quantity, number, print) in [
             ("tokens_per_s", arm.units_per_s(), Print::Significant),
             ("us_per_token", arm.us_per_unit(), Print::Significant),
+            ("gpu_us_per_token", arm.gpu_us_per_unit(), Print::Significant),
             ("idle", arm.idle(), Print::Percent),
             ("dispatches", counted("dispatches", row.dispatches), Print::Count),
             ("submits", counted("submits", row.submits), Print::Count),
