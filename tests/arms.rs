@@ -12,6 +12,7 @@ use onedispatch::program::Policy;
 use onedispatch::workload::decode::gate::Reference;
 use onedispatch::workload::decode::model::{Config, Request, Sampling, Weights};
 use onedispatch::workload::decode::oracle::Oracle;
+use onedispatch::workload::decode::packing::Layout;
 use onedispatch::workload::decode::{Arm, Tuning, checkpoint, new_tokens, random, sampling};
 use serde::Deserialize;
 
@@ -36,7 +37,7 @@ fn answers(
     check: &mut dyn FnMut(&str, &Request, Output),
 ) {
     let gpu = Gpu::open(None).unwrap();
-    let blocks = weight_blocks(config, weights);
+    let blocks = weight_blocks(config, weights, &[Layout::InOut, Layout::OutIn]);
     let capacity = requests.iter().map(Request::positions).max().unwrap();
     for arm in Arm::ALL {
         let workgroup_size = if arm == Arm::FusedScalar { 1 } else { workgroup_size };

@@ -109,7 +109,7 @@ fn a_killed_run_goes_on_and_a_complete_one_stays() {
 
     let said = printed(&mut run());
     assert!(said.contains(&format!("going on after {} finished cases\n", kept.len())), "{said}");
-    assert_eq!(runs(&out), [killed.clone()], "it goes on in the same directory");
+    assert_eq!(runs(&out), std::slice::from_ref(killed), "it goes on in the same directory");
     assert_eq!(finished(killed), CASES);
     for (file, before) in tables.into_iter().zip(before) {
         let after = std::fs::read_to_string(killed.join(file)).unwrap();
