@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::text_table::aligned;
 use crate::error::{Error, Result};
 use crate::measure::statistics::{Interval, indistinguishable, noise_factor, ratio_interval};
 use crate::record::rows::{Key, ResultRow};
@@ -25,6 +26,10 @@ pub fn run(args: Args) -> Result<()> {
 
 /// The comparison as text. Fails where the runs have no timed row in common.
 pub fn compare(a: &Run, b: &Run) -> Result<String> {
+    let (of_a, of_b) = (&a.manifest.experiment, &b.manifest.experiment);
+    if of_a != of_b {
+        return Err(Error::input(format!("A is a run of `{of_a}` and B of `{of_b}`; give two runs of one experiment")));
+    }
     let (times_a, times_b) = (Times::of(a), Times::of(b));
     let both: Vec<&Key> =
         times_a.wall_ns_per_unit.keys().filter(|key| times_b.wall_ns_per_unit.contains_key(*key)).copied().collect();
@@ -63,7 +68,7 @@ pub fn compare(a: &Run, b: &Run) -> Result<String> {
         })
         .collect();
     text += "\n";
-    text += &aligned(["case", "arm", "policy", "A ms", "B ms", "B/A wall time [95%]", ""].map(str::to_owned), &rows);
+    text += &aligned(["case", "arm", "policy", "A ms", "B ms", "B/A wall time [95%]", ""], &rows, 3..6);
     for (name, only, other) in [("A", &times_a, &times_b), ("B", &times_b, &times_a)] {
         for key in only.wall_ns_per_unit.keys().filter(|key| !other.wall_ns_per_unit.contains_key(*key)) {
             text += &format!("timed only in {name}: {}\n", named(key));
@@ -181,20 +186,4 @@ fn differing_arms(what: &str, a: &Run, b: &Run, digest: fn(&ResultRow) -> &Strin
 fn named(key: &Key) -> String {
     let replica = if key.replica == 0 { String::new() } else { format!(" (replica {})", key.replica) };
     format!("{} {} {}{replica}", key.case, key.arm, key.policy)
-}
-
-/// Columns of equal width; numbers (the fourth column and on) to the right.
-fn aligned<const N: usize>(header: [String; N], rows: &[[String; N]]) -> String {
-    let lines = || std::iter::once(&header).chain(rows);
-    let width = |column: usize| lines().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut text = String::new();
-    for line in lines() {
-        let cells = line.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
-            if (3..N - 1).contains(&column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-        });
-        text += cells.collect::<Vec<_>>().join("  ").trim_end();
-        text += "\n";
-    }
-    text
 }

@@ -15,7 +15,8 @@ pub fn run(_: Args) -> Result<()> {
     if adapters.is_empty() {
         return Err(Error::input(NO_ADAPTER));
     }
-    for adapter in &adapters {
+    for (number, adapter) in adapters.iter().enumerate() {
+        print!("{number}: ");
         print!("{}", report(&describe(adapter)));
         match Gpu::of(adapter) {
             Ok(gpu) => print!("{}", arms(&gpu)),

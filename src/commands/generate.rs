@@ -34,17 +34,17 @@ pub struct Args {
     /// How many tokens to make at most
     #[arg(long, value_name = "N")]
     tokens: u32,
-    /// stepwise, fused-scalar, fused-workgroup or fused-subgroup [default: the best that the device runs]
+    /// stepwise, fused-scalar, fused-workgroup or fused-subgroup [default: fused-subgroup, or the next that fits]
     #[arg(long, value_name = "NAME")]
     arm: Option<String>,
-    /// How stepwise dispatches are sent: wait-each, submit-each, submit-per-token or one-submit
-    #[arg(long, value_name = "NAME", default_value = "one-submit")]
-    policy: Policy,
+    /// How the arm stepwise sends its dispatches, and so that arm: wait-each, submit-each, submit-per-token or one-submit
+    #[arg(long, value_name = "NAME")]
+    policy: Option<Policy>,
     /// Part of the adapter's name, as `onedispatch devices` shows it
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
     /// Draw tokens at this temperature; greedy without it
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     temperature: Option<f32>,
     /// Draw among the K likeliest tokens [default: all]
     #[arg(long, value_name = "K")]
@@ -86,7 +86,7 @@ pub fn run(args: Args) -> Result<()> {
 
     let gpu = Gpu::open(args.adapter.as_deref())?;
     let (arm, program) = choose_arm(&gpu, &args, &checkpoint, &request)?;
-    let policy = if arm.is_fused() { Policy::OneSubmit } else { args.policy };
+    let policy = args.policy.unwrap_or(Policy::OneSubmit);
     let blocks = weight_blocks(&checkpoint.config, &checkpoint.weights, &[arm.layout()]);
     let prepared = Prepared::new(&gpu, &program, &blocks)?;
     // The first run may still compile; the second one is what a program that generates again would see.
@@ -149,8 +149,18 @@ fn sampling(args: &Args, vocab_size: u32) -> Result<Sampling> {
 fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request) -> Result<(Arm, Program)> {
     let arms = match &args.arm {
         Some(name) => vec![Arm::named(name)?],
+        None if args.policy.is_some() => vec![Arm::Stepwise],
         None => vec![Arm::FusedSubgroup, Arm::FusedWorkgroup, Arm::Stepwise],
     };
+    if let (Some(policy), [arm]) = (args.policy, arms.as_slice())
+        && arm.is_fused()
+        && policy != Policy::OneSubmit
+    {
+        let name = arm.name();
+        return Err(Error::input(format!(
+            "{name} is one dispatch, so there is no policy to choose; leave out --policy"
+        )));
+    }
     let largest = if gpu.info.is_software { 64 } else { 512 };
     let mut objections = Vec::new();
     for arm in arms {

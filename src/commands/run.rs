@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::text_table::TextTable;
+use super::text_table::aligned;
 use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::measure::case::Measured;
 use crate::measure::protocol::Plan;
 use crate::measure::{control, decode, provenance};
 use crate::record::directory::RunDirectory;
+use crate::record::rows::ResultRow;
 use crate::record::run::{Run, load};
 use crate::spec::{Spec, Workload};
 
@@ -51,6 +52,8 @@ fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
         Workload::Decode => decode::entries(spec)?.len() as u64,
         Workload::Control => 0,
     };
+    // Impossible sizes are found now, not after hours of the cases before them.
+    cases.iter().try_for_each(decode::validate)?;
     let (mut directory, finished) = RunDirectory::open(out, provenance::manifest(spec, &gpu.info)?)?;
     println!("{} on {} -> {}", spec.name, gpu.info.name, directory.path().display());
     if !finished.is_empty() {
@@ -87,15 +90,13 @@ fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
 
 /// Results as a person reads them: one line a row.
 fn table(run: &Run) -> String {
-    let mut table = TextTable::new(["case", "arm", "policy", "per second", "", "wall ms", "95% interval", "notes"]);
-    for row in run.results.iter().filter(|row| row.key.replica == 0) {
-        let ms = |ns: Option<f64>| ns.map_or(String::new(), |ns| format!("{:.3}", ns * 1e-6));
+    let ms = |ns: Option<f64>| ns.map_or(String::new(), |ns| format!("{:.3}", ns * 1e-6));
+    let line = |row: &ResultRow| {
         let interval = match (row.wall_low_ns, row.wall_high_ns) {
             (Some(_), Some(_)) => format!("{} to {}", ms(row.wall_low_ns), ms(row.wall_high_ns)),
             _ => String::new(),
         };
-        let notes = if row.reason.is_empty() { &row.cap } else { &row.reason };
-        table.row([
+        [
             row.key.case.clone(),
             row.key.arm.clone(),
             row.key.policy.clone(),
@@ -103,8 +104,9 @@ fn table(run: &Run) -> String {
             if row.unit == "dispatch" { "dispatches".into() } else { format!("{}s", row.unit) },
             ms(row.wall_median_ns),
             interval,
-            notes.clone(),
-        ]);
-    }
-    table.to_string()
+            if row.reason.is_empty() { row.cap.clone() } else { row.reason.clone() },
+        ]
+    };
+    let rows: Vec<_> = run.results.iter().filter(|row| row.key.replica == 0).map(line).collect();
+    aligned(["case", "arm", "policy", "per second", "", "wall ms", "95% interval", "notes"], &rows, 5..6)
 }

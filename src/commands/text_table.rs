@@ -1,28 +1,20 @@
 //! Text in aligned columns.
 
-use std::fmt;
+use std::ops::Range;
 
-pub struct TextTable<const COLUMNS: usize> {
-    rows: Vec<[String; COLUMNS]>,
-}
-
-impl<const COLUMNS: usize> TextTable<COLUMNS> {
-    pub fn new(head: [&str; COLUMNS]) -> Self {
-        TextTable { rows: vec![head.map(String::from)] }
+/// `rows` under `header`, each column as wide as its widest cell; the columns in `right` end flush.
+pub fn aligned<const N: usize>(header: [&str; N], rows: &[[String; N]], right: Range<usize>) -> String {
+    let header = header.map(str::to_owned);
+    let lines = || std::iter::once(&header).chain(rows);
+    let width = |column: usize| lines().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for line in lines() {
+        let cells = line.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
+            if right.contains(&column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+        });
+        text += cells.collect::<Vec<_>>().join("  ").trim_end();
+        text += "\n";
     }
-
-    pub fn row(&mut self, cells: [String; COLUMNS]) {
-        self.rows.push(cells);
-    }
-}
-
-impl<const COLUMNS: usize> fmt::Display for TextTable<COLUMNS> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        for row in &self.rows {
-            let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
-            writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
-        }
-        Ok(())
-    }
+    text
 }

@@ -82,13 +82,16 @@ fn compute_limits(limits: &wgpu::Limits) -> BTreeMap<String, u64> {
     ]
 }
 
-/// The adapter whose name contains `name`, whatever the case; without a name the first one.
+/// The adapter of this number in [`adapters`], or whose name contains `name`, whatever the case; without a name the first.
 fn choose(name: Option<&str>) -> Result<wgpu::Adapter> {
     let mut adapters = adapters();
     if adapters.is_empty() {
         return Err(Error::input(NO_ADAPTER));
     }
     let Some(name) = name else { return Ok(adapters.remove(0)) };
+    if let Some(index) = name.parse().ok().filter(|&index: &usize| index < adapters.len()) {
+        return Ok(adapters.swap_remove(index));
+    }
     let listing = |adapters: &[wgpu::Adapter]| {
         adapters.iter().map(|adapter| format!("`{}`", adapter.get_info().name)).collect::<Vec<_>>().join(", ")
     };
@@ -102,7 +105,7 @@ fn choose(name: Option<&str>) -> Result<wgpu::Adapter> {
             let exact = matching.iter().position(|adapter| adapter.get_info().name.to_lowercase() == wanted);
             exact.map(|index| matching.swap_remove(index)).ok_or_else(|| {
                 Error::input(format!(
-                    "several adapters' names contain `{name}`: {}; give more of one",
+                    "several adapters' names contain `{name}`: {}; give more of one, or its number in `onedispatch devices`",
                     listing(&matching)
                 ))
             })
@@ -166,56 +169,50 @@ impl Gpu {
 
     /// Why a program cannot run on this device: which limit, what is needed and what there is.
     pub fn objection(&self, program: &Program) -> Option<String> {
+        self.fits(program).err()
+    }
+
+    fn fits(&self, program: &Program) -> std::result::Result<(), String> {
         let limits = self.device.limits();
-        let over = |what: &str, needed: u64, limit: &str, there: u64| {
-            (needed > there).then(|| format!("{what} needs {needed}, but {limit} is {there}"))
+        let within = |what: &str, needed: u64, limit: &str, there: u64| {
+            if needed <= there { Ok(()) } else { Err(format!("{what} needs {needed}, but {limit} is {there}")) }
         };
-        let buffers = program.buffers.iter().find_map(|buffer| {
+        for buffer in &program.buffers {
             let what = format!("the buffer `{}` ({} MiB)", buffer.name, buffer.bytes.div_ceil(1 << 20));
-            over(&what, buffer.bytes, "max_buffer_size", limits.max_buffer_size).or_else(|| {
-                let limit = limits.max_storage_buffer_binding_size;
-                over(&what, buffer.bytes, "max_storage_buffer_binding_size", limit)
-            })
-        });
-        buffers
-            .or_else(|| {
-                program.kernels.iter().find_map(|kernel| {
-                    let name = &kernel.shader;
-                    let size = u64::from(kernel.workgroup_size);
-                    let threads = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
-                    over(
-                        &format!("a workgroup of {name}"),
-                        size,
-                        "max_compute_invocations_per_workgroup",
-                        threads.into(),
-                    )
-                    .or_else(|| {
-                        over(
-                            &format!("workgroup memory of {name}"),
-                            kernel.workgroup_bytes,
-                            "max_compute_workgroup_storage_size",
-                            limits.max_compute_workgroup_storage_size.into(),
-                        )
-                    })
-                    .or_else(|| {
-                        let has = if self.device.features().contains(wgpu::Features::SUBGROUP) {
-                            self.info.subgroup_min_size
-                        } else {
-                            0
-                        };
-                        (kernel.subgroup_size > has).then(|| match has {
-                            0 => format!("{name} needs subgroups, which the device does not have"),
-                            _ => format!("{name} needs subgroups of {}, the smallest is {has}", kernel.subgroup_size),
-                        })
-                    })
-                })
-            })
-            .or_else(|| {
-                program.phases.iter().flat_map(|phase| &phase.dispatches).find_map(|dispatch| {
-                    let most = limits.max_compute_workgroups_per_dimension;
-                    over("a dispatch", dispatch.workgroups.into(), "max_compute_workgroups_per_dimension", most.into())
-                })
-            })
+            within(&what, buffer.bytes, "max_buffer_size", limits.max_buffer_size)?;
+            let binding = limits.max_storage_buffer_binding_size;
+            within(&what, buffer.bytes, "max_storage_buffer_binding_size", binding)?;
+        }
+        for kernel in &program.kernels {
+            let name = &kernel.shader;
+            let (what, size) = (format!("a workgroup of {name}"), u64::from(kernel.workgroup_size));
+            let invocations = limits.max_compute_invocations_per_workgroup;
+            within(&what, size, "max_compute_invocations_per_workgroup", invocations.into())?;
+            let width = limits.max_compute_workgroup_size_x;
+            within(&what, size, "max_compute_workgroup_size_x", width.into())?;
+            let (what, memory) = (format!("workgroup memory of {name}"), limits.max_compute_workgroup_storage_size);
+            within(&what, kernel.workgroup_bytes, "max_compute_workgroup_storage_size", memory.into())?;
+            match (kernel.subgroup_size, self.info.subgroup_min_size) {
+                (0, _) => {}
+                (_, 0) => return Err(format!("{name} needs subgroups, which the device does not have")),
+                (needed, smallest) if needed > smallest => {
+                    return Err(format!("{name} needs subgroups of {needed}, the smallest is {smallest}"));
+                }
+                _ => {}
+            }
+        }
+        for dispatch in program.phases.iter().flat_map(|phase| &phase.dispatches) {
+            let workgroups = limits.max_compute_workgroups_per_dimension;
+            within(
+                "a dispatch",
+                dispatch.workgroups.into(),
+                "max_compute_workgroups_per_dimension",
+                workgroups.into(),
+            )?;
+            let (count, buffers) = (dispatch.bindings.len() as u64, limits.max_storage_buffers_per_shader_stage);
+            within("a kernel", count, "max_storage_buffers_per_shader_stage", buffers.into())?;
+        }
+        Ok(())
     }
 }
 

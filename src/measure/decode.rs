@@ -58,6 +58,11 @@ impl Model {
     }
 }
 
+/// Refuses a case whose sizes no model can have.
+pub fn validate(case: &DecodeCase) -> Result<()> {
+    config_of(case).map(|_| ()).within(&case.name)
+}
+
 fn config_of(case: &DecodeCase) -> Result<Config> {
     let config = Config {
         vocab_size: case.vocab_size,
