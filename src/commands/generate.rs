@@ -37,7 +37,7 @@ pub struct Args {
     /// stepwise, fused-scalar, fused-workgroup or fused-subgroup [default: fused-subgroup, or the next that fits]
     #[arg(long, value_name = "NAME")]
     arm: Option<String>,
-    /// How the arm stepwise sends its dispatches, and so that arm: wait-each, submit-each, submit-per-token or one-submit
+    /// How dispatches are sent: wait-each, submit-each, submit-per-token or one-submit; without --arm, those of stepwise
     #[arg(long, value_name = "NAME")]
     policy: Option<Policy>,
     /// Part of the adapter's name, as `onedispatch devices` shows it
@@ -152,15 +152,6 @@ fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
         None if args.policy.is_some() => vec![Arm::Stepwise],
         None => vec![Arm::FusedSubgroup, Arm::FusedWorkgroup, Arm::Stepwise],
     };
-    if let (Some(policy), [arm]) = (args.policy, arms.as_slice())
-        && arm.is_fused()
-        && policy != Policy::OneSubmit
-    {
-        let name = arm.name();
-        return Err(Error::input(format!(
-            "{name} is one dispatch, so there is no policy to choose; leave out --policy"
-        )));
-    }
     let largest = if gpu.info.is_software { 64 } else { 512 };
     let mut objections = Vec::new();
     for arm in arms {
