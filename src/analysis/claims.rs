@@ -142,7 +142,7 @@ impl Claim {
     /// What is compared with the published value, in the words of the paper's table.
     pub fn rule(&self) -> &'static str {
         match self.test {
-            Test::Idle => "share of wall time in which no dispatch ran, at least the published share",
+            Test::Idle => "share of wall time in which the GPU was in no pass, at least the published share",
             Test::RoundTrips => {
                 "waits of the host in a generation of the four-layer cases, at least the published count"
             }

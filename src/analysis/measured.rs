@@ -109,7 +109,25 @@ impl<'a> Measured<'a> {
         Some(Number::derived(gpu_ns / self.row.units as f64 / 1e3, "gpu_median_ns / units / 1e3", cells))
     }
 
-    /// Share of wall time in which no dispatch ran; nothing where the device gave no busy time. Below zero where the
+    /// How many times as long `slow`, of the same run and case, takes by the GPU's clock.
+    pub fn gpu_speedup_over(&self, slow: &Measured) -> Option<Number> {
+        let (fast, slow) = (self.gpu_us_per_unit()?, slow.gpu_us_per_unit()?);
+        let called = |number: &Number, name: &'static str| {
+            number.cells[..1].iter().cloned().map(move |cell| cell.called(name)).collect::<Vec<_>>()
+        };
+        let cells = [called(&slow, "a"), called(&fast, "b")].concat();
+        Some(Number::derived(slow.value / fast.value, "a / b, each by its units", cells))
+    }
+
+    /// Width of the 95% interval of wall time, relative to the median.
+    pub fn spread(&self) -> Option<Number> {
+        let wall = self.wall_ns()?;
+        let cells = ["wall_high_ns", "wall_low_ns", "wall_median_ns"].map(|column| self.cell(column)).to_vec();
+        let formula = "(wall_high_ns - wall_low_ns) / wall_median_ns";
+        Some(Number::derived((wall.high - wall.low) / wall.mid, formula, cells))
+    }
+
+    /// Share of wall time in which the GPU was in no pass; nothing where the device gave no busy time. Below zero where the
     /// instrumented run, which is not among the samples, took longer than the timed ones.
     pub fn idle(&self) -> Option<Number> {
         let busy = self.row.gpu_busy_ns.filter(|busy| busy.is_finite() && *busy > 0.0)?;

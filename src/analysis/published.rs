@@ -37,7 +37,7 @@ pub enum Unit {
 /// What is measured here for a claim. The comparison and the verdict are in [`super::claims`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Test {
-    /// Share of wall time in which no dispatch ran.
+    /// Share of wall time in which the GPU was in no pass.
     Idle,
     /// Waits of the host in one generation of a model of four layers.
     RoundTrips,

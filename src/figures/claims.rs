@@ -73,7 +73,9 @@ struct Block {
 struct Section {
     axis_title: &'static str,
     scale: Scale,
+    /// What was published, and ticks.
     print: fn(f64) -> String,
+    measured: fn(f64) -> String,
     blocks: Vec<Block>,
 }
 
@@ -124,7 +126,7 @@ fn speedups(runs: &[&Run]) -> Option<Section> {
             range.map(|range| measured("fused over one-submit".into(), range, look)).into_iter().collect()
         }),
     ];
-    Section::log(FASTER, number::factor, blocks.into_iter().flatten().collect())
+    Section::log(FASTER, [number::factor, number::step], blocks.into_iter().flatten().collect())
 }
 
 fn rates(runs: &[&Run]) -> Option<Section> {
@@ -139,7 +141,7 @@ fn rates(runs: &[&Run]) -> Option<Section> {
         rows.into_iter().map(|(_, row)| row).collect()
     };
     let blocks = block("C5", "tokens per second at n_embd 32, n_layer 1", runs, rows);
-    Section::log("tokens/s", number::short, blocks.into_iter().collect())
+    Section::log("tokens/s", [number::short, number::rate], blocks.into_iter().collect())
 }
 
 fn shares(runs: &[&Run]) -> Option<Section> {
@@ -152,7 +154,13 @@ fn shares(runs: &[&Run]) -> Option<Section> {
     };
     let block = block("C1", "share of time not computing", runs, rows)?;
     let scale = Scale::linear(0.0, 1.0, 0.2, number::percent);
-    Some(Section { axis_title: "share of wall time", scale, print: number::percent, blocks: vec![block] })
+    Some(Section {
+        axis_title: "share of wall time",
+        scale,
+        print: number::percent,
+        measured: number::percent,
+        blocks: vec![block],
+    })
 }
 
 /// The published range of a claim above what each run measured; nothing where none measured it.
@@ -199,9 +207,9 @@ impl Block {
 }
 
 impl Section {
-    fn log(axis_title: &'static str, print: fn(f64) -> String, blocks: Vec<Block>) -> Option<Section> {
+    fn log(axis_title: &'static str, [print, measured]: [fn(f64) -> String; 2], blocks: Vec<Block>) -> Option<Section> {
         let scale = Scale::log(blocks.iter().flat_map(Block::rows).flat_map(|row| [row.low.low, row.high.high]), print);
-        (!blocks.is_empty()).then_some(Section { axis_title, scale, print, blocks })
+        (!blocks.is_empty()).then_some(Section { axis_title, scale, print, measured, blocks })
     }
 
     fn height(&self) -> f64 {
@@ -267,7 +275,8 @@ impl Section {
         for end in [low, high] {
             canvas.marker(row.look.marker, (end, y), 15.0, row.look.color, row.capped);
         }
-        let (first, last) = ((self.print)(row.low.mid), (self.print)(row.high.mid));
+        let print = if row.is_published { self.print } else { self.measured };
+        let (first, last) = (print(row.low.mid), print(row.high.mid));
         let numbers = if first == last { first } else { format!("{first} – {last}") };
         canvas.text((RIGHT + 30.0, y), &numbers, LABEL, color, Align::Start);
     }

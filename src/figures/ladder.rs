@@ -64,8 +64,8 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         );
     }
     let subtitle = format!(
-        "Tokens per second of GPT-2 decoding. ×: gained by this step over the one above; grey: tokens per second. The \
-         last step, from one submit to one dispatch, is fusion alone. {}.",
+        "Tokens per second of GPT-2 decoding. ×: gained by this step over the one above; grey: tokens per second. Only \
+         the last step, from one submit to one dispatch, is fusion; it also spares the host recording the dispatches. {}.",
         sweep::constants(&runs, sweep::N_EMBD)
     );
     let mut notes = sweep::notes(&runs);
@@ -180,9 +180,9 @@ impl Rung<'_> {
     /// The step's factor and the rate, in columns that end at `right`.
     fn write(&self, canvas: &mut Canvas, right: f64, y: f64) {
         if let Some(factor) = self.factor {
-            let text = if factor.contains(1.0) { "≈".into() } else { number::factor(factor.mid) };
+            let text = if factor.contains(1.0) { "≈".into() } else { number::step(factor.mid) };
             canvas.text((right - RATES, y), &text, LABEL, INK, Align::End);
         }
-        canvas.text((right, y), &number::short(self.rate.mid), NOTE, MUTED, Align::End);
+        canvas.text((right, y), &number::rate(self.rate.mid), NOTE, MUTED, Align::End);
     }
 }

@@ -6,7 +6,7 @@ use super::survey::add_range;
 use crate::analysis::claims::{Verdict, judge};
 use crate::analysis::measured::Measured;
 use crate::analysis::number::{Cell, Number};
-use crate::analysis::published::CLAIMS;
+use crate::analysis::published::{CLAIMS, Test};
 use crate::record::rows::Case;
 use crate::record::run::Run;
 
@@ -35,6 +35,11 @@ pub fn add_published(ledger: &mut Ledger) {
         };
         let published = range((claim.low, claim.high));
         ledger.add_words(&format!("{key}.range"), published, "low–high", vec![cell("low"), cell("high")]);
+        if claim.test == Test::RoundTrips {
+            let formula = "high / (64 tokens * 4 layers)";
+            let per_layer = Number::derived(claim.high / (64.0 * 4.0), formula, vec![cell("high")]);
+            ledger.add(&format!("{key}.per-layer"), &per_layer, Print::Count);
+        }
         if let Some(corrected) = claim.corrected {
             ledger.add_cell(&format!("{key}.corrected"), range(corrected), cell("range corrected in the errata"));
         }

@@ -12,6 +12,8 @@ pub mod controls;
 pub mod ledger;
 pub mod print;
 pub mod prose;
+pub mod repeats;
+pub mod sizes;
 pub mod survey;
 pub mod world;
 
@@ -29,8 +31,8 @@ pub struct Built {
 /// Builds the paper: `sources` as [`read_sources`] gives them; `root_digest` is that of all of `data/`.
 ///
 /// # Errors
-/// An input error where runs are missing that the paper speaks of. A check error for each bare number in a results section, and for each fault that Typst finds, such as a number that
-/// the ledger does not have.
+/// An input error where runs are missing that the paper speaks of. A check error for each bare number in a results
+/// section, and for each fault that Typst finds, such as a number that the ledger does not have.
 pub fn build(mut sources: Files, runs: &[Run], root_digest: &str) -> Result<Built> {
     let missing = survey::missing(runs);
     if !missing.is_empty() {

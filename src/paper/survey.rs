@@ -9,11 +9,12 @@ use super::claims;
 use super::controls::{add_controls, add_repeatability};
 use super::ledger::Ledger;
 use super::print::Print;
-use crate::analysis::claims::fusion_alone;
+use super::repeats::add_repeats;
+use super::sizes::{add_crossover, add_dispatches, add_wins};
+use crate::analysis::claims::{fastest_of_one_workgroup, fusion_alone};
 use crate::analysis::measured::{Measured, fastest, file};
 use crate::analysis::number::{Cell, Number};
 use crate::analysis::select::newest;
-use crate::measure::statistics::indistinguishable;
 use crate::program::Policy;
 use crate::record::rows::Case;
 use crate::record::run::Run;
@@ -35,8 +36,8 @@ pub fn ledger(runs: &[Run], root_digest: &str) -> Ledger {
     claims::add_published(&mut ledger);
     add_totals(&mut ledger, runs, root_digest);
     ledger.lists.insert("subject".to_owned(), vec![SUBJECT.to_owned()]);
-    for runs in newest(runs).chunk_by(|a, b| a.device_folder() == b.device_folder()) {
-        add_device(&mut ledger, &runs[0].device_folder(), runs);
+    for newest in newest(runs).chunk_by(|a, b| a.device_folder() == b.device_folder()) {
+        add_device(&mut ledger, &newest[0].device_folder(), newest, runs);
     }
     ledger
 }
@@ -74,8 +75,8 @@ fn add_totals(ledger: &mut Ledger, runs: &[Run], root_digest: &str) {
     ledger.add_words("data.root", root_digest, "sha256", vec![Cell::new(".", "all", "all")]);
 }
 
-/// `runs` are the newest of each run.
-fn add_device(ledger: &mut Ledger, slug: &str, runs: &[&Run]) {
+/// `runs` are the newest of each experiment, among `all`.
+fn add_device(ledger: &mut Ledger, slug: &str, runs: &[&Run], all: &[Run]) {
     let manifest = &runs[0].manifest;
     let list = if manifest.device.is_software { "software" } else { "hardware" };
     ledger.lists.entry(list.to_owned()).or_default().push(slug.to_owned());
@@ -110,6 +111,7 @@ fn add_device(ledger: &mut Ledger, slug: &str, runs: &[&Run]) {
     ledger.lists.insert(format!("{slug}.experiments"), names);
     for run in &serious {
         add_experiment(ledger, slug, run, noise);
+        add_repeats(ledger, &format!("{slug}.{}", run.manifest.experiment), run, all, noise);
     }
     let decode = serious.iter().copied().find(|run| run.manifest.experiment == "decode" && !device.is_software);
     claims::add_verdicts(ledger, slug, decode, &rows);
@@ -172,7 +174,11 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, run: &Run, noise: f64) {
         if name.contains(".over.") {
             add_wins(ledger, &format!("{base}.{name}"), &numbers, noise);
         }
+        if name == "fused-workgroup.over.fastest-stepwise" {
+            add_crossover(ledger, &base, &numbers, noise);
+        }
     }
+    add_dispatches(ledger, &base, run);
     let names: Vec<String> = run.decode_cases().map(|case| case.case.clone()).collect();
     let cells = || vec![Cell::new(file(run, "results.csv"), "all", "multiply_adds")];
     let cases = Number::derived(names.len() as f64, "count of cases", cells());
@@ -195,6 +201,7 @@ fn numbers_of_case(run: &Run, case: &Case) -> Vec<(String, Number, Print)> {
             ("tokens_per_s", arm.units_per_s(), Print::Significant),
             ("us_per_token", arm.us_per_unit(), Print::Significant),
             ("gpu_us_per_token", arm.gpu_us_per_unit(), Print::Significant),
+            ("spread", arm.spread(), Print::Percent),
             ("idle", arm.idle(), Print::Percent),
             ("dispatches", counted("dispatches", row.dispatches), Print::Count),
             ("submits", counted("submits", row.submits), Print::Count),
@@ -227,9 +234,16 @@ fn numbers_of_case(run: &Run, case: &Case) -> Vec<(String, Number, Print)> {
             numbers.extend(number.map(|n| (format!("{}.over.fastest-stepwise", fast.label()), n, Print::Significant)));
         }
     }
-    numbers.extend(
-        fusion_alone(run, case).map(|number| ("fusion.over.one-submit".to_owned(), number, Print::Significant)),
-    );
+    let fused = fastest_of_one_workgroup(run, case);
+    let over = |slow: Option<Measured<'_>>| fused?.speedup_over(&slow?);
+    let one_submit = run.stepwise(case, Policy::OneSubmit);
+    for (name, number) in [
+        ("fusion.over.one-submit", fusion_alone(run, case)),
+        ("fusion.over.fastest-stepwise", over(run.fastest_stepwise(case))),
+        ("fusion.gpu.over.one-submit", fused.zip(one_submit).and_then(|(fused, slow)| fused.gpu_speedup_over(&slow))),
+    ] {
+        numbers.extend(number.map(|number| (name.to_owned(), number, Print::Significant)));
+    }
     numbers
 }
 
@@ -276,20 +290,4 @@ fn add_extreme(ledger: &mut Ledger, key: &str, which: &str, case: &Case, number:
         _ => case.case.clone(),
     };
     ledger.add_words(&format!("{key}.case"), words, format!("case of the {formula}"), number.cells.clone());
-}
-
-/// `<key>.faster`, `.slower`, `.level`: in how many cases a speed-up lies above, below or within the A/A control's noise.
-fn add_wins(ledger: &mut Ledger, key: &str, numbers: &[(&Case, &Number)], noise: f64) {
-    let cells: Vec<Cell> = numbers.iter().flat_map(|(_, number)| number.cells.clone()).collect();
-    let counts = numbers.iter().fold([0; 3], |mut counts, (_, number)| {
-        let interval = number.as_interval();
-        let place = if indistinguishable(&interval, noise) { 2 } else { usize::from(interval.high < 1.0) };
-        counts[place] += 1;
-        counts
-    });
-    for ((name, side), count) in [("faster", "above"), ("slower", "below"), ("level", "within")].into_iter().zip(counts)
-    {
-        let formula = format!("cases whose 95% interval of a / b lies {side} the A/A noise");
-        ledger.add(&format!("{key}.{name}"), &Number::derived(f64::from(count), formula, cells.clone()), Print::Count);
-    }
 }
