@@ -134,7 +134,7 @@ fn software_devices_are_marked_or_left_out() {
     let runs = [synthetic::decode(&LLVMPIPE), synthetic::decode_tokens(&LLVMPIPE)];
     for figure in &FIGURES {
         let picture = figure.picture(&runs).unwrap();
-        if ["throughput-width", "idle-share"].contains(&figure.name) {
+        if figure.name == "throughput-width" {
             let Picture::Drawn(svg) = picture else { panic!("{} is not drawn", figure.name) };
             assert!(says(&svg).contains("software device: for correctness only"));
         } else {

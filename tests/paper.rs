@@ -161,6 +161,32 @@ fn the_newest_whole_run_is_taken() {
 }
 
 #[test]
+fn several_runs_are_compared_with_each_other() {
+    let mut runs = paper_runs::runs();
+    let key = |name: &str| format!("nvidia-h200.decode.repeats.{name}");
+    assert!(
+        !survey::ledger(&runs, DIGEST).number.contains_key(&key("runs")),
+        "one run has nothing to be compared with"
+    );
+    let mut again =
+        paper_runs::runs().into_iter().find(|run| run.path.ends_with("nvidia-h200/2030-01-01-decode")).unwrap();
+    again.path.set_file_name("2030-01-01-decode-2");
+    let is = |row: &&mut ResultRow| row.key.case == "d64-l4-t64" && row.key.policy == "submit-each";
+    let row = again.results.iter_mut().find(is).unwrap();
+    row.workgroup_size *= 2;
+    for ns in [&mut row.wall_median_ns, &mut row.wall_low_ns, &mut row.wall_high_ns] {
+        *ns = ns.map(|ns| 4.0 * ns);
+    }
+    row.units_per_s = row.units_per_s.map(|rate| rate / 4.0);
+    runs.push(again);
+    let numbers = build(sources(), &runs, DIGEST).unwrap().numbers.number;
+    let printed = |name: &str| numbers[&key(name)].printed.as_str();
+    assert_eq!([printed("runs"), printed("beyond"), printed("sizes"), printed("max")], ["2", "1", "1", "4.00"]);
+    assert_eq!([printed("max.arm"), printed("wait-each.max")], ["submit-each", "1.00"]);
+    assert_eq!(printed("verdicts"), numbers["published.claims"].printed);
+}
+
+#[test]
 fn a_changed_number_is_named() {
     let built = build(sources(), &paper_runs::runs(), DIGEST).unwrap();
     let out = folder("changed");

@@ -15,15 +15,15 @@ fn idle_share(row: &Measured) -> Option<Interval> {
 }
 
 pub fn draw(runs: &[Run]) -> Result<Picture> {
-    let runs = sweep::with(select::latest(runs, "decode"), idle_share);
+    let runs = sweep::with(select::latest_hardware(runs, "decode"), idle_share);
     let groups = sweep::groups(&runs, sweep::N_EMBD, idle_share);
     if groups.is_empty() {
-        return Picture::missing("it needs rows with gpu_busy_ns of the experiment `decode`");
+        return Picture::missing("it needs rows with gpu_busy_ns of the experiment `decode` on a hardware device");
     }
     let mut notes = sweep::notes(&runs);
     notes.push(
-        "Computing is the sum over passes of end minus begin by GPU timestamps, in one instrumented run; below 0% \
-         that run took longer than the median timed one."
+        "Computing is the sum over passes of end minus begin by GPU timestamps, in instrumented runs of their \
+         own; below 0% those took longer than the median timed one."
             .into(),
     );
     let claimed =
