@@ -124,6 +124,8 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, run: &Run, noise: f64) {
     let base = format!("{slug}.{}", run.manifest.experiment);
     let source = file(run, "manifest.toml");
     ledger.add_cell(&format!("{base}.date"), &run.manifest.date, Cell::new(&source, "run", "date"));
+    let commit: String = run.manifest.software.commit.chars().take(7).collect();
+    ledger.add_cell(&format!("{base}.commit"), commit, Cell::new(&source, "software", "commit"));
     add_spec(ledger, &base, run);
     let mut labels: Vec<String> = Vec::new();
     let mut series = Series::new();
