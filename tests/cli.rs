@@ -182,10 +182,18 @@ mod drivers {
         std::fs::copy(&drivers, &twin).unwrap();
         let both = std::env::join_paths([PathBuf::from(drivers), twin]).unwrap();
         let name = adapters()[0].get_info().name;
-        let line =
-            refusal(generate(MODEL, &ASKED).args(["--adapter", &name[..4]]).env("VK_DRIVER_FILES", both), &directory);
-        let (wanted, short) = (format!("`{name}`, `{name}`"), &name[..4]);
-        assert_eq!(line, format!("onedispatch: several adapters' names contain `{short}`: {wanted}; give more of one"));
+        let asked = |adapter: &str| {
+            let mut command = generate(MODEL, &ASKED);
+            command.args(["--adapter", adapter]).env("VK_DRIVER_FILES", &both);
+            command
+        };
+        // Two of one name cannot be told apart by it, not even by the whole of it; their numbers tell.
+        for part in [&name[..4], &name] {
+            let mend = "give more of one, or its number in `onedispatch devices`";
+            let expected = format!("onedispatch: several adapters' names contain `{part}`: `{name}`, `{name}`; {mend}");
+            assert_eq!(refusal(&mut asked(part), &directory), expected);
+        }
+        assert!(asked("1").output().unwrap().status.success());
     }
 }
 

@@ -102,13 +102,15 @@ fn choose(name: Option<&str>) -> Result<wgpu::Adapter> {
         0 => Err(Error::input(format!("no adapter's name contains `{name}`; there are {}", listing(&others)))),
         1 => Ok(matching.remove(0)),
         _ => {
-            let exact = matching.iter().position(|adapter| adapter.get_info().name.to_lowercase() == wanted);
-            exact.map(|index| matching.swap_remove(index)).ok_or_else(|| {
-                Error::input(format!(
+            let exact: Vec<usize> =
+                (0..matching.len()).filter(|&index| matching[index].get_info().name.to_lowercase() == wanted).collect();
+            match exact[..] {
+                [index] => Ok(matching.swap_remove(index)),
+                _ => Err(Error::input(format!(
                     "several adapters' names contain `{name}`: {}; give more of one, or its number in `onedispatch devices`",
                     listing(&matching)
-                ))
-            })
+                ))),
+            }
         }
     }
 }
