@@ -57,6 +57,10 @@ pub struct Kernel {
     pub workgroup_size: u32,
     pub workgroup_bytes: u64,
     pub subgroup_size: u32,
+    /// Workgroups of its dispatch that wait for each other, and so have to make progress together; 1 where none waits.
+    pub workgroups_together: u32,
+    /// Compiled without the checks that WebGPU demands (bounds of buffers and of loops, division by zero): only natively.
+    pub unchecked: bool,
 }
 
 /// Dispatches that are run in order, `repeat` times over. Each repetition makes one token (or one step).

@@ -12,6 +12,7 @@ shaders![
     "control/copy.wgsl",
     "control/empty.wgsl",
     "control/fma.wgsl",
+    "control/progress.wgsl",
     "decode/attention.wgsl",
     "decode/embed.wgsl",
     "decode/fused_subgroup.wgsl",

@@ -9,8 +9,24 @@ use crate::program::Policy;
 
 pub use rules::Fault;
 
-/// Names of the arms that a decode spec may ask for.
-pub const ARMS: &[&str] = &["stepwise", "fused-scalar", "fused-workgroup", "fused-subgroup"];
+/// Names of the arms that a decode spec may ask for; each also with [`UNCHECKED`] after it.
+pub const ARMS: &[&str] = &[
+    "stepwise",
+    "fused-scalar",
+    "fused-workgroup",
+    "fused-subgroup",
+    "fused-subgroup-f16",
+    "fused-subgroup-bf16",
+    "fused-grid",
+    "fused-grid-f16",
+    "fused-grid-bf16",
+    "fused-batch",
+    "fused-batch-f16",
+    "fused-batch-bf16",
+];
+
+/// Ends the name of an arm whose shaders are compiled without WebGPU's checks.
+pub const UNCHECKED: &str = "-unchecked";
 
 /// Fewest samples that a spec may ask for unless it says that it is quick.
 pub const MIN_SAMPLES: u32 = 15;

@@ -1,8 +1,11 @@
 //! `onedispatch devices`: every adapter, and which arms can run there.
 
+use std::collections::BTreeSet;
+
 use crate::device::Gpu;
 use crate::device::adapter::{NO_ADAPTER, adapters, describe};
 use crate::error::{Error, Result};
+use crate::measure::calibration::tunings;
 use crate::record::manifest::Device;
 use crate::workload::decode::model::{Config, Request, Sampling};
 use crate::workload::decode::{Arm, Tuning};
@@ -66,19 +69,21 @@ fn arms(gpu: &Gpu) -> String {
     let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::Greedy, end_token: None };
     let mut text = String::new();
     for arm in Arm::ALL {
-        let mut objection = String::new();
-        let mut sizes = Vec::new();
-        for &workgroup_size in arm.workgroup_sizes() {
-            let subgroup_size = gpu.info.subgroup_min_size;
-            let tuning = Tuning { workgroup_size, subgroup_size, keep_logits: false, capacity: request.positions() };
-            match gpu.objection(&arm.program(&config, &request, &tuning)) {
-                None => sizes.push(workgroup_size.to_string()),
-                Some(reason) => objection = reason,
+        text += &match tunings(gpu, &config, std::slice::from_ref(&request), arm, false) {
+            Err(objection) => format!("  {:<16} does not run: {objection}\n", arm.name()),
+            Ok(tunings) => {
+                let sizes = |of: fn(&Tuning) -> u32| {
+                    let sizes: BTreeSet<u32> = tunings.iter().map(of).collect();
+                    sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+                };
+                let counts = sizes(|tuning| tuning.workgroups);
+                let count = if counts == "1" { String::new() } else { format!("{counts} ") };
+                format!(
+                    "  {:<16} runs, in {count}workgroups of {}\n",
+                    arm.name(),
+                    sizes(|tuning| tuning.workgroup_size)
+                )
             }
-        }
-        text += &match sizes.is_empty() {
-            true => format!("  {:<16} does not run: {objection}\n", arm.name()),
-            false => format!("  {:<16} runs, in workgroups of {}\n", arm.name(), sizes.join(", ")),
         };
     }
     text

@@ -7,13 +7,15 @@ use serde_json::json;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Error, Result};
-use crate::measure::decode::{output, weight_blocks};
-use crate::program::{Policy, Program};
+use crate::measure::calibration::{calibrate, tunings};
+use crate::measure::decode::{GAVE_UP, gave_up, outputs, weight_blocks};
+use crate::program::{Blocks, Policy, Program};
 use crate::workload::decode::checkpoint::{self, Checkpoint};
 use crate::workload::decode::gate::Gate;
 use crate::workload::decode::model::{Request, Sampling};
+use crate::workload::decode::packing::Layout;
 use crate::workload::decode::text::Tokenizer;
-use crate::workload::decode::{Arm, Tuning, gate, request};
+use crate::workload::decode::{Algorithm, Arm, gate, request};
 
 /// Largest error of a logit, relative to the range of the logits: sums of a few thousand f32 terms in another order than
 /// the f64 oracle's.
@@ -85,14 +87,13 @@ pub fn run(args: Args) -> Result<()> {
     request::validate(&checkpoint.config, &request)?;
 
     let gpu = Gpu::open(args.adapter.as_deref())?;
-    let (arm, program) = choose_arm(&gpu, &args, &checkpoint, &request)?;
+    let (arm, program, blocks) = choose_arm(&gpu, &args, &checkpoint, &request)?;
     let policy = args.policy.unwrap_or(Policy::OneSubmit);
-    let blocks = weight_blocks(&checkpoint.config, &checkpoint.weights, &[arm.layout()]);
     let prepared = Prepared::new(&gpu, &program, &blocks)?;
     // The first run may still compile; the second one is what a program that generates again would see.
     prepared.run(policy)?;
     let timing = prepared.run(policy)?;
-    let (tokens, logits, gate) = checked_output(&prepared, &args, &checkpoint, &request)?;
+    let (tokens, logits, gate) = checked_output(&prepared, &args, &checkpoint, &request, arm)?;
     if let Some(path) = &args.logits {
         write_logits(path, &logits, checkpoint.config.vocab_size, tokens.len())?;
     }
@@ -145,35 +146,52 @@ fn sampling(args: &Args, vocab_size: u32) -> Result<Sampling> {
     }
 }
 
-/// The arm asked for, or the best that runs, at the largest workgroup that suits the device.
-fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request) -> Result<(Arm, Program)> {
+/// The arm asked for, or the fastest that runs, in the sizes that suit the device and model best.
+fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request) -> Result<(Arm, Program, Blocks)> {
+    let config = &checkpoint.config;
     let arms = match &args.arm {
         Some(name) => vec![Arm::named(name)?],
-        None if args.policy.is_some() => vec![Arm::Stepwise],
-        None => vec![Arm::FusedSubgroup, Arm::FusedWorkgroup, Arm::Stepwise],
+        None if args.policy.is_some() => vec![Arm::of(Algorithm::Stepwise)],
+        // On a software device workgroups that wait for each other only get in each other's way.
+        None if gpu.info.is_software => vec![Arm::of(Algorithm::FusedSubgroup)],
+        None => [Algorithm::FusedSubgroup, Algorithm::FusedGrid].map(Arm::of).to_vec(),
     };
-    let largest = if gpu.info.is_software { 64 } else { 512 };
+    let fallbacks = [Algorithm::FusedWorkgroup, Algorithm::Stepwise].map(Arm::of);
+    let mut fitting = Vec::new();
     let mut objections = Vec::new();
-    for arm in arms {
-        let sizes = arm.workgroup_sizes().iter().rev().filter(|&&size| size <= largest);
-        let mut objection = None;
-        for &workgroup_size in sizes {
-            let tuning = Tuning {
-                workgroup_size,
-                subgroup_size: gpu.info.subgroup_min_size,
-                keep_logits: args.logits.is_some(),
-                capacity: request.positions(),
-            };
-            let program = arm.program(&checkpoint.config, request, &tuning);
-            match gpu.objection(&program) {
-                None => return Ok((arm, program)),
-                Some(reason) => objection = Some(reason),
-            }
+    for (index, &arm) in arms.iter().chain(fallbacks.iter().filter(|_| args.arm.is_none())).enumerate() {
+        if index >= arms.len() && !fitting.is_empty() {
+            break;
         }
-        objections.extend(objection.map(|reason| format!("{}: {reason}", arm.name())));
+        match tunings(gpu, config, std::slice::from_ref(request), arm, args.logits.is_some()) {
+            Ok(tunings) => fitting.push((arm, tunings)),
+            Err(reason) => objections.push(format!("{}: {reason}", arm.name())),
+        }
     }
-    let (device, reasons) = (&gpu.info.name, objections.join("; "));
-    Err(Error::input(format!("the model does not fit {device} ({reasons}); choose another --arm, device or model")))
+    if fitting.is_empty() {
+        let (device, reasons) = (&gpu.info.name, objections.join("; "));
+        let advice = "choose another --arm, device or model";
+        return Err(Error::input(format!("the model does not fit {device} ({reasons}); {advice}")));
+    }
+    let layouts: Vec<Layout> = fitting.iter().map(|(arm, _)| arm.layout()).collect();
+    let blocks = weight_blocks(config, &checkpoint.weights, &layouts);
+    let mut fastest: Option<(f64, Arm, Program)> = None;
+    for (arm, tunings) in &fitting {
+        // One size is as good as another on a software device, where trying each takes seconds to compile.
+        let tunings = if gpu.info.is_software { &tunings[tunings.len() - 1..] } else { tunings };
+        let (ns, tuning) = match (fitting.len(), tunings) {
+            (1, [tuning]) => (0.0, *tuning),
+            _ => {
+                let calibrated = calibrate(gpu, config, &blocks, std::slice::from_ref(request), *arm, tunings)?;
+                (calibrated.ns, calibrated.tuning)
+            }
+        };
+        if fastest.as_ref().is_none_or(|(least, ..)| ns < *least) {
+            fastest = Some((ns, *arm, arm.program(config, request, &tuning)));
+        }
+    }
+    let (_, arm, program) = fastest.ok_or_else(|| Error::input("no arm runs"))?;
+    Ok((arm, program, blocks))
 }
 
 /// New tokens, their logits (all where they are kept, else the last ones), and the oracle's word on both.
@@ -182,10 +200,15 @@ fn checked_output(
     args: &Args,
     checkpoint: &Checkpoint,
     request: &Request,
+    arm: Arm,
 ) -> Result<(Vec<u32>, Vec<f32>, Gate)> {
     let Checkpoint { config, weights, .. } = checkpoint;
-    let mut reference = gate::Reference::new(config, weights);
-    let (tokens, last_logits) = output(prepared, config, request)?;
+    if gave_up(prepared)? {
+        return Err(Error::check(GAVE_UP));
+    }
+    let rounded = arm.format.rounded(weights);
+    let mut reference = gate::Reference::new(config, &rounded);
+    let (tokens, last_logits) = outputs(prepared, config, std::slice::from_ref(request))?.remove(0);
     if args.logits.is_none() {
         let gate = reference.check(request, &tokens, &last_logits, TOLERANCE);
         return Ok((tokens, last_logits, gate));

@@ -1,8 +1,9 @@
 //! Which GPUs there are, and opening one.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use super::progress;
 use crate::error::{Error, Result};
 use crate::program::{Kernel, Program};
 use crate::record::manifest;
@@ -16,6 +17,7 @@ pub struct Gpu {
     faults: Arc<Mutex<Vec<String>>>,
     /// Pipelines made so far: a kernel is compiled once, however many programs use it.
     pub(super) pipelines: Mutex<Vec<(Kernel, wgpu::ComputePipeline)>>,
+    together: OnceLock<u32>,
 }
 
 /// Features used where a device has them.
@@ -145,7 +147,7 @@ impl Gpu {
         if device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             info.timestamp_period_ns = f64::from(queue.get_timestamp_period());
         }
-        Ok(Gpu { device, queue, info, faults, pipelines: Mutex::default() })
+        Ok(Gpu { device, queue, info, faults, pipelines: Mutex::default(), together: OnceLock::new() })
     }
 
     /// The first fault that was reported since the last call.
@@ -163,6 +165,12 @@ impl Gpu {
     /// Lets go of the pipelines made so far.
     pub fn forget_pipelines(&self) {
         self.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+    }
+
+    /// Workgroups that may wait for each other, by [`progress::workgroups_together`], which is asked once; 1 where the probe
+    /// itself fails.
+    pub fn workgroups_together(&self) -> u32 {
+        *self.together.get_or_init(|| progress::workgroups_together(self).unwrap_or(1))
     }
 
     pub fn has_timestamps(&self) -> bool {
@@ -201,6 +209,13 @@ impl Gpu {
                     return Err(format!("{name} needs subgroups of {needed}, the smallest is {smallest}"));
                 }
                 _ => {}
+            }
+            let needed = kernel.workgroups_together;
+            if needed > 1 && needed > self.workgroups_together() {
+                let there = self.workgroups_together();
+                return Err(format!(
+                    "{name} needs {needed} workgroups that make progress together, safe here are {there}"
+                ));
             }
         }
         for dispatch in program.phases.iter().flat_map(|phase| &phase.dispatches) {

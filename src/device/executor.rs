@@ -10,6 +10,9 @@ use crate::shaders;
 /// A run that takes longer has hung.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// How long a wait asks before it sleeps.
+const SPIN: Duration = Duration::from_millis(100);
+
 /// Largest number of queries in one set that WebGPU allows.
 const QUERIES_PER_SET: u32 = 4096;
 
@@ -148,6 +151,11 @@ impl<'a> Prepared<'a> {
         Ok((busy > 0.0).then_some(busy))
     }
 
+    /// Whether the program has a buffer of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.program.buffer(name).is_some()
+    }
+
     /// The bytes of an output as the last run left it.
     pub fn read(&self, output: &str) -> Result<Vec<u8>> {
         let index = self.program.buffer(output).ok_or_else(|| Error::input(format!("no buffer is called {output}")))?;
@@ -224,13 +232,27 @@ fn create_buffer(gpu: &Gpu, buffer: &crate::program::Buffer) -> wgpu::Buffer {
     })
 }
 
+/// Compiles the kernels of several programs at once: preparing these programs afterwards takes no compiling.
+pub fn compile<'a>(gpu: &Gpu, programs: impl Iterator<Item = &'a Program> + Send) -> Result<()> {
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
+    let next = std::sync::Mutex::new(programs.flat_map(|program| &program.kernels));
+    let take = || next.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
+    let work = || std::iter::from_fn(take).try_for_each(|kernel| pipeline(gpu, kernel).map(|_| ()));
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
 fn pipeline(gpu: &Gpu, kernel: &Kernel) -> Result<wgpu::ComputePipeline> {
-    let mut pipelines = gpu.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some((_, pipeline)) = pipelines.iter().find(|(made, _)| made == kernel) {
+    let made = || gpu.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some((_, pipeline)) = made().iter().find(|(made, _)| made == kernel) {
         return Ok(pipeline.clone());
     }
     let pipeline = create_pipeline(gpu, kernel)?;
-    pipelines.push((kernel.clone(), pipeline.clone()));
+    made().push((kernel.clone(), pipeline.clone()));
     Ok(pipeline)
 }
 
@@ -240,10 +262,15 @@ fn create_pipeline(gpu: &Gpu, kernel: &Kernel) -> Result<wgpu::ComputePipeline> 
         shaders::source(file).ok_or_else(|| Error::input(format!("there is no shader `{file}` in this binary")))?;
     let validation = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
     let internal = gpu.device.push_error_scope(wgpu::ErrorFilter::Internal);
-    let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some(file),
-        source: wgpu::ShaderSource::Wgsl(source.into()),
-    });
+    let descriptor =
+        wgpu::ShaderModuleDescriptor { label: Some(file), source: wgpu::ShaderSource::Wgsl(source.into()) };
+    let module = if kernel.unchecked {
+        // SAFETY: the source is one of this program's own files. Its indices stay within its buffers and its loops end for
+        // the sizes that a program gives it, which the gate sees: checked and unchecked kernels give the same output.
+        unsafe { gpu.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+    } else {
+        gpu.device.create_shader_module(descriptor)
+    };
     let constants: Vec<(&str, f64)> = kernel.constants.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(file),
@@ -358,7 +385,18 @@ fn plausible((begin, end): (u64, u64), period_ns: f64, wall_ns: u64) -> std::res
     Ok(span_ns)
 }
 
+/// Waits for everything that was submitted, up to `submission` and no further.
 fn wait(gpu: &Gpu, submission: wgpu::SubmissionIndex) -> Result<()> {
+    // A thread that sleeps wakes up tens of microseconds after the GPU is done, so it asks for a while. A software device
+    // needs the core itself.
+    let begun = Instant::now();
+    while !gpu.info.is_software && begun.elapsed() < SPIN {
+        match gpu.device.poll(wgpu::PollType::Poll) {
+            Ok(status) if status.is_queue_empty() => return Ok(()),
+            Ok(_) => std::hint::spin_loop(),
+            Err(_) => break,
+        }
+    }
     let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(PATIENCE) };
     gpu.device.poll(poll).map(|_| ()).map_err(|error| {
         Error::input(format!("{}: {}; finished rows are kept", gpu.info.name, one_line(&error.to_string())))

@@ -2,5 +2,6 @@
 
 pub mod adapter;
 pub mod executor;
+pub mod progress;
 
 pub use adapter::Gpu;

@@ -1,7 +1,9 @@
 //! Measures a decode case: arms are built for the device, tuned by a short calibration, and timed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::calibration::{Calibrated, calibrate, tunings};
 use super::case::{Candidate, Measured, Verdict, blank_row, measure};
 use super::protocol::{Plan, tokens_within_cap};
 use crate::device::Gpu;
@@ -11,24 +13,17 @@ use crate::program::{Blocks, Policy, Program};
 use crate::record::rows::{Case, ResultRow};
 use crate::shaders;
 use crate::spec::{DecodeCase, Spec};
+use crate::workload::decode::format::Format;
 use crate::workload::decode::gate::Reference;
 use crate::workload::decode::model::{Config, Request, Sampling, Weights};
 use crate::workload::decode::packing::{Layout, pack};
-use crate::workload::decode::{Arm, Tuning, config, cost, new_tokens, random, request, tensors};
+use crate::workload::decode::{Algorithm, Arm, Tuning, config, cost, new_tokens, random, request, tensors};
 
-/// Tokens that a calibration run makes at least, as far as there are so many; else a quarter of the case's.
-const CALIBRATION_TOKENS: u32 = 16;
-
-/// How long a workgroup size is tried in each of two rounds; its fastest run counts.
-const CALIBRATION_NS: f64 = 50e6;
-
-/// On a software device large workgroups are slow, and each size takes seconds to compile.
-const LARGEST_SOFTWARE_WORKGROUP: u32 = 64;
-
-/// The arms of a spec with the policies that each runs under; every arm where the spec names none.
+/// The arms of a spec with the policies that each runs under; where the spec names none, every arm of one sequence
+/// that needs no workgroups that wait for each other.
 pub fn entries(spec: &Spec) -> Result<Vec<(Arm, Policy, u32)>> {
-    let arms = match spec.arms.as_slice() {
-        [] => Arm::ALL.to_vec(),
+    let arms: Vec<Arm> = match spec.arms.as_slice() {
+        [] => Arm::ALL.into_iter().filter(|arm| arm.algorithm < Algorithm::FusedGrid).collect(),
         names => names.iter().map(|name| Arm::named(name)).collect::<Result<_>>()?,
     };
     let policies = if spec.policies.is_empty() { &Policy::ALL[..] } else { &spec.policies };
@@ -38,22 +33,29 @@ pub fn entries(spec: &Spec) -> Result<Vec<(Arm, Policy, u32)>> {
         entries.extend(policies.iter().map(|&policy| (arm, policy, 0)));
     }
     // The A/A control of every case: one entry twice.
-    let twice = entries.iter().find(|(arm, ..)| *arm == Arm::FusedWorkgroup).or(entries.last()).copied();
+    let twice = entries.iter().find(|(arm, ..)| *arm == Arm::of(Algorithm::FusedWorkgroup)).or(entries.last()).copied();
     entries.extend(twice.map(|(arm, policy, _)| (arm, policy, 1)));
     Ok(entries)
 }
 
-/// A model of a case with its weights as kernels read them.
+/// A model of a case, rounded to each format that its arms read, and as their kernels read it.
 struct Model {
     config: Config,
-    weights: Weights,
+    weights: BTreeMap<Format, Weights>,
     blocks: Blocks,
 }
 
 impl Model {
-    fn of(config: Config, seed: u64) -> Model {
-        let weights = random::weights(&config, seed);
-        let blocks = weight_blocks(&config, &weights, &[Layout::InOut, Layout::OutIn]);
+    fn of(config: Config, seed: u64, arms: &[Arm]) -> Model {
+        let exact = random::weights(&config, seed);
+        let blocks = weight_blocks(&config, &exact, &arms.iter().map(|arm| arm.layout()).collect::<Vec<_>>());
+        let mut weights: BTreeMap<Format, Weights> = arms
+            .iter()
+            .map(|arm| (arm.format, arm.format))
+            .filter(|(format, _)| *format != Format::F32)
+            .map(|(format, _)| (format, format.rounded(&exact)))
+            .collect();
+        weights.insert(Format::F32, exact);
         Model { config, weights, blocks }
     }
 }
@@ -80,37 +82,44 @@ fn config_of(case: &DecodeCase) -> Result<Config> {
 
 /// The weights as one block for each layout.
 pub fn weight_blocks(config: &Config, weights: &Weights, layouts: &[Layout]) -> Blocks {
-    let packed = |layout: &Layout| (layout.block().to_string(), Arc::new(pack(config, weights, *layout)));
-    layouts.iter().map(packed).collect()
+    let mut blocks = Blocks::new();
+    for layout in layouts {
+        blocks.entry(layout.block().into()).or_insert_with(|| Arc::new(pack(config, weights, *layout)));
+    }
+    blocks
 }
 
 /// An arm as it will be timed.
 struct Tuned {
     arm: Arm,
     program: Program,
-    request: Request,
+    requests: Vec<Request>,
     cap: String,
 }
 
 /// Measures one case of a spec.
 pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step: &dyn Fn(u64)) -> Result<Measured> {
     let config = config_of(case).within(&case.name)?;
-    let request = Request {
-        prompt: random::prompt(&config, case.seed, case.prompt_tokens),
+    let request = |sequence: u32| Request {
+        prompt: random::prompt(&config, case.seed + u64::from(sequence), case.prompt_tokens),
         new_tokens: case.new_tokens,
         sampling: Sampling::Greedy,
         end_token: None,
     };
-    request::validate(&config, &request).within(&case.name)?;
+    let requests: Vec<Request> = (0..case.sequences).map(request).collect();
+    request::validate(&config, &requests[0]).within(&case.name)?;
 
     let entries = entries(spec)?;
-    let mut arms: Vec<Arm> = entries.iter().map(|(arm, ..)| *arm).collect();
-    arms.sort_by_key(|arm| Arm::ALL.iter().position(|other| other == arm));
-    arms.dedup();
+    let mut arms: Vec<Arm> = Vec::new();
+    for (arm, ..) in &entries {
+        if !arms.contains(arm) {
+            arms.push(*arm);
+        }
+    }
     let mut fitting = Vec::new();
     let mut refused = Vec::new();
     for arm in arms {
-        match tunings(gpu, &config, &request, arm) {
+        match tunings(gpu, &config, &requests, arm, false) {
             Ok(tunings) => fitting.push((arm, tunings)),
             Err(objection) => refused.push((arm, objection)),
         }
@@ -126,10 +135,11 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step
         // Weights that no arm can bind are not made: they may be more than the host can hold.
         return Ok(Measured { case: case_row(case, String::new()), results: rows_of_refused, samples: Vec::new() });
     }
-    let model = Model::of(config, case.seed);
+    let arms: Vec<Arm> = fitting.iter().map(|(arm, _)| *arm).collect();
+    let model = Model::of(config, case.seed, &arms);
     let tuned: Vec<Tuned> = fitting
         .into_iter()
-        .map(|(arm, tunings)| tune(gpu, plan, &model, &request, arm, tunings))
+        .map(|(arm, tunings)| tune(gpu, plan, &model, &requests, arm, &tunings))
         .collect::<Result<_>>()?;
     let prepared: Vec<Prepared> = tuned
         .iter()
@@ -146,23 +156,39 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step
         }
     }
 
-    let mut reference = Reference::new(&model.config, &model.weights);
+    // An arm in two-byte weights is held to the oracle of the model that these weights are.
+    let mut references: BTreeMap<Format, Reference> =
+        model.weights.iter().map(|(&format, weights)| (format, Reference::new(&model.config, weights))).collect();
     let mut check = |candidate: &Candidate| {
-        let Some(tuned) = tuned.iter().find(|tuned| tuned.arm.name() == candidate.row.key.arm) else {
+        let tuned = tuned.iter().find(|tuned| tuned.arm.name() == candidate.row.key.arm);
+        let Some((tuned, reference)) = tuned.and_then(|tuned| Some((tuned, references.get_mut(&tuned.arm.format)?)))
+        else {
             return Ok(Verdict { error: None, reason: "no such arm".into() });
         };
-        let (tokens, logits) = output(candidate.prepared, &model.config, &tuned.request)?;
-        let gate = reference.check(&tuned.request, &tokens, &logits, spec.tolerance);
-        Ok(Verdict { error: gate.error, reason: gate.reason })
+        if gave_up(candidate.prepared)? {
+            return Ok(Verdict { error: None, reason: GAVE_UP.into() });
+        }
+        let mut largest: Option<f64> = None;
+        for (index, (tokens, logits)) in
+            outputs(candidate.prepared, &model.config, &tuned.requests)?.into_iter().enumerate()
+        {
+            let gate = reference.check(&tuned.requests[index], &tokens, &logits, spec.tolerance);
+            if !gate.pass {
+                let of = if tuned.requests.len() > 1 { format!("sequence {index}: ") } else { String::new() };
+                return Ok(Verdict { error: gate.error, reason: of + &gate.reason });
+            }
+            largest = largest.max(gate.error);
+        }
+        Ok(Verdict { error: largest, reason: String::new() })
     };
     let (mut results, samples) = measure(plan, candidates, &mut check, step).within(&case.name)?;
     results.extend(rows_of_refused);
-    let weights_sha256 = tensors::weights_sha256(&model.config, &model.weights);
+    let weights_sha256 = tensors::weights_sha256(&model.config, &model.weights[&Format::F32]);
     Ok(Measured { case: case_row(case, weights_sha256), results, samples })
 }
 
 fn decode_row(spec: &Spec, case: &DecodeCase, arm: Arm, policy: Policy, replica: u32) -> ResultRow {
-    let mut row = blank_row(&case.name, arm.name(), policy, replica);
+    let mut row = blank_row(&case.name, &arm.name(), policy, replica);
     row.unit = "token".into();
     row.gate_tolerance = spec.tolerance;
     row
@@ -181,91 +207,65 @@ fn case_row(case: &DecodeCase, weights_sha256: String) -> Case {
         new_tokens: case.new_tokens,
         seed: case.seed,
         weights_sha256,
+        sequences: case.sequences,
     }
 }
 
-/// New tokens and last logits, `[vocab_size]`, of a program's last run.
-pub fn output(prepared: &Prepared, config: &Config, request: &Request) -> Result<(Vec<u32>, Vec<f32>)> {
+/// What is wrong with the output of a program of which [`gave_up`] is true.
+pub const GAVE_UP: &str = "a workgroup gave up waiting for another: not all of them make progress together";
+
+/// Whether a workgroup gave up waiting for another in a program's last run.
+pub fn gave_up(prepared: &Prepared) -> Result<bool> {
+    Ok(prepared.has("gave_up") && prepared.read("gave_up")?.iter().any(|byte| *byte != 0))
+}
+
+/// New tokens and last logits, `[vocab_size]`, of a program's last run, for each request that it answers.
+pub fn outputs(prepared: &Prepared, config: &Config, requests: &[Request]) -> Result<Vec<(Vec<u32>, Vec<f32>)>> {
     let tokens: Vec<u32> = bytemuck::pod_collect_to_vec(&prepared.read("tokens")?);
     let logits: Vec<f32> = bytemuck::pod_collect_to_vec(&prepared.read("logits")?);
-    Ok((new_tokens(request, &tokens), logits[..config.vocab_size as usize].to_vec()))
-}
-
-/// The tunings of an arm that calibration is to try; or why the arm cannot run.
-fn tunings(gpu: &Gpu, config: &Config, request: &Request, arm: Arm) -> std::result::Result<Vec<Tuning>, String> {
-    let mut objection = String::from("no workgroup size fits");
-    let mut fitting = Vec::new();
-    for &workgroup_size in arm.workgroup_sizes() {
-        if gpu.info.is_software && workgroup_size > LARGEST_SOFTWARE_WORKGROUP {
-            continue;
-        }
-        let tuning = Tuning {
-            workgroup_size,
-            subgroup_size: gpu.info.subgroup_min_size,
-            keep_logits: false,
-            capacity: request.positions(),
-        };
-        match gpu.objection(&arm.program(config, request, &tuning)) {
-            None => fitting.push(tuning),
-            Some(reason) => objection = reason,
-        }
-    }
-    if fitting.is_empty() { Err(objection) } else { Ok(fitting) }
-}
-
-/// The tuning that is fastest in short runs, and as many tokens as fit the cap.
-fn tune(gpu: &Gpu, plan: &Plan, model: &Model, request: &Request, arm: Arm, tunings: Vec<Tuning>) -> Result<Tuned> {
-    let config = &model.config;
-    let short_tokens = (request.new_tokens / 4).max(CALIBRATION_TOKENS).min(request.new_tokens);
-    let short = Request { new_tokens: short_tokens, ..request.clone() };
-    let programs: Vec<Program> = tunings.iter().map(|tuning| arm.program(config, &short, tuning)).collect();
-    let prepared: Vec<Prepared> =
-        programs.iter().map(|program| Prepared::new(gpu, program, &model.blocks)).collect::<Result<_>>()?;
-    let mut fastest = vec![f64::INFINITY; prepared.len()];
-    // A first run may still compile. Two rounds, since a GPU that just woke up is slower in the first.
-    for prepared in &prepared {
-        prepared.run(Policy::OneSubmit)?;
-    }
-    for _ in 0..2 {
-        for (prepared, fastest) in prepared.iter().zip(&mut fastest) {
-            let mut elapsed_ns = 0.0;
-            while elapsed_ns < CALIBRATION_NS {
-                let wall_ns = prepared.run(Policy::OneSubmit)?.wall_ns as f64;
-                elapsed_ns += wall_ns;
-                *fastest = fastest.min(wall_ns);
-            }
-        }
-    }
-    let best = (0..programs.len()).min_by(|&a, &b| fastest[a].total_cmp(&fastest[b])).unwrap_or(0);
-    let (tuning, short_program) = (&tunings[best], &programs[best]);
-
-    // A token costs more the more there are before it.
-    let work_per_token = |program: &Program, request: &Request| {
-        cost::work(program).multiply_adds as f64 / f64::from(request.positions())
+    let [vocab_size, stride] = [config.vocab_size as usize, config.vocab_size.next_multiple_of(4) as usize];
+    let mut first = 0;
+    let output = |(index, request): (usize, &Request)| {
+        let end = first + request.prompt.len() + request.new_tokens as usize;
+        let new = new_tokens(request, &tokens[first..end]);
+        first = end;
+        (new, logits[index * stride..index * stride + vocab_size].to_vec())
     };
-    let whole = arm.program(config, request, tuning);
-    let growth = work_per_token(&whole, request) / work_per_token(short_program, &short);
-    let token_ns = fastest[best] / f64::from(short.positions()) * growth;
-    let (new_tokens, cap) = tokens_within_cap(plan, token_ns, request.new_tokens);
-    let request = Request { new_tokens, ..request.clone() };
-    let program = arm.program(config, &request, tuning);
-    Ok(Tuned { arm, program, request, cap })
+    Ok(requests.iter().enumerate().map(output).collect())
+}
+
+/// The fastest tuning of an arm, and as many tokens as fit the cap.
+fn tune(gpu: &Gpu, plan: &Plan, model: &Model, requests: &[Request], arm: Arm, tunings: &[Tuning]) -> Result<Tuned> {
+    let config = &model.config;
+    let Calibrated { tuning, requests: short, ns } = calibrate(gpu, config, &model.blocks, requests, arm, tunings)?;
+    // A token costs more the more there are before it.
+    let work_per_token = |requests: &[Request]| {
+        let work = cost::work(&arm.program_of_all(config, requests, &tuning));
+        work.multiply_adds as f64 / f64::from(requests[0].positions())
+    };
+    let token_ns = ns / f64::from(short[0].positions()) * (work_per_token(requests) / work_per_token(&short));
+    let (new_tokens, cap) = tokens_within_cap(plan, token_ns, requests[0].new_tokens);
+    let requests: Vec<Request> = requests.iter().map(|request| Request { new_tokens, ..request.clone() }).collect();
+    let program = arm.program_of_all(config, &requests, &tuning);
+    Ok(Tuned { arm, program, requests, cap })
 }
 
 /// Fills in what is known of an arm before it has run.
 fn describe(row: &mut ResultRow, tuned: &Tuned, config: &Config, policy: Policy) {
-    let Tuned { program, request, cap, .. } = tuned;
+    let Tuned { program, requests, cap, .. } = tuned;
     let traffic = program.traffic(policy);
     let work = cost::work(program);
     // The sizes that were calibrated are those of the kernel that has the most threads.
     let kernels = || program.kernels.iter();
-    row.units = u64::from(request.new_tokens);
+    row.units = requests.iter().map(|request| u64::from(request.new_tokens)).sum();
     row.workgroup_size = kernels().map(|kernel| kernel.workgroup_size).max().unwrap_or(0);
     row.subgroup_size = kernels().map(|kernel| kernel.subgroup_size).max().unwrap_or(0);
     (row.dispatches, row.submits, row.waits) = (traffic.dispatches, traffic.submits, traffic.waits);
     row.barriers = work.barriers;
+    row.workgroups = program.phases.iter().flat_map(|phase| &phase.dispatches).map(|d| d.workgroups).max().unwrap_or(0);
+    row.rounds = work.rounds;
     row.multiply_adds = work.multiply_adds;
-    row.min_bytes = cost::min_bytes(config, request);
+    row.min_bytes = cost::min_bytes(config, requests, tuned.arm.format);
     row.cap = cap.clone();
     row.program_sha256 = program.sha256();
     row.shaders_sha256 = shaders::sha256(program);

@@ -1,5 +1,6 @@
 //! The measurement: order, warm-up, samples, statistics, and the check of every output.
 
+pub mod calibration;
 pub mod case;
 pub mod control;
 pub mod decode;

@@ -1,6 +1,6 @@
 //! What a spec may say, apart from its syntax: the keys, and what each accepts.
 
-use super::ARMS;
+use super::{ARMS, UNCHECKED};
 use crate::program::Policy;
 use crate::spec::{MIN_SAMPLES, Spec, Workload, sweep_heads};
 
@@ -52,7 +52,9 @@ pub(super) fn accepted(name: &str) -> String {
         "arm_cap_s" => "seconds, finite, more than 0".into(),
         "tolerance" => "a number above 0 and at most 1e-2".into(),
         "quick" => "true or false".into(),
-        "arms" => format!("in a decode spec, a list of distinct names out of {}", ARMS.join(", ")),
+        "arms" => {
+            format!("in a decode spec, a list of distinct names out of {}, each also with {UNCHECKED}", ARMS.join(", "))
+        }
         "policies" => {
             let names = Policy::ALL.map(Policy::name).join(", ");
             format!("in a decode spec, a list of distinct names out of {names}")
@@ -126,7 +128,8 @@ impl Spec {
     }
 
     fn arms_fault(&self) -> Option<Fault> {
-        if let Some(element) = self.arms.iter().position(|arm| !ARMS.contains(&arm.as_str())) {
+        let is_known = |arm: &String| ARMS.contains(&arm.strip_suffix(UNCHECKED).unwrap_or(arm));
+        if let Some(element) = self.arms.iter().position(|arm| !is_known(arm)) {
             let arm = &self.arms[element];
             let hint = nearest(arm, ARMS).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
             let problem = format!("names {arm:?}, which is no arm{hint}");

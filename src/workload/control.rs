@@ -178,6 +178,8 @@ fn program<const SIZES: usize, const BUFFERS: usize>(
             workgroup_size,
             workgroup_bytes: 0,
             subgroup_size: 0,
+            workgroups_together: 1,
+            unchecked: false,
         }],
         phases: vec![Phase {
             name: "run".into(),

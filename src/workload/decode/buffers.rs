@@ -35,14 +35,43 @@ fn request_words(config: &Config, request: &Request, tuning: &Tuning) -> Vec<u32
     vec![prompt_tokens, steps, end_token, logits_stride, top_k, f32::to_bits(temperature), seed_low, seed_high]
 }
 
-/// What every arm has: weights, KV cache `[layer][key, value][position][heads]`, scores `[head][position]`, logits
+/// Of the kernel with subgroups: weights, KV cache `[sequence][layer][position][key, value][heads]`, logits
+/// `[sequence][new token or 1][vocab]`, tokens `[sequence][prompt + new]`, requests, the slots of `exchange`, and whether a
+/// workgroup gave up waiting for another, in this order.
+pub fn grid(config: &Config, requests: &[Request], tuning: &Tuning, layout: Layout) -> Vec<Buffer> {
+    let widths = Widths::of(config);
+    let sequences = requests.len() as u64;
+    let most_new = requests.iter().map(|request| request.new_tokens).max().unwrap_or(0);
+    let logits_rows = if tuning.keep_logits { most_new } else { 1 };
+    let logits = 4 * widths.vocab4 * logits_rows;
+    let slots = 8 * widths.n_embd4 + 16 * widths.heads4 + 4 * widths.n_inner4 + 4 * tuning.workgroups;
+    let cache = 32 * u64::from(config.n_layer) * u64::from(tuning.capacity) * u64::from(widths.heads4);
+    let mut all_tokens = Vec::new();
+    let mut all_requests = Vec::new();
+    for (index, request) in (0u32..).zip(requests) {
+        all_requests.extend(request_words(config, request, tuning));
+        all_requests.extend([all_tokens.len() as u32, index * logits]);
+        all_tokens.extend(tokens(request));
+    }
+    vec![
+        buffer("weights", Map::of(config, layout).bytes(), Contents::Constant(layout.block().into())),
+        buffer("cache", sequences * cache, Contents::Scratch),
+        buffer("logits", 4 * sequences * u64::from(logits), Contents::Poison),
+        words("tokens", all_tokens),
+        words("requests", all_requests),
+        buffer("exchange", 4 * sequences * u64::from(slots), Contents::Zero),
+        buffer("gave_up", 4, Contents::Zero),
+    ]
+}
+
+/// What every other arm has: weights, KV cache `[layer][key, value][position][heads]`, scores `[head][position]`, logits
 /// `[new token or 1][vocab]`, tokens `[prompt + new]`, and the request, in this order.
 pub fn fused(config: &Config, request: &Request, tuning: &Tuning, layout: Layout) -> Vec<Buffer> {
     let widths = Widths::of(config);
     let positions = u64::from(tuning.capacity);
     let rows = if tuning.keep_logits { u64::from(request.new_tokens) } else { 1 };
     vec![
-        buffer("weights", Map::of(config).bytes(), Contents::Constant(layout.block().into())),
+        buffer("weights", Map::of(config, layout).bytes(), Contents::Constant(layout.block().into())),
         buffer("cache", 32 * u64::from(config.n_layer) * positions * u64::from(widths.heads4), Contents::Scratch),
         buffer("scores", 4 * u64::from(config.n_head) * positions, Contents::Scratch),
         buffer("logits", 16 * rows * u64::from(widths.vocab4), Contents::Poison),

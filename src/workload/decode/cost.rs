@@ -4,6 +4,7 @@
 //! from the case it was made for: an arm that computed another amount would be found out. They are those of matrices and
 //! of attention, padding included; norms, GELU and sampling are left out.
 
+use super::format::Format;
 use super::model::{Config, Request};
 use crate::program::{Contents, Dispatch, Kernel, Program};
 
@@ -12,12 +13,15 @@ pub struct Work {
     pub multiply_adds: u64,
     /// Workgroup and storage barriers that a thread meets within kernels. Between dispatches the GPU has its own.
     pub barriers: u64,
+    /// Times that the workgroups of a dispatch wait for each other.
+    pub rounds: u64,
 }
 
 impl std::ops::AddAssign for Work {
     fn add_assign(&mut self, other: Work) {
         self.multiply_adds += other.multiply_adds;
         self.barriers += other.barriers;
+        self.rounds += other.rounds;
     }
 }
 
@@ -36,17 +40,24 @@ pub fn work(program: &Program) -> Work {
     work
 }
 
-/// Fewest bytes that answer a request token by token in f32, without padding: for each token fed to the model, every weight
+/// Fewest bytes that answer a request token by token, without padding: for each token fed to the model, every weight
 /// of the layers once, the embeddings' two rows, the keys and values before it read and its own written; for each new
-/// token the head once and the logits.
-pub fn min_bytes(config: &Config, request: &Request) -> u64 {
-    let [embd, inner, vocab] = [config.n_embd, config.n_inner, config.vocab_size].map(u64::from);
-    let layer = 3 * embd * embd + embd * embd + 2 * embd * inner + (4 + 1 + 3 + 1) * embd + inner;
-    let positions = u64::from(request.positions());
-    let cache: u64 = (1..=positions).map(|touched| touched * 2 * embd * u64::from(config.n_layer)).sum();
-    let per_position = u64::from(config.n_layer) * layer + 2 * embd;
-    let per_new_token = embd * vocab + 2 * embd + vocab;
-    4 * (positions * per_position + cache + u64::from(request.new_tokens) * per_new_token)
+/// token the head once and the logits. Matrices are in `format`, all else in f32.
+/// Sequences that are answered together read the weights together, as often as the longest of them does.
+pub fn min_bytes(config: &Config, requests: &[Request], format: Format) -> u64 {
+    let [embd, inner, vocab, layers] =
+        [config.n_embd, config.n_inner, config.vocab_size, config.n_layer].map(u64::from);
+    let matrices = 3 * embd * embd + embd * embd + 2 * embd * inner;
+    let vectors = (4 + 1 + 3 + 1) * embd + inner;
+    let most = |of: fn(&Request) -> u32| requests.iter().map(of).max().map_or(0, u64::from);
+    let shared = most(Request::positions) * layers * (format.bytes() * matrices + 4 * vectors)
+        + most(|request| request.new_tokens) * (format.bytes() * embd * vocab + 4 * 2 * embd);
+    let own = |request: &Request| {
+        let positions = u64::from(request.positions());
+        let cache: u64 = (1..=positions).map(|touched| touched * 2 * embd * layers).sum();
+        positions * (format.bytes() + 4) * embd + 4 * (cache + u64::from(request.new_tokens) * vocab)
+    };
+    shared + requests.iter().map(own).sum::<u64>()
 }
 
 fn constant(kernel: &Kernel, name: &str) -> u64 {
@@ -57,16 +68,17 @@ fn dispatch_work(program: &Program, dispatch: &Dispatch, position: u64) -> Work 
     let kernel = &program.kernels[dispatch.kernel];
     let get = |name| constant(kernel, name);
     match (kernel.shader.as_str(), kernel.entry.as_str()) {
-        ("decode/linear.wgsl", _) => Work { multiply_adds: 16 * get("IN4") * get("OUT4"), barriers: 1 },
+        ("decode/linear.wgsl", _) => Work { multiply_adds: 16 * get("IN4") * get("OUT4"), barriers: 1, rounds: 0 },
         ("decode/attention.wgsl", _) => {
             let per_head = 2 * 4 * get("HEAD4") * (position + 1);
-            Work { multiply_adds: u64::from(dispatch.workgroups) * per_head, barriers: 4 }
+            Work { multiply_adds: u64::from(dispatch.workgroups) * per_head, barriers: 4, rounds: 0 }
         }
-        ("decode/norm.wgsl", _) => Work { multiply_adds: 0, barriers: 2 * (2 + get("WORKGROUP_SIZE").ilog2() as u64) },
+        ("decode/norm.wgsl", _) => Work { barriers: 2 * (2 + get("WORKGROUP_SIZE").ilog2() as u64), ..Work::default() },
         ("decode/sample.wgsl", "sample") => {
-            Work { multiply_adds: 0, barriers: choice_barriers(kernel, get("WORKGROUP_SIZE")) }
+            Work { barriers: choice_barriers(kernel, get("WORKGROUP_SIZE")), ..Work::default() }
         }
-        ("decode/fused_workgroup.wgsl" | "decode/fused_subgroup.wgsl", _) => fused_work(program, kernel),
+        ("decode/fused_workgroup.wgsl", _) => fused_workgroup_work(program, kernel),
+        ("decode/fused_subgroup.wgsl", _) => fused_subgroup_work(program, kernel),
         ("decode/embed.wgsl", _) | ("decode/sample.wgsl", "advance") => Work::default(),
         (shader, entry) => unreachable!("{entry} of {shader} is not among this workload's kernels"),
     }
@@ -84,19 +96,19 @@ fn choice_barriers(kernel: &Kernel, holders: u64) -> u64 {
     levels + 2 + if constant(kernel, "SAMPLED") > 0 { 32 * 3 } else { 0 }
 }
 
-fn fused_work(program: &Program, kernel: &Kernel) -> Work {
+fn fused_workgroup_work(program: &Program, kernel: &Kernel) -> Work {
     let get = |name| constant(kernel, name);
     let [layers, embd4, heads4, inner4, vocab4, threads] =
         ["N_LAYER", "N_EMBD4", "HEADS4", "N_INNER4", "VOCAB4", "WORKGROUP_SIZE"].map(get);
-    let with_subgroups = kernel.shader == "decode/fused_subgroup.wgsl";
     let linear = |in4: u64, out4: u64| {
-        let sliced = !with_subgroups && (threads / out4).clamp(1, in4) > 1;
-        Work { multiply_adds: 16 * in4 * out4, barriers: 1 + u64::from(sliced) }
+        let sliced = (threads / out4).clamp(1, in4) > 1;
+        Work { multiply_adds: 16 * in4 * out4, barriers: 1 + u64::from(sliced), ..Work::default() }
     };
-    let norm = Work { multiply_adds: 0, barriers: if with_subgroups { 1 } else { 2 } };
+    let norm = Work { barriers: 2, ..Work::default() };
     let mut work = Work::default();
-    let [prompt_tokens, steps] = request_head(program);
-    for position in 0..steps {
+    let positions =
+        requests(program, "request").into_iter().flat_map(|[prompt, steps]| (0..steps).map(move |at| (prompt, at)));
+    for (prompt_tokens, position) in positions {
         work.barriers += 1;
         for _ in 0..layers {
             work += norm;
@@ -105,6 +117,7 @@ fn fused_work(program: &Program, kernel: &Kernel) -> Work {
                 multiply_adds: 2 * 4 * heads4 * (position + 1),
                 // Two of them order storage.
                 barriers: if threads / heads4 > 1 { 3 + 2 } else { 2 + 2 },
+                ..Work::default()
             };
             work += linear(heads4, embd4);
             work += norm;
@@ -115,22 +128,46 @@ fn fused_work(program: &Program, kernel: &Kernel) -> Work {
             work += norm;
             work += linear(embd4, vocab4);
             let sampled = get("SAMPLED") > 0;
-            let holders = match (with_subgroups, sampled) {
-                (true, _) => threads,
-                (false, true) => threads.min(get("VOCAB_SIZE")),
-                (false, false) => threads.min(vocab4),
-            };
+            let holders = threads.min(if sampled { get("VOCAB_SIZE") } else { vocab4 });
             work.barriers += choice_barriers(kernel, holders) + u64::from(sampled);
         }
     }
     work
 }
 
-/// Tokens of the prompt, and tokens fed to the model in all, as the program tells its kernels.
-fn request_head(program: &Program) -> [u64; 2] {
+fn fused_subgroup_work(program: &Program, kernel: &Kernel) -> Work {
+    let get = |name| constant(kernel, name);
+    let [layers, embd4, heads4, inner4] = ["N_LAYER", "N_EMBD4", "HEADS4", "N_INNER4"].map(get);
+    let passes = get("N_HEAD").div_ceil(get("WORKGROUPS") * get("TEAMS"));
+    // A round is what the workgroups wait for each other for; each has a barrier of its own.
+    let round = u64::from(get("WORKGROUPS") > 1);
+    let matrices = 16 * (embd4 * 3 * heads4 + heads4 * embd4 + 2 * embd4 * inner4);
+    let layer_rounds = 5 * round;
+    let mut work = Work::default();
+    let positions =
+        requests(program, "requests").into_iter().flat_map(|[prompt, steps]| (0..steps).map(move |at| (prompt, at)));
+    for (prompt_tokens, position) in positions {
+        work.multiply_adds += layers * (matrices + 2 * 4 * heads4 * (position + 1));
+        work.rounds += layers * layer_rounds;
+        // The embedding; two norms, four matrices, attention.
+        work.barriers += 1 + layers * (2 + 4 + 2 * passes + round * (4 + passes));
+        if position + 1 >= prompt_tokens {
+            work.multiply_adds += 4 * embd4 * get("VOCAB_SIZE");
+            let drawing = if get("SAMPLED") > 0 { 32 * (3 + 2 * round) } else { 0 };
+            work.barriers += 2 + 3 + round + drawing;
+            work.rounds += round * (1 + if get("SAMPLED") > 0 { 32 } else { 0 });
+        }
+    }
+    work
+}
+
+/// Of each request: tokens of the prompt, and tokens fed to the model in all, as the program tells its kernels.
+fn requests(program: &Program, buffer_name: &str) -> Vec<[u64; 2]> {
+    let words_each = if buffer_name == "requests" { 10 } else { 8 };
     let words = program.buffers.iter().find_map(|buffer| match &buffer.contents {
-        Contents::Words(words) if buffer.name == "request" => Some(words),
+        Contents::Words(words) if buffer.name == buffer_name => Some(words),
         _ => None,
     });
-    words.map_or([0, 0], |words| [u64::from(words[0]), u64::from(words[1])])
+    let all = words.map_or(&[][..], Vec::as_slice).chunks_exact(words_each);
+    all.map(|words| [u64::from(words[0]), u64::from(words[1])]).collect()
 }

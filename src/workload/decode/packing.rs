@@ -2,9 +2,12 @@
 //!
 //! Every width is padded with zeros to a multiple of 4, and each head by itself, so that kernels read whole vec4f and the
 //! padding adds nothing. Tensor names are those of the constants in `shaders/decode/`.
+//!
+//! Matrices (the embedding among them) may be rounded to two bytes a weight; biases, norms and positions stay f32.
 
 use std::collections::BTreeMap;
 
+use super::format::Format;
 use super::model::{Config, Layer, Weights};
 use crate::program::Binding;
 
@@ -36,10 +39,10 @@ impl Widths {
 /// Which index of a matrix runs fastest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// `[in][out]`: neighbouring outputs are neighbours in memory.
+    /// `[in][out]`, f32: neighbouring outputs are neighbours in memory.
     InOut,
     /// `[out][in]`: an output's inputs are neighbours in memory.
-    OutIn,
+    OutIn(Format),
 }
 
 impl Layout {
@@ -47,8 +50,22 @@ impl Layout {
     pub fn block(self) -> &'static str {
         match self {
             Layout::InOut => "weights-in-out",
-            Layout::OutIn => "weights-out-in",
+            Layout::OutIn(Format::F32) => "weights-out-in",
+            Layout::OutIn(Format::F16) => "weights-out-in-f16",
+            Layout::OutIn(Format::Bf16) => "weights-out-in-bf16",
         }
+    }
+
+    pub fn format(self) -> Format {
+        match self {
+            Layout::InOut => Format::F32,
+            Layout::OutIn(format) => format,
+        }
+    }
+
+    /// 16-byte chunks that `in4` vec4f of a matrix's row take. Of two-byte formats, chunk i of n holds vec4f i and i + n.
+    pub fn chunks(self, in4: u32) -> u32 {
+        if self.format() == Format::F32 { in4 } else { in4.div_ceil(2) }
     }
 }
 
@@ -68,25 +85,26 @@ const VEC4: u64 = 16;
 type Sizes<const N: usize> = [(&'static str, u64); N];
 
 /// Of the tensors of one layer and of those outside the layers.
-fn sizes(config: &Config) -> (Sizes<12>, Sizes<4>) {
+fn sizes(config: &Config, layout: Layout) -> (Sizes<12>, Sizes<4>) {
     let widths = Widths::of(config);
     let [embd, heads, inner, vocab] = [widths.n_embd4, widths.heads4, widths.n_inner4, widths.vocab4].map(u64::from);
+    let matrix = |in4: u32, out4: u64| 4 * out4 * u64::from(layout.chunks(in4));
     let layer = [
         ("LN_1_WEIGHT", embd),
         ("LN_1_BIAS", embd),
-        ("ATTN_C_ATTN_WEIGHT", 4 * embd * 3 * heads),
+        ("ATTN_C_ATTN_WEIGHT", matrix(widths.n_embd4, 3 * heads)),
         ("ATTN_C_ATTN_BIAS", 3 * heads),
-        ("ATTN_C_PROJ_WEIGHT", 4 * heads * embd),
+        ("ATTN_C_PROJ_WEIGHT", matrix(widths.heads4, embd)),
         ("ATTN_C_PROJ_BIAS", embd),
         ("LN_2_WEIGHT", embd),
         ("LN_2_BIAS", embd),
-        ("MLP_C_FC_WEIGHT", 4 * embd * inner),
+        ("MLP_C_FC_WEIGHT", matrix(widths.n_embd4, inner)),
         ("MLP_C_FC_BIAS", inner),
-        ("MLP_C_PROJ_WEIGHT", 4 * inner * embd),
+        ("MLP_C_PROJ_WEIGHT", matrix(widths.n_inner4, embd)),
         ("MLP_C_PROJ_BIAS", embd),
     ];
     let outer = [
-        ("WTE", 4 * embd * vocab),
+        ("WTE", matrix(widths.n_embd4, vocab)),
         ("WPE", u64::from(config.n_positions) * embd),
         ("LN_F_WEIGHT", embd),
         ("LN_F_BIAS", embd),
@@ -95,8 +113,8 @@ fn sizes(config: &Config) -> (Sizes<12>, Sizes<4>) {
 }
 
 impl Map {
-    pub fn of(config: &Config) -> Map {
-        let (layer, outer) = sizes(config);
+    pub fn of(config: &Config, layout: Layout) -> Map {
+        let (layer, outer) = sizes(config, layout);
         let mut offsets = BTreeMap::new();
         let mut place = |tensors: &[(&'static str, u64)]| {
             let mut at = 0;
@@ -128,7 +146,7 @@ impl Map {
 
 /// The weights of a model as the bytes of one buffer, `Map::bytes` long.
 pub fn pack(config: &Config, weights: &Weights, layout: Layout) -> Vec<u8> {
-    let map = Map::of(config);
+    let map = Map::of(config, layout);
     let mut buffer = vec![0f32; 4 * map.total as usize];
     let sheet = Sheet { layout, widths: Widths::of(config), config };
     let mut put = |name: &str, layer: Option<u32>, values: Vec<f32>| {
@@ -210,11 +228,11 @@ impl Sheet<'_> {
                 let (i, j) = (place_in(self, row), place_out(self, column));
                 padded[match self.layout {
                     Layout::InOut => i * padded_columns + j,
-                    Layout::OutIn => j * padded_rows + i,
+                    Layout::OutIn(_) => j * padded_rows + i,
                 }] = value;
             }
         }
-        padded
+        self.in_format(padded, padded_rows)
     }
 
     /// The output head: `wte` is `[vocab, n_embd]`, that is `[out, in]`.
@@ -226,10 +244,29 @@ impl Sheet<'_> {
             for i in 0..embd {
                 padded[match self.layout {
                     Layout::InOut => i * columns + token,
-                    Layout::OutIn => token * rows + i,
+                    Layout::OutIn(_) => token * rows + i,
                 }] = wte[token * embd + i];
             }
         }
-        padded
+        self.in_format(padded, rows)
+    }
+
+    /// Rows of `width` weights, as the 32-bit words that kernels read.
+    fn in_format(&self, padded: Vec<f32>, width: usize) -> Vec<f32> {
+        let format = self.layout.format();
+        if format == Format::F32 {
+            return padded;
+        }
+        let chunks = self.layout.chunks(width as u32 / 4) as usize;
+        let pair = |row: &[f32], at: usize| {
+            let bits = |at: usize| u32::from(format.bits(row.get(at).copied().unwrap_or_default()));
+            f32::from_bits(bits(at) | bits(at + 1) << 16)
+        };
+        let words = |row: &'_ [f32]| -> Vec<f32> {
+            let halves = |chunk: usize| [4 * chunk, 4 * (chunk + chunks)];
+            let starts = (0..chunks).flat_map(halves).flat_map(|at| [at, at + 2]);
+            starts.map(|at| pair(row, at)).collect()
+        };
+        padded.chunks_exact(width).flat_map(words).collect()
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::model::{Config, Request, Sampling};
-use super::packing::{Map, Widths};
+use super::packing::{Layout, Map, Widths};
 use super::{Tuning, buffers};
 use crate::program::{Binding, Dispatch, Kernel, Phase, Program};
 
@@ -52,7 +52,7 @@ impl<'a> Steps<'a> {
             request,
             tuning,
             widths: Widths::of(config),
-            map: Map::of(config),
+            map: Map::of(config, Layout::InOut),
             program_buffers: buffers::stepwise(config, request, tuning),
             kernels: Vec::new(),
         }
@@ -192,6 +192,8 @@ impl<'a> Steps<'a> {
                 workgroup_size,
                 workgroup_bytes: bytes,
                 subgroup_size: 0,
+                workgroups_together: 1,
+                unchecked: false,
             });
             self.kernels.len() - 1
         })
