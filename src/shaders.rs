@@ -19,6 +19,11 @@ shaders![
     "decode/linear.wgsl",
     "decode/norm.wgsl",
     "decode/sample.wgsl",
+    "rollout/acrobot.wgsl",
+    "rollout/cartpole.wgsl",
+    "rollout/mountaincar.wgsl",
+    "rollout/operations.wgsl",
+    "rollout/pendulum.wgsl",
 ];
 
 pub fn source(name: &str) -> Option<&'static str> {

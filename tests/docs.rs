@@ -8,7 +8,7 @@ use onedispatch::spec::ARMS;
 use onedispatch::spec::{Spec, Workload};
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
-const SHOWN: [&str; 5] = ["compare", "devices", "generate", "run", "verify"];
+const SHOWN: [&str; 6] = ["compare", "devices", "generate", "rollout", "run", "verify"];
 const CALLED: [&str; 4] = ["figures", "paper", "run", "verify"];
 
 fn root() -> &'static Path {

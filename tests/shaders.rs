@@ -12,6 +12,8 @@ use onedispatch::shaders;
 use onedispatch::workload::control::{Scale, controls};
 use onedispatch::workload::decode::model::{Config, Request, Sampling};
 use onedispatch::workload::decode::{Arm, Tuning};
+use onedispatch::workload::rollout;
+use onedispatch::workload::rollout::environment::Environment;
 
 /// A shader that passes, or the first thing that is wrong with it.
 fn validated(source: &str, capabilities: Capabilities) -> Result<(Module, ModuleInfo), String> {
@@ -95,6 +97,14 @@ fn programs() -> Vec<Program> {
                     let tuning = Tuning { workgroup_size, subgroup_size: 32, keep_logits: false, capacity: 16 };
                     programs.push(arm.program(&config, &request, &tuning));
                 }
+            }
+        }
+    }
+    for environment in Environment::ALL {
+        for arm in rollout::Arm::ALL {
+            for traced in [false, true] {
+                let tuning = rollout::Tuning { workgroup_size: 32, traced };
+                programs.push(arm.program(environment, 100, 7, &tuning));
             }
         }
     }

@@ -5,6 +5,7 @@ pub mod devices;
 pub mod figures;
 pub mod generate;
 pub mod paper;
+pub mod rollout;
 pub mod run;
 pub mod text_table;
 pub mod verify;

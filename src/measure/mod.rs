@@ -5,4 +5,5 @@ pub mod control;
 pub mod decode;
 pub mod protocol;
 pub mod provenance;
+pub mod rollout;
 pub mod statistics;
