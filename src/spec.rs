@@ -12,6 +12,10 @@ pub use rules::Fault;
 /// Names of the arms that a decode spec may ask for.
 pub const ARMS: &[&str] = &["stepwise", "fused-scalar", "fused-workgroup", "fused-subgroup"];
 
+/// Names of the arms, and of the environments, that a rollout spec may ask for.
+pub const ROLLOUT_ARMS: &[&str] = &["per-operation", "stepwise", "fused"];
+pub const ENVIRONMENTS: &[&str] = &["acrobot", "cartpole", "mountaincar", "pendulum"];
+
 /// Fewest samples that a spec may ask for unless it says that it is quick.
 pub const MIN_SAMPLES: u32 = 15;
 
@@ -22,7 +26,7 @@ pub struct Spec {
     pub name: String,
     /// One sentence: the question this experiment answers.
     pub question: String,
-    /// `decode` or `control`.
+    /// `decode`, `rollout` or `control`.
     pub workload: Workload,
     /// Seed of weights, prompts, order and bootstrap.
     pub seed: u64,
@@ -46,6 +50,8 @@ pub struct Spec {
     pub policies: Vec<Policy>,
     /// Present for the workload `decode`.
     pub decode: Option<DecodeAxes>,
+    /// Present for the workload `rollout`.
+    pub rollout: Option<RolloutAxes>,
     /// The TOML that this spec was read from, byte for byte; the manifest keeps it.
     #[serde(skip)]
     pub text: String,
@@ -55,6 +61,7 @@ pub struct Spec {
 #[serde(rename_all = "kebab-case")]
 pub enum Workload {
     Decode,
+    Rollout,
     Control,
 }
 
@@ -67,6 +74,30 @@ pub struct DecodeAxes {
     pub new_tokens: Vec<u32>,
     pub vocab_size: Vec<u32>,
     pub prompt_tokens: Vec<u32>,
+}
+
+/// Swept as a product.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RolloutAxes {
+    /// Out of [`ENVIRONMENTS`].
+    pub environment: Vec<String>,
+    /// Individuals.
+    pub population: Vec<u32>,
+    /// Longest length of an episode.
+    pub steps: Vec<u32>,
+}
+
+/// One point of a rollout sweep: a random population is followed through an episode each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolloutCase {
+    /// `acrobot-n4096-t500`: environment, population and steps. Unique within a spec.
+    pub name: String,
+    pub environment: String,
+    pub population: u32,
+    pub steps: u32,
+    /// The spec's seed.
+    pub seed: u64,
 }
 
 /// One point of the decode sweep: a model of these sizes continues a prompt by `new_tokens` tokens.
@@ -130,8 +161,25 @@ impl Spec {
         cases
     }
 
+    /// The cases of a rollout spec, the last axis running fastest: environment, population, steps. Empty for other workloads.
+    pub fn rollout_cases(&self) -> Vec<RolloutCase> {
+        let Some(axes) = &self.rollout else { return Vec::new() };
+        let mut cases = Vec::new();
+        for environment in &axes.environment {
+            for &population in &axes.population {
+                for &steps in &axes.steps {
+                    let name = format!("{environment}-n{population}-t{steps}");
+                    let environment = environment.clone();
+                    cases.push(RolloutCase { name, environment, population, steps, seed: self.seed });
+                }
+            }
+        }
+        cases
+    }
+
     /// The same question at sizes that a software device answers within minutes: the two smallest widths up to 64 (or
-    /// the smallest there is), the smallest of every other axis, at most 16 tokens, 5 samples, short warm-up and cap.
+    /// the smallest there is), the smallest of every other axis, at most 16 tokens, 5 samples, short warm-up and cap; of a
+    /// rollout every environment, with at most 256 individuals and 50 steps.
     /// It is named `NAME-quick`, so that its rows never join those of the whole experiment.
     pub fn quick(&self) -> Spec {
         let mut spec = self.clone();
@@ -154,6 +202,11 @@ impl Spec {
             smallest(&mut axes.new_tokens, 16);
             smallest(&mut axes.vocab_size, u32::MAX);
             smallest(&mut axes.prompt_tokens, u32::MAX);
+        }
+        if let Some(axes) = &mut spec.rollout {
+            let smallest = |axis: &[u32], at_most: u32| axis.iter().min().map(|&size| size.min(at_most));
+            axes.population = smallest(&axes.population, 256).into_iter().collect();
+            axes.steps = smallest(&axes.steps, 50).into_iter().collect();
         }
         spec.text = toml::to_string(&spec).expect("a spec is plain data");
         spec

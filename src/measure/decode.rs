@@ -181,6 +181,7 @@ fn case_row(case: &DecodeCase, weights_sha256: String) -> Case {
         new_tokens: case.new_tokens,
         seed: case.seed,
         weights_sha256,
+        ..Case::default()
     }
 }
 

@@ -74,19 +74,7 @@ fn run(model: &Model, experiment: &str, sizes: &[(u32, u32, u32)]) -> Run {
 }
 
 fn blank_case() -> Case {
-    Case {
-        case: String::new(),
-        workload: String::new(),
-        n_embd: 0,
-        n_layer: 0,
-        n_head: 0,
-        n_inner: 0,
-        vocab_size: 0,
-        prompt_tokens: 0,
-        new_tokens: 0,
-        seed: 7,
-        weights_sha256: String::new(),
-    }
+    Case { seed: 7, ..Case::default() }
 }
 
 fn case((n_embd, n_layer, new_tokens): (u32, u32, u32)) -> Case {
