@@ -24,6 +24,7 @@ shaders![
     "rollout/mountaincar.wgsl",
     "rollout/operations.wgsl",
     "rollout/pendulum.wgsl",
+    "rollout/portfolio.wgsl",
 ];
 
 pub fn source(name: &str) -> Option<&'static str> {

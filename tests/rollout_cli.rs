@@ -120,7 +120,42 @@ fn faults_of_a_population_are_named() {
     };
     let line = refused(&["--arm", "fussed"]);
     assert!(line.ends_with("called `fussed`; there are per-operation, stepwise, fused"), "{line}");
+    let line = refused(&["--prices", "prices.csv"]);
+    assert!(line.ends_with("--prices is for portfolio; acrobot has none"), "{line}");
+    let line = refused(&["--steps", "0"]);
+    assert!(line.ends_with("an episode of acrobot has 1 to 1000000 steps, not 0"), "{line}");
     // 16 individuals of a million steps each.
     let line = refused(&["--steps", "1000000", "--trajectory", "states.safetensors"]);
     assert!(line.contains("the buffer `trajectory`") && line.ends_with("every state is kept"), "{line}");
+}
+
+/// Prices of one's own, with a gap and without.
+#[test]
+fn a_portfolio_trades_on_given_prices() {
+    let directory = Temporary::new();
+    let (genomes, out, prices) =
+        (directory.0.join("genomes.safetensors"), directory.0.join("out.csv"), directory.0.join("prices.csv"));
+    let numbers: Vec<f32> = (0..5 * 246).map(|index| ((index * 37 % 100) as f32 - 50.0) / 50.0).collect();
+    file::write(&genomes, &[("genomes", vec![5, 246], &numbers)], &[]).unwrap();
+    let traded = |csv: &str, rest: &[&str]| {
+        std::fs::write(&prices, csv).unwrap();
+        said(rollout("portfolio", &genomes, &out).arg("--prices").arg(&prices).args(rest), &directory)
+    };
+    let days: String = (0..40).map(|day| format!("{},100,{}\n", 100 + day, 50 + day % 3)).collect();
+    let (code, line) = traded(&format!("A,B,C\n{days}"), &[]);
+    assert_eq!(code, Some(0), "{line}");
+    // 40 days, 20 before there is a trend, and the last has no next.
+    let csv = std::fs::read_to_string(&out).unwrap();
+    assert!(csv.lines().skip(1).count() == 5 && csv.lines().skip(1).all(|line| line.ends_with(",19,0")), "{csv}");
+    let faults = [
+        traded(&format!("A,B,C\n{days}140,,52\n"), &[]),
+        traded(&format!("A,B,C\n{days}140,0,52\n"), &[]),
+        traded(&format!("A,B,C\n{days}"), &["--steps", "20"]),
+    ];
+    assert!(faults.iter().all(|(code, line)| *code == Some(2) && line.lines().count() == 1), "{faults:?}");
+    insta::assert_snapshot!(faults.map(|(_, line)| line).join("\n"), @"
+    onedispatch: DIR/prices.csv: line 42: a price is missing; fill it in, or leave out the day
+    onedispatch: DIR/prices.csv: line 42: `0` is no price; expected a number above 0
+    onedispatch: an episode of portfolio has 1 to 19 steps, not 20
+    ");
 }

@@ -100,7 +100,7 @@ fn programs() -> Vec<Program> {
             }
         }
     }
-    for environment in Environment::ALL {
+    for environment in Environment::all() {
         for arm in rollout::Arm::ALL {
             for traced in [false, true] {
                 let tuning = rollout::Tuning { workgroup_size: 32, traced };

@@ -10,11 +10,11 @@ override OUTPUTS: u32 = 8;
 override FIRST_PARAMETER: u32 = 0;   // W[output][input] starts there in a genome, and the biases follow it
 
 @group(0) @binding(0) var<storage, read> request: Request;
-@group(0) @binding(1) var<storage, read> inputs: array<f32>;          // of `linear`, `choose`, `squash`
+@group(0) @binding(1) var<storage, read> inputs: array<f32>;          // of all but `activate`
 @group(0) @binding(2) var<storage, read> genomes: array<f32>;
 @group(0) @binding(3) var<storage, read_write> outputs: array<f32>;
 @group(0) @binding(1) var<storage, read_write> hidden: array<f32>;    // of `activate`
-@group(0) @binding(2) var<storage, read_write> actions: array<f32>;   // of `choose`, `squash`: [individual]
+@group(0) @binding(2) var<storage, read_write> actions: array<f32>;   // of what comes last: [number][individual]
 
 struct Request {
     population: u32,
@@ -63,6 +63,14 @@ fn choose(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) wor
 fn squash(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
     for (var individual = id.x; individual < request.population; individual += WORKGROUP_SIZE * workgroups.x) {
         actions[individual] = 2.0 * hyperbolic(inputs[individual]);
+    }
+}
+
+// Each output as a share: a sigmoid.
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn share(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
+    for (var element = id.x; element < OUTPUTS * request.population; element += WORKGROUP_SIZE * workgroups.x) {
+        actions[element] = 1.0 / (1.0 + exp2(min(-1.442695 * inputs[element], 64.0)));
     }
 }
 

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use crate::device::Gpu;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Within};
 use crate::measure::rollout::{check_single, found, prepare};
 use crate::program::Policy;
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::gate::{Found, Reference};
 use crate::workload::rollout::population::Population;
-use crate::workload::rollout::{Arm, Tuning, file};
+use crate::workload::rollout::{Arm, Tuning, file, portfolio};
 
 /// Largest error of a state relative to its range, and of a return: WGSL allows a sine to be off by 2^-11, 5e-4, and what
 /// hangs on such errors is not compared.
@@ -19,7 +19,7 @@ const WORKGROUP_SIZE: u32 = 64;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// acrobot, cartpole, mountaincar or pendulum
+    /// acrobot, cartpole, mountaincar, pendulum or portfolio
     #[arg(long, value_name = "NAME")]
     env: String,
     /// The population: a safetensors file with `genomes`, f32 [population, parameters], and where it matters
@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     trajectory: Option<PathBuf>,
     /// Longest length of an episode [default: the environment's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N")]
     steps: Option<u32>,
     /// per-operation, stepwise or fused [default: fused; with --policy, stepwise]
     #[arg(long, value_name = "NAME")]
@@ -44,13 +44,26 @@ pub struct Args {
     /// Seed of the initial states where the file has none
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
+    /// What portfolio trades on: CSV with a header and one day a line, oldest first; the first three columns [default: DAX,
+    /// SMI and CAC, 1991-1998]
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
     /// Part of the adapter's name, as `onedispatch devices` shows it
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let environment = Environment::named(&args.env)?;
+    let priced;
+    let environment = match &args.prices {
+        Some(path) if args.env == "portfolio" => {
+            let csv = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+            priced = portfolio::on_prices(&csv).within(path.display())?;
+            &priced
+        }
+        Some(_) => return Err(Error::input(format!("--prices is for portfolio; {} has none", args.env))),
+        None => Environment::named(&args.env)?,
+    };
     let arm = match &args.arm {
         Some(name) => Arm::named(name)?,
         None if args.policy.is_some() => Arm::Stepwise,
@@ -58,12 +71,13 @@ pub fn run(args: Args) -> Result<()> {
     };
     let policy = args.policy.unwrap_or(Policy::OneSubmit);
     let steps = args.steps.unwrap_or(environment.steps);
+    environment.check_steps(steps)?;
     let population = file::read(&args.genomes, environment, args.seed)?;
 
     let gpu = Gpu::open(args.adapter.as_deref())?;
     let tuning = Tuning { workgroup_size: WORKGROUP_SIZE, traced: args.trajectory.is_some() };
     let program = arm.program(environment, population.individuals, steps, &tuning);
-    let prepared = prepare(&gpu, &program, &population.blocks())?;
+    let prepared = prepare(&gpu, &program, &population.blocks(environment))?;
     // The first run may still compile; the second one is what a program that runs again would see.
     prepared.run(policy)?;
     let timing = prepared.run(policy)?;

@@ -37,7 +37,7 @@ pub fn check_single(
     reference: &Reference,
 ) -> Result<Gate> {
     let program = arm.program(environment, reference.shared.individuals, 1, &Tuning { traced: false, ..*tuning });
-    let prepared = prepare(gpu, &program, &reference.shared.blocks())?;
+    let prepared = prepare(gpu, &program, &reference.shared.blocks(environment))?;
     prepared.run(Policy::OneSubmit)?;
     Ok(reference.check_single(&found(&prepared)?))
 }
@@ -68,6 +68,11 @@ pub fn entries(spec: &Spec) -> Result<Vec<(Arm, Policy, u32)>> {
     let twice = entries.iter().find(|(arm, ..)| arm.is_fused()).or(entries.last()).copied();
     entries.extend(twice.map(|(arm, policy, _)| (arm, policy, 1)));
     Ok(entries)
+}
+
+/// Refuses a case that its environment cannot have.
+pub fn validate(case: &RolloutCase) -> Result<()> {
+    Environment::named(&case.environment)?.check_steps(case.steps).within(&case.name)
 }
 
 /// An arm as it will be timed.
@@ -103,7 +108,7 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
     }
 
     let population = Population::random(environment, case.population, case.seed);
-    let blocks = population.blocks();
+    let blocks = population.blocks(environment);
     let tuned: Vec<Tuned> =
         arms.into_iter().map(|arm| tune(gpu, environment, case, &blocks, arm)).collect::<Result<_>>()?;
     let prepared: Vec<Prepared> = tuned

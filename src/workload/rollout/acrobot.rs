@@ -4,7 +4,7 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
-use super::environment::{Action, Component, Environment, Transition, Values, wrapped};
+use super::environment::{Action, Component, Environment, MOST_STEPS, Transition, Values, wrapped};
 
 const fn component(name: &'static str, scale: f64, is_angle: bool) -> Component {
     Component { name, initial: (-0.1, 0.1), scale, is_angle }
@@ -27,20 +27,22 @@ pub static ACROBOT: Environment = Environment {
         component("angular velocity of theta2", FASTEST[1], false),
     ],
     steps: 500,
+    most_steps: MOST_STEPS,
     reward: 1.0,
     // Four accelerations; the sum of angles in each; three states in between; their weighted sum; wrap, height, return.
     physics_multiply_adds: 4 * 16 + 5 + 3 * 4 + 16 + 4 + 3 + 1,
     observe,
     advance,
+    market: Vec::new(),
 };
 
-fn observe(state: &Values) -> Values {
+fn observe(_: &Environment, state: &Values) -> Values {
     let [theta1, theta2, velocity1, velocity2, ..] = *state;
     [theta1.cos(), theta1.sin(), theta2.cos(), theta2.sin(), velocity1, velocity2, 0.0, 0.0]
 }
 
-fn advance(state: &Values, action: f64) -> Transition {
-    let torque = action - 1.0;
+fn advance(_: &Environment, state: &Values, action: &Values) -> Transition {
+    let torque = action[0] - 1.0;
     let ahead = |derivative: &Values, seconds: f64| plus(state, seconds, derivative);
     let k1 = derivative(state, torque);
     let k2 = derivative(&ahead(&k1, STEP_S / 2.0), torque);

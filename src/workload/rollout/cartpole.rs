@@ -1,7 +1,7 @@
 //! CartPole-v1 as Gymnasium 1.4 defines it (`classic_control/cartpole.py`, explicit Euler, a reward of 1 for each step, the
 //! last one too). The twin of `shaders/rollout/cartpole.wgsl`.
 
-use super::environment::{Action, Component, Environment, Transition, Values};
+use super::environment::{Action, Component, Environment, MOST_STEPS, Transition, Values};
 
 const FARTHEST: f64 = 2.4;
 /// 12 degrees.
@@ -25,14 +25,16 @@ pub static CARTPOLE: Environment = Environment {
         component("pole angular velocity", 3.0),
     ],
     steps: 500,
+    most_steps: MOST_STEPS,
     reward: 1.0,
     // Force, push, the pole's acceleration, the cart's, Euler's step, return.
     physics_multiply_adds: 1 + 4 + 4 + 2 + 4 + 1,
-    observe: |state| *state,
+    observe: |_, state| *state,
     advance,
+    market: Vec::new(),
 };
 
-fn advance(state: &Values, action: f64) -> Transition {
+fn advance(_: &Environment, state: &Values, action: &Values) -> Transition {
     const GRAVITY: f64 = 9.8;
     const POLE_MASS: f64 = 0.1;
     const TOTAL_MASS: f64 = 1.0 + POLE_MASS;
@@ -41,7 +43,7 @@ fn advance(state: &Values, action: f64) -> Transition {
     const FORCE: f64 = 10.0;
     const STEP_S: f64 = 0.02;
     let [x, velocity, theta, turning, ..] = *state;
-    let force = if action == 1.0 { FORCE } else { -FORCE };
+    let force = if action[0] == 1.0 { FORCE } else { -FORCE };
     let (sine, cosine) = theta.sin_cos();
     let push = (force + POLE_MASS_LENGTH * turning * turning * sine) / TOTAL_MASS;
     let turn =

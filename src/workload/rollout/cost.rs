@@ -18,7 +18,7 @@ pub fn multiply_adds_per_step(program: &Program, environment: &Environment) -> u
                 (_, "fused" | "one_step") => network + physics_multiply_adds,
                 (_, "advance") => physics_multiply_adds,
                 (_, "linear") => get("INPUTS") * get("OUTPUTS"),
-                (_, "observe" | "activate" | "choose" | "squash") => 0,
+                (_, "observe" | "activate" | "choose" | "squash" | "share") => 0,
                 (shader, entry) => unreachable!("{entry} of {shader} is not among this workload's kernels"),
             }
         })

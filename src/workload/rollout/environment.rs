@@ -1,6 +1,6 @@
 //! What an environment is: its states, what a policy sees of them, and a step, all in f64; and the policy's sizes.
 
-use super::{acrobot, cartpole, mountaincar, pendulum};
+use super::{acrobot, cartpole, mountaincar, pendulum, portfolio};
 use crate::error::{Error, Result};
 
 /// Components of a state, or observations; those that an environment does not have are 0.
@@ -18,16 +18,19 @@ pub struct Environment {
     pub action: Action,
     /// Of a state, in their order.
     pub components: &'static [Component],
-    /// Where Gymnasium ends an episode that the environment does not.
+    /// Where Gymnasium ends an episode that the environment does not; the longest that there can be at all.
     pub steps: u32,
+    pub most_steps: u32,
     /// The largest size of a reward.
     pub reward: f64,
     /// Of a step without the policy, in the shader's form: a multiplication, an addition, or both at once count one;
     /// divisions and special functions are left out.
     pub physics_multiply_adds: u64,
-    pub observe: fn(&Values) -> Values,
-    /// A step under an action: an index, or a torque.
-    pub advance: fn(&Values, f64) -> Transition,
+    pub observe: fn(&Environment, &Values) -> Values,
+    /// A step under an action: an index, a torque, or shares.
+    pub advance: fn(&Environment, &Values, &Values) -> Transition,
+    /// What the environment is given of the world, as its kernels read it; nothing for most.
+    pub market: Vec<f32>,
 }
 
 /// How outputs become an action.
@@ -37,7 +40,12 @@ pub enum Action {
     Largest,
     /// 2 tanh of the only output.
     Torque,
+    /// A sigmoid of each output.
+    Shares,
 }
+
+/// Longest episode of an environment that sets no limit of its own.
+pub const MOST_STEPS: u32 = 1_000_000;
 
 /// One number of a state.
 pub struct Component {
@@ -60,12 +68,13 @@ pub struct Transition {
 }
 
 impl Environment {
-    pub const ALL: [&'static Environment; 4] =
-        [&acrobot::ACROBOT, &cartpole::CARTPOLE, &mountaincar::MOUNTAINCAR, &pendulum::PENDULUM];
+    pub fn all() -> [&'static Environment; 5] {
+        [&acrobot::ACROBOT, &cartpole::CARTPOLE, &mountaincar::MOUNTAINCAR, &pendulum::PENDULUM, &portfolio::PORTFOLIO]
+    }
 
     pub fn named(name: &str) -> Result<&'static Environment> {
-        Environment::ALL.into_iter().find(|environment| environment.name == name).ok_or_else(|| {
-            let names = Environment::ALL.map(|environment| environment.name).join(", ");
+        Environment::all().into_iter().find(|environment| environment.name == name).ok_or_else(|| {
+            let names = Environment::all().map(|environment| environment.name).join(", ");
             Error::input(format!("no environment is called `{name}`; there are {names}"))
         })
     }
@@ -78,6 +87,15 @@ impl Environment {
     /// Index of the first number of W2.
     pub fn second_matrix(&self) -> u32 {
         self.hidden * (self.observations + 1)
+    }
+
+    /// Refuses an episode that is longer than there can be.
+    pub fn check_steps(&self, steps: u32) -> Result<()> {
+        if (1..=self.most_steps).contains(&steps) {
+            return Ok(());
+        }
+        let (name, most) = (self.name, self.most_steps);
+        Err(Error::input(format!("an episode of {name} has 1 to {most} steps, not {steps}")))
     }
 
     /// The genome's layout, for messages.

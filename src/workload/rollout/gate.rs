@@ -121,22 +121,22 @@ struct Single {
 impl Single {
     fn of(environment: &Environment, genome: &[f32], state: &Values, tolerance: f64) -> Single {
         let actions = match environment.action {
-            Action::Torque => vec![oracle::decide(environment, genome, state).action],
+            Action::Torque | Action::Shares => vec![oracle::decide(environment, genome, state).action],
             Action::Largest => {
                 let outputs = oracle::outputs(environment, genome, state);
                 let largest = outputs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 (0..outputs.len())
                     .filter(|&action| outputs[action] >= largest - TIE)
-                    .map(|action| action as f64)
+                    .map(|action| oracle::one(action as f64))
                     .collect()
             }
         };
         let mut single = Single { alternatives: Vec::new(), decided: true };
         for action in actions {
-            let nominal = (environment.advance)(state, action);
+            let nominal = (environment.advance)(environment, state, &action);
             for seed in 0..SHADOWS {
                 let moved = oracle::moved(environment, state, 0, NOISE, seed);
-                let error = step_error(environment, &(environment.advance)(&moved, action), &nominal);
+                let error = step_error(environment, &(environment.advance)(environment, &moved, &action), &nominal);
                 single.decided &= error <= tolerance / 2.0;
             }
             single.alternatives.push(nominal);

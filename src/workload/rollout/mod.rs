@@ -11,6 +11,7 @@ pub mod mountaincar;
 pub mod oracle;
 pub mod pendulum;
 pub mod population;
+pub mod portfolio;
 pub mod programs;
 
 use crate::error::{Error, Result};

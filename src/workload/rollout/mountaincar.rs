@@ -1,7 +1,7 @@
 //! MountainCar-v0 as Gymnasium 1.4 defines it (`classic_control/mountain_car.py`). The twin of
 //! `shaders/rollout/mountaincar.wgsl`.
 
-use super::environment::{Action, Component, Environment, Transition, Values};
+use super::environment::{Action, Component, Environment, MOST_STEPS, Transition, Values};
 
 const FASTEST: f64 = 0.07;
 const LEFTMOST: f64 = -1.2;
@@ -19,19 +19,21 @@ pub static MOUNTAINCAR: Environment = Environment {
         Component { name: "velocity", initial: (0.0, 0.0), scale: FASTEST, is_angle: false },
     ],
     steps: 200,
+    most_steps: MOST_STEPS,
     reward: 1.0,
     // Velocity, position, return.
     physics_multiply_adds: 4 + 1 + 1,
-    observe: |state| *state,
+    observe: |_, state| *state,
     advance,
+    market: Vec::new(),
 };
 
-fn advance(state: &Values, action: f64) -> Transition {
+fn advance(_: &Environment, state: &Values, action: &Values) -> Transition {
     const FORCE: f64 = 0.001;
     const GRAVITY: f64 = 0.0025;
     const GOAL: f64 = 0.5;
     let [position, velocity, ..] = *state;
-    let pushed = velocity + (action - 1.0) * FORCE + (3.0 * position).cos() * -GRAVITY;
+    let pushed = velocity + (action[0] - 1.0) * FORCE + (3.0 * position).cos() * -GRAVITY;
     let mut velocity = pushed.clamp(-FASTEST, FASTEST);
     let position = (position + velocity).clamp(LEFTMOST, RIGHTMOST);
     if position == LEFTMOST && velocity < 0.0 {

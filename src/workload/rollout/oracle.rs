@@ -17,15 +17,15 @@ pub struct Episode {
 /// What a policy does in a state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decision {
-    /// An index, or a torque.
-    pub action: f64,
+    /// An index, a torque, or shares.
+    pub action: Values,
     /// By how much the largest output exceeds the next; infinite where there is nothing to choose.
     pub margin: f64,
 }
 
 /// Outputs of the network of `genome` ([`Environment::parameters`] numbers) in a state.
 pub fn outputs(environment: &Environment, genome: &[f32], state: &Values) -> Vec<f64> {
-    let observed = (environment.observe)(state);
+    let observed = (environment.observe)(environment, state);
     let [observations, hidden, outputs] =
         [environment.observations, environment.hidden, environment.outputs].map(|size| size as usize);
     let (first, second) = genome.split_at(environment.second_matrix() as usize);
@@ -38,15 +38,25 @@ pub fn outputs(environment: &Environment, genome: &[f32], state: &Values) -> Vec
 pub fn decide(environment: &Environment, genome: &[f32], state: &Values) -> Decision {
     let outputs = outputs(environment, genome, state);
     match environment.action {
-        Action::Torque => Decision { action: 2.0 * outputs[0].tanh(), margin: f64::INFINITY },
+        Action::Torque => Decision { action: one(2.0 * outputs[0].tanh()), margin: f64::INFINITY },
+        Action::Shares => {
+            let share = |output: &f64| 1.0 / (1.0 + (-output).exp());
+            let action = std::array::from_fn(|index| outputs.get(index).map_or(0.0, share));
+            Decision { action, margin: f64::INFINITY }
+        }
         Action::Largest => {
             let larger = |best: usize, other: usize| if outputs[other] > outputs[best] { other } else { best };
             let best = (1..outputs.len()).fold(0, larger);
             let others = (0..outputs.len()).filter(|&other| other != best);
             let margin = others.map(|other| outputs[best] - outputs[other]).fold(f64::INFINITY, f64::min);
-            Decision { action: best as f64, margin }
+            Decision { action: one(best as f64), margin }
         }
     }
+}
+
+/// An action of one number.
+pub fn one(action: f64) -> Values {
+    std::array::from_fn(|index| if index == 0 { action } else { 0.0 })
 }
 
 /// W x + b: `parameters` holds W [outputs][inputs], then b [outputs].
@@ -60,7 +70,7 @@ fn layer<'a>(parameters: &'a [f32], inputs: &'a [f64], outputs: usize) -> impl I
 /// One step from a state, and the margin of the decision in it.
 pub fn step(environment: &Environment, genome: &[f32], state: &Values) -> (Transition, f64) {
     let decision = decide(environment, genome, state);
-    ((environment.advance)(state, decision.action), decision.margin)
+    ((environment.advance)(environment, state, &decision.action), decision.margin)
 }
 
 /// An f32 state `[components]` as values.

@@ -3,7 +3,7 @@
 
 use std::f64::consts::PI;
 
-use super::environment::{Action, Component, Environment, Transition, Values, wrapped};
+use super::environment::{Action, Component, Environment, MOST_STEPS, Transition, Values, wrapped};
 
 const FASTEST: f64 = 8.0;
 const STRONGEST: f64 = 2.0;
@@ -20,20 +20,22 @@ pub static PENDULUM: Environment = Environment {
         Component { name: "angular velocity", initial: (-1.0, 1.0), scale: FASTEST, is_angle: false },
     ],
     steps: 200,
+    most_steps: MOST_STEPS,
     reward: PI * PI + 0.1 * FASTEST * FASTEST + 0.001 * STRONGEST * STRONGEST,
     // Wrap, cost, velocity, angle, return.
     physics_multiply_adds: 2 + 5 + 3 + 1 + 1,
-    observe: |state| [state[0].cos(), state[0].sin(), state[1], 0.0, 0.0, 0.0, 0.0, 0.0],
+    observe: |_, state| [state[0].cos(), state[0].sin(), state[1], 0.0, 0.0, 0.0, 0.0, 0.0],
     advance,
+    market: Vec::new(),
 };
 
-fn advance(state: &Values, torque: f64) -> Transition {
+fn advance(_: &Environment, state: &Values, action: &Values) -> Transition {
     const GRAVITY: f64 = 10.0;
     const STEP_S: f64 = 0.05;
     const MASS: f64 = 1.0;
     const LENGTH: f64 = 1.0;
     let [theta, velocity, ..] = *state;
-    let torque = torque.clamp(-STRONGEST, STRONGEST);
+    let torque = action[0].clamp(-STRONGEST, STRONGEST);
     let upright = wrapped(theta);
     let cost = upright * upright + 0.1 * velocity * velocity + 0.001 * torque * torque;
     let acceleration = 3.0 * GRAVITY / (2.0 * LENGTH) * theta.sin() + 3.0 / (MASS * LENGTH * LENGTH) * torque;

@@ -1,6 +1,5 @@
 //! A population: genomes and initial states, drawn from a seed or given, laid out as kernels read them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -53,10 +52,11 @@ impl Population {
         oracle::values(&state)
     }
 
-    /// The blocks `genomes` and `initial` of programs.
-    pub fn blocks(&self) -> Blocks {
+    /// The blocks `genomes`, `initial` and `market` of programs.
+    pub fn blocks(&self, environment: &Environment) -> Blocks {
+        let values = [("genomes", &self.genomes), ("initial", &self.initial), ("market", &environment.market)];
         let block = |values: &[f32]| Arc::new(bytemuck::cast_slice(values).to_vec());
-        BTreeMap::from([("genomes".into(), block(&self.genomes)), ("initial".into(), block(&self.initial))])
+        values.into_iter().map(|(name, values)| (name.to_string(), block(values))).collect()
     }
 
     /// SHA-256, in lower-case hexadecimal, of the genomes and the initial states as kernels read them, little-endian.

@@ -59,13 +59,17 @@ fn buffers(arm: Arm, environment: &Environment, population: u32, steps: u32, tun
         trajectory,
         floats("genomes", environment.parameters(), Contents::Constant("genomes".into())),
     ];
+    if !environment.market.is_empty() {
+        let bytes = 4 * environment.market.len() as u64;
+        buffers.push(Buffer { name: "market".into(), bytes, contents: Contents::Constant("market".into()) });
+    }
     if arm == Arm::PerOperation {
         let scratch = |name: &str, rows: u32| floats(name, rows, Contents::Scratch);
         buffers.extend([
             scratch("observations", environment.observations),
             scratch("hidden", environment.hidden),
             scratch("outputs", environment.outputs),
-            scratch("actions", 1),
+            scratch("actions", if environment.action == Action::Shares { environment.outputs } else { 1 }),
         ]);
     }
     buffers
@@ -84,7 +88,13 @@ impl Plan<'_> {
     fn operations(&mut self) -> Vec<Dispatch> {
         let Environment { observations, hidden, outputs, .. } = *self.environment;
         let second = self.environment.second_matrix();
-        let act = if self.environment.action == Action::Largest { "choose" } else { "squash" };
+        let act = match self.environment.action {
+            Action::Largest => self.operation("choose", &["request", "outputs", "actions"], &[("INPUTS", outputs)], 1),
+            Action::Torque => self.operation("squash", &["request", "outputs", "actions"], &[], 1),
+            Action::Shares => {
+                self.operation("share", &["request", "outputs", "actions"], &[("OUTPUTS", outputs)], outputs)
+            }
+        };
         vec![
             self.environment_dispatch("observe", &["request", "episodes", "states", "initial", "observations"]),
             self.operation(
@@ -100,7 +110,7 @@ impl Plan<'_> {
                 &[("INPUTS", hidden), ("OUTPUTS", outputs), ("FIRST_PARAMETER", second)],
                 outputs,
             ),
-            self.operation(act, &["request", "outputs", "actions"], &[("INPUTS", outputs)], 1),
+            act,
             self.environment_dispatch(
                 "advance",
                 &["request", "episodes", "states", "initial", "trajectory", "actions"],
@@ -114,7 +124,8 @@ impl Plan<'_> {
         let traced = u32::from(self.tuning.traced);
         let constants: &[_] = if entry == "observe" { &[] } else { &[("TRACED", traced)] };
         let workgroups = self.population.div_ceil(self.tuning.workgroup_size);
-        self.dispatch(self.environment.shader, entry, bound, constants, workgroups)
+        let market = if self.environment.market.is_empty() { &[][..] } else { &["market"] };
+        self.dispatch(self.environment.shader, entry, &[bound, market].concat(), constants, workgroups)
     }
 
     /// A kernel of `operations.wgsl` over `rows` elements of each individual.
