@@ -21,6 +21,7 @@ shaders![
     "decode/sample.wgsl",
     "rollout/acrobot.wgsl",
     "rollout/cartpole.wgsl",
+    "rollout/evolve.wgsl",
     "rollout/mountaincar.wgsl",
     "rollout/operations.wgsl",
     "rollout/pendulum.wgsl",

@@ -159,3 +159,57 @@ fn a_portfolio_trades_on_given_prices() {
     onedispatch: an episode of portfolio has 1 to 19 steps, not 20
     ");
 }
+
+fn evolve(arguments: &[&str], out: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
+    command.arg("evolve").args(arguments).arg("--out").arg(out);
+    command
+}
+
+/// What evolution leaves, and that `rollout` reads it.
+#[test]
+fn evolution_leaves_a_policy_and_a_learning_curve() {
+    let directory = Temporary::new();
+    let out = directory.0.join("evolved");
+    let mut command =
+        evolve(&["--env", "cartpole", "--population", "64", "--generations", "6", "--until", "600"], &out);
+    let output = command.output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(printed.starts_with("mean return 600 not reached in 6 generations\nbest mean return "), "{printed}");
+    let csv = std::fs::read_to_string(out.join("learning.csv")).unwrap();
+    assert!(csv.starts_with("generation,best,mean,environment_steps\n0,") && csv.lines().count() == 7, "{csv}");
+    let svg = std::fs::read_to_string(out.join("learning.svg")).unwrap();
+    assert!(svg.contains("How cartpole is learnt") && svg.contains("<polyline"), "{svg}");
+    let genomes = out.join("best.safetensors");
+    let (code, line) = said(&mut rollout("cartpole", &genomes, &directory.0.join("out.csv")), &directory);
+    assert_eq!(code, Some(0), "{line}");
+    let (code, line) = said(&mut rollout("acrobot", &genomes, &directory.0.join("out.csv")), &directory);
+    assert_eq!(code, Some(2), "{line}");
+}
+
+#[test]
+fn faults_of_an_evolution_are_named() {
+    let directory = Temporary::new();
+    let file = directory.0.join("file");
+    std::fs::write(&file, "not a directory").unwrap();
+    let refused = |arguments: &[&str]| {
+        let (code, line) = said(&mut evolve(&[&["--env", "cartpole"], arguments].concat(), &file), &directory);
+        assert_eq!((code, line.lines().count()), (Some(2), 1), "{line}");
+        line
+    };
+    let lines = [
+        refused(&["--population", "100"]),
+        refused(&["--population", "0"]),
+        refused(&["--generations", "0"]),
+        refused(&["--episodes", "0"]),
+        refused(&[]),
+    ];
+    insta::assert_snapshot!(lines.join("\n"), @"
+    onedispatch: --population is 100; accepted: a multiple of 64
+    onedispatch: --population is 0; accepted: a multiple of 64
+    onedispatch: --generations is 0; accepted: 1 to 1000000
+    onedispatch: --episodes is 0; accepted: 1 to 256
+    onedispatch: DIR/file: File exists (os error 17); check the file
+    ");
+}

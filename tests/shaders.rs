@@ -14,6 +14,7 @@ use onedispatch::workload::decode::model::{Config, Request, Sampling};
 use onedispatch::workload::decode::{Arm, Tuning};
 use onedispatch::workload::rollout;
 use onedispatch::workload::rollout::environment::Environment;
+use onedispatch::workload::rollout::evolution::Evolution;
 
 /// A shader that passes, or the first thing that is wrong with it.
 fn validated(source: &str, capabilities: Capabilities) -> Result<(Module, ModuleInfo), String> {
@@ -107,6 +108,9 @@ fn programs() -> Vec<Program> {
                 programs.push(arm.program(environment, 100, 7, &tuning));
             }
         }
+        let evolution =
+            Evolution { environment, population: 128, steps: 7, episodes: 3, generations: 4, at_once: 2, seed: 1 };
+        programs.push(evolution.program(32));
     }
     programs
 }

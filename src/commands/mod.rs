@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod devices;
+pub mod evolve;
 pub mod figures;
 pub mod generate;
 pub mod paper;

@@ -10,6 +10,7 @@ pub mod chart;
 pub mod claims;
 pub mod idle_share;
 pub mod ladder;
+pub mod learning;
 pub mod number;
 pub mod palette;
 pub mod png;

@@ -3,6 +3,7 @@
 pub mod case;
 pub mod control;
 pub mod decode;
+pub mod evolution;
 pub mod protocol;
 pub mod provenance;
 pub mod rollout;

@@ -18,6 +18,8 @@ const STATES: usize = 16;
 /// Noise of the shadows, relative to each component's scale: several roundings of f32, as a step has them.
 const NOISE: f64 = 1.0 / (1 << 20) as f64;
 const SHADOWS: u64 = 3;
+/// How far a shadow may stray on its way, in tolerances.
+const STRAYING: f64 = 10.0;
 /// Outputs closer than this are a tie: ten times what sums of some f32 terms of size 1 err by.
 const TIE: f64 = 1e-4;
 /// Standard errors by which the mean returns of chaotic individuals may differ.
@@ -81,29 +83,34 @@ pub struct Gate {
 struct Expected {
     individual: u32,
     episode: Episode,
-    /// Length, end and return.
+    /// Whether its shadows end as it does, and stay near it all the way: of chaotic episodes a few may end alike by chance.
     decided: bool,
-    state_decided: bool,
 }
 
 impl Expected {
-    /// `nominal` is the oracle's episode, its smallest margin beside it.
+    /// `visited` are the states of the episode, `margin` is its smallest.
     fn of(
         environment: &Environment,
-        (genome, initial, steps): (&[f32], &Values, u32),
+        (genome, steps): (&[f32], u32),
         individual: u32,
-        (nominal, margin): (Episode, f64),
+        (episode, visited, margin): (Episode, &[Values], f64),
         tolerance: f64,
     ) -> Expected {
-        let mut expected = Expected { individual, episode: nominal, decided: margin > TIE, state_decided: true };
+        let mut decided = margin > TIE;
         for seed in 0..SHADOWS {
-            let shadow = oracle::shadow(environment, genome, initial, steps, NOISE, seed);
-            let same_end = shadow.length == nominal.length && shadow.terminated == nominal.terminated;
-            expected.decided &= same_end && return_error(environment, &shadow, &nominal) <= tolerance / 2.0;
-            expected.state_decided &= environment.distance(&shadow.state, &nominal.state) <= tolerance / 2.0;
+            let mut path = visited.iter();
+            let mut strayed: f64 = 0.0;
+            let mut visit = |state: &Values, _| {
+                let distance = path.next().map_or(f64::INFINITY, |nominal| environment.distance(state, nominal));
+                strayed = strayed.max(distance);
+            };
+            let shadow = oracle::shadow(environment, genome, &visited[0], steps, (NOISE, seed), &mut visit);
+            decided &= shadow.length == episode.length && shadow.terminated == episode.terminated;
+            decided &= return_error(environment, &shadow, &episode) <= tolerance / 2.0;
+            decided &= environment.distance(&shadow.state, &episode.state) <= tolerance / 2.0;
+            decided &= strayed <= STRAYING * tolerance;
         }
-        expected.state_decided &= expected.decided;
-        expected
+        Expected { individual, episode, decided }
     }
 }
 
@@ -184,8 +191,8 @@ impl<'a> Reference<'a> {
                 visited.push(*state);
                 smallest = smallest.min(margin);
             });
-            let followed = (genome.as_slice(), &initial, steps);
-            expected.push(Expected::of(environment, followed, individual, (nominal, smallest), tolerance));
+            let followed = (nominal, visited.as_slice(), smallest);
+            expected.push(Expected::of(environment, (&genome, steps), individual, followed, tolerance));
             visited.pop();
             for state in visited.iter().step_by(visited.len().div_ceil(STATES)) {
                 // As f32, which the arms start from.
@@ -317,18 +324,16 @@ fn judge(environment: &Environment, expected: &[Expected], found: &Found, steps:
             let (there, wanted) = (there.episode_return, wanted.episode_return);
             return fail(Some(error), format!("individual {individual}: the return is {there}, expected {wanted:.6}"));
         }
-        if expected.state_decided {
-            let distance = environment.distance(&there.state, &wanted.state);
-            if distance > tolerance {
-                let reason = format!(
-                    "individual {individual}: the last state is {:?}, expected {:?}; off by {distance:.1e} of its range",
-                    &there.state[..environment.components.len()],
-                    &wanted.state[..environment.components.len()]
-                );
-                return fail(Some(distance), reason);
-            }
-            error = error.max(distance);
+        let distance = environment.distance(&there.state, &wanted.state);
+        if distance > tolerance {
+            let reason = format!(
+                "individual {individual}: the last state is {:?}, expected {:?}; off by {distance:.1e} of its range",
+                &there.state[..environment.components.len()],
+                &wanted.state[..environment.components.len()]
+            );
+            return fail(Some(distance), reason);
         }
+        error = error.max(distance);
         largest = largest.max(error);
         compared += 1;
     }

@@ -5,6 +5,7 @@ pub mod acrobot;
 pub mod cartpole;
 pub mod cost;
 pub mod environment;
+pub mod evolution;
 pub mod file;
 pub mod gate;
 pub mod mountaincar;

@@ -91,17 +91,17 @@ pub fn episode(
 }
 
 /// The same, where every state is moved by up to `noise` of each component's scale before it is left: uniform, from
-/// Philox counters [step, component, 0, 0] under `seed`.
+/// Philox counters [step, component, 0, 0] under the seed.
 pub fn shadow(
     environment: &Environment,
     genome: &[f32],
     initial: &Values,
     steps: u32,
-    noise: f64,
-    seed: u64,
+    (noise, seed): (f64, u64),
+    visit: &mut dyn FnMut(&Values, f64),
 ) -> Episode {
     let moved = |state: &Values, step: u32| moved(environment, state, step, noise, seed);
-    follow(environment, genome, initial, steps, moved, &mut |_, _| ())
+    follow(environment, genome, initial, steps, moved, visit)
 }
 
 /// A state as a [`shadow`] leaves it at a step.
