@@ -12,6 +12,9 @@ const WIDTH: f64 = 1180.0;
 const HEIGHT: f64 = 560.0;
 const LEFT: f64 = 170.0;
 
+/// One number of a point.
+type Value = fn(&(f64, f64)) -> f64;
+
 /// An SVG of (best, mean) by generation.
 pub fn draw(title: &str, subtitle: &str, generations: &[(f64, f64)]) -> Result<String> {
     let values = || generations.iter().flat_map(|(best, mean)| [*best, *mean]);
@@ -32,7 +35,7 @@ pub fn draw(title: &str, subtitle: &str, generations: &[(f64, f64)]) -> Result<S
         canvas.text((LEFT, top - 26.0), "return", HEADING, INK, Align::Start);
         frame.axes(canvas, "generation");
         frame.y_labels(canvas);
-        let curves: [(&str, Policy, fn(&(f64, f64)) -> f64); 2] =
+        let curves: [(&str, Policy, Value); 2] =
             [("best", Policy::OneSubmit, |point| point.0), ("mean", Policy::WaitEach, |point| point.1)];
         let ends = curves.map(|(_, _, value)| generations.last().map_or(frame.top, |last| frame.y(value(last))));
         let labels = spread(&ends, 31.0, frame.top, frame.top + frame.height);

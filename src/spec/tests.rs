@@ -244,7 +244,7 @@ proptest! {
     #[test]
     fn a_misspelt_key_is_named_with_its_line(which in 0..written(), at: prop::sample::Index, edit in 0..3) {
         let good = GOOD.replacen("samples", "quick = false\nsamples", 1);
-        let key = KEYS.iter().filter(|key| is_written(key)).nth(which).unwrap().name;
+        let key = KEYS.iter().filter(is_written).nth(which).unwrap().name;
         let at = at.index(key.len());
         let (head, tail) = (&key[..at], &key[at + 1..]);
         let letter = &key[at..=at];
