@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use onedispatch::commands::{compare, devices, figures, generate, paper, run, verify};
+use onedispatch::commands::{compare, devices, evolve, figures, generate, paper, rollout, run, verify};
 
 /// How much of a GPU's time is lost by sending work one piece at a time, and what one dispatch gains
 #[derive(Parser)]
@@ -21,6 +21,10 @@ enum Command {
     Run(run::Args),
     /// Decode with a GPT-2 checkpoint, and check the result
     Generate(generate::Args),
+    /// Follow a population of policies through an environment, and check the result
+    Rollout(rollout::Args),
+    /// Evolve policies for an environment on the GPU
+    Evolve(evolve::Args),
     /// Render figures/ from data/, or check that they are what data/ renders to
     Figures(figures::Args),
     /// Render paper/ from data/ and figures/, or check that it is what they render to
@@ -50,6 +54,8 @@ fn main() -> ExitCode {
         Command::Devices(args) => devices::run(args),
         Command::Run(args) => run::run(args),
         Command::Generate(args) => generate::run(args),
+        Command::Rollout(args) => rollout::run(args),
+        Command::Evolve(args) => evolve::run(args),
         Command::Figures(args) => figures::run(args),
         Command::Paper(args) => paper::run(args),
         Command::Verify(args) => verify::run(args),

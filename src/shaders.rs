@@ -20,6 +20,13 @@ shaders![
     "decode/linear.wgsl",
     "decode/norm.wgsl",
     "decode/sample.wgsl",
+    "rollout/acrobot.wgsl",
+    "rollout/cartpole.wgsl",
+    "rollout/evolve.wgsl",
+    "rollout/mountaincar.wgsl",
+    "rollout/operations.wgsl",
+    "rollout/pendulum.wgsl",
+    "rollout/portfolio.wgsl",
 ];
 
 pub fn source(name: &str) -> Option<&'static str> {

@@ -28,6 +28,10 @@ pub const ARMS: &[&str] = &[
 /// Ends the name of an arm whose shaders are compiled without WebGPU's checks.
 pub const UNCHECKED: &str = "-unchecked";
 
+/// Names of the arms, and of the environments, that a rollout spec may ask for.
+pub const ROLLOUT_ARMS: &[&str] = &["per-operation", "stepwise", "fused"];
+pub const ENVIRONMENTS: &[&str] = &["acrobot", "cartpole", "mountaincar", "pendulum", "portfolio"];
+
 /// Fewest samples that a spec may ask for unless it says that it is quick.
 pub const MIN_SAMPLES: u32 = 15;
 
@@ -38,7 +42,7 @@ pub struct Spec {
     pub name: String,
     /// One sentence: the question this experiment answers.
     pub question: String,
-    /// `decode` or `control`.
+    /// `decode`, `rollout` or `control`.
     pub workload: Workload,
     /// Seed of weights, prompts, order and bootstrap.
     pub seed: u64,
@@ -62,6 +66,8 @@ pub struct Spec {
     pub policies: Vec<Policy>,
     /// Present for the workload `decode`.
     pub decode: Option<DecodeAxes>,
+    /// Present for the workload `rollout`.
+    pub rollout: Option<RolloutAxes>,
     /// The TOML that this spec was read from, byte for byte; the manifest keeps it.
     #[serde(skip)]
     pub text: String,
@@ -71,6 +77,7 @@ pub struct Spec {
 #[serde(rename_all = "kebab-case")]
 pub enum Workload {
     Decode,
+    Rollout,
     Control,
 }
 
@@ -83,13 +90,44 @@ pub struct DecodeAxes {
     pub new_tokens: Vec<u32>,
     pub vocab_size: Vec<u32>,
     pub prompt_tokens: Vec<u32>,
+    /// Sequences that are decoded at once; one where the spec does not say.
+    #[serde(default = "one")]
+    pub sequences: Vec<u32>,
+}
+
+fn one() -> Vec<u32> {
+    vec![1]
+}
+
+/// Swept as a product.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RolloutAxes {
+    /// Out of [`ENVIRONMENTS`].
+    pub environment: Vec<String>,
+    /// Individuals.
+    pub population: Vec<u32>,
+    /// Longest length of an episode.
+    pub steps: Vec<u32>,
+}
+
+/// One point of a rollout sweep: a random population is followed through an episode each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolloutCase {
+    /// `acrobot-n4096-t500`: environment, population and steps. Unique within a spec.
+    pub name: String,
+    pub environment: String,
+    pub population: u32,
+    pub steps: u32,
+    /// The spec's seed.
+    pub seed: u64,
 }
 
 /// One point of the decode sweep: a model of these sizes continues a prompt by `new_tokens` tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeCase {
-    /// `d32-l1-t64`: n_embd, n_layer and new_tokens; `-v64` and `-p1` follow where the spec sweeps several vocabulary
-    /// sizes or prompt lengths. Unique within a spec.
+    /// `d32-l1-t64`: n_embd, n_layer and new_tokens; `-v64`, `-p1` and `-s1` follow where the spec sweeps several
+    /// vocabulary sizes, prompt lengths or numbers of sequences. Unique within a spec.
     pub name: String,
     pub n_embd: u32,
     /// [`sweep_heads`] of `n_embd`.
@@ -100,6 +138,8 @@ pub struct DecodeCase {
     pub vocab_size: u32,
     pub prompt_tokens: u32,
     pub new_tokens: u32,
+    /// Decoded at once.
+    pub sequences: u32,
     /// The spec's seed.
     pub seed: u64,
 }
@@ -111,7 +151,7 @@ pub fn sweep_heads(n_embd: u32) -> u32 {
 
 impl Spec {
     /// The cases of a decode spec, the last axis running fastest: n_embd, n_layer, new_tokens, vocab_size,
-    /// prompt_tokens, each in the order written. Empty for other workloads.
+    /// prompt_tokens, sequences, each in the order written. Empty for other workloads.
     pub fn cases(&self) -> Vec<DecodeCase> {
         let Some(axes) = &self.decode else { return Vec::new() };
         let mut cases = Vec::new();
@@ -120,24 +160,31 @@ impl Spec {
                 for &new_tokens in &axes.new_tokens {
                     for &vocab_size in &axes.vocab_size {
                         for &prompt_tokens in &axes.prompt_tokens {
-                            let mut name = format!("d{n_embd}-l{n_layer}-t{new_tokens}");
-                            if axes.vocab_size.len() > 1 {
-                                name += &format!("-v{vocab_size}");
+                            for &sequences in &axes.sequences {
+                                let mut name = format!("d{n_embd}-l{n_layer}-t{new_tokens}");
+                                let swept = [
+                                    (&axes.vocab_size, "v", vocab_size),
+                                    (&axes.prompt_tokens, "p", prompt_tokens),
+                                    (&axes.sequences, "s", sequences),
+                                ];
+                                for (axis, letter, size) in swept {
+                                    if axis.len() > 1 {
+                                        name += &format!("-{letter}{size}");
+                                    }
+                                }
+                                cases.push(DecodeCase {
+                                    name,
+                                    n_embd,
+                                    n_head: sweep_heads(n_embd),
+                                    n_layer,
+                                    n_inner: 4 * n_embd,
+                                    vocab_size,
+                                    prompt_tokens,
+                                    new_tokens,
+                                    sequences,
+                                    seed: self.seed,
+                                });
                             }
-                            if axes.prompt_tokens.len() > 1 {
-                                name += &format!("-p{prompt_tokens}");
-                            }
-                            cases.push(DecodeCase {
-                                name,
-                                n_embd,
-                                n_head: sweep_heads(n_embd),
-                                n_layer,
-                                n_inner: 4 * n_embd,
-                                vocab_size,
-                                prompt_tokens,
-                                new_tokens,
-                                seed: self.seed,
-                            });
                         }
                     }
                 }
@@ -146,8 +193,25 @@ impl Spec {
         cases
     }
 
+    /// The cases of a rollout spec, the last axis running fastest: environment, population, steps. Empty for other workloads.
+    pub fn rollout_cases(&self) -> Vec<RolloutCase> {
+        let Some(axes) = &self.rollout else { return Vec::new() };
+        let mut cases = Vec::new();
+        for environment in &axes.environment {
+            for &population in &axes.population {
+                for &steps in &axes.steps {
+                    let name = format!("{environment}-n{population}-t{steps}");
+                    let environment = environment.clone();
+                    cases.push(RolloutCase { name, environment, population, steps, seed: self.seed });
+                }
+            }
+        }
+        cases
+    }
+
     /// The same question at sizes that a software device answers within minutes: the two smallest widths up to 64 (or
-    /// the smallest there is), the smallest of every other axis, at most 16 tokens, 5 samples, short warm-up and cap.
+    /// the smallest there is), the smallest of every other axis, at most 16 tokens, 5 samples, short warm-up and cap; of a
+    /// rollout every environment, with at most 256 individuals and 50 steps.
     /// It is named `NAME-quick`, so that its rows never join those of the whole experiment.
     pub fn quick(&self) -> Spec {
         let mut spec = self.clone();
@@ -170,6 +234,12 @@ impl Spec {
             smallest(&mut axes.new_tokens, 16);
             smallest(&mut axes.vocab_size, u32::MAX);
             smallest(&mut axes.prompt_tokens, u32::MAX);
+            smallest(&mut axes.sequences, u32::MAX);
+        }
+        if let Some(axes) = &mut spec.rollout {
+            let smallest = |axis: &[u32], at_most: u32| axis.iter().min().map(|&size| size.min(at_most));
+            axes.population = smallest(&axes.population, 256).into_iter().collect();
+            axes.steps = smallest(&axes.steps, 50).into_iter().collect();
         }
         spec.text = toml::to_string(&spec).expect("a spec is plain data");
         spec

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use onedispatch::spec::ARMS;
-use onedispatch::spec::{Spec, Workload};
+use onedispatch::spec::{ARMS, ENVIRONMENTS, ROLLOUT_ARMS, Spec, Workload};
+use onedispatch::workload::rollout::Arm;
+use onedispatch::workload::rollout::environment::Environment;
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
-const SHOWN: [&str; 5] = ["compare", "devices", "generate", "run", "verify"];
+const SHOWN: [&str; 7] = ["compare", "devices", "evolve", "generate", "rollout", "run", "verify"];
 const CALLED: [&str; 4] = ["figures", "paper", "run", "verify"];
 
 fn root() -> &'static Path {
@@ -90,7 +91,9 @@ fn the_readme_names_files_that_are_there() {
 #[test]
 fn the_readme_describes_every_arm() {
     let readme = text("README.md");
-    for arm in ARMS {
+    assert_eq!(Arm::ALL.map(Arm::name), ROLLOUT_ARMS);
+    assert_eq!(Environment::all().map(|environment| environment.name), ENVIRONMENTS);
+    for arm in ARMS.iter().chain(ROLLOUT_ARMS) {
         assert!(readme.contains(&format!("\n| `{arm}` |")), "the README does not describe `{arm}`");
     }
 }
@@ -103,7 +106,8 @@ fn every_experiment_can_be_run() {
     for path in paths {
         let spec = Spec::read(&path).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(path.file_stem().and_then(|stem| stem.to_str()), Some(spec.name.as_str()), "named as its file");
-        assert_eq!(spec.cases().is_empty(), spec.workload == Workload::Control, "{}", spec.name);
+        let cases = spec.cases().len() + spec.rollout_cases().len();
+        assert_eq!(cases == 0, spec.workload == Workload::Control, "{}", spec.name);
         assert_eq!(spec.quick, spec.name.ends_with("-quick"), "{}", spec.name);
     }
 }

@@ -31,7 +31,7 @@ fn laptop() -> Model {
 
 fn many_devices() -> Vec<Run> {
     let mut runs = synthetic::runs();
-    runs.extend([synthetic::decode(&laptop()), synthetic::decode_tokens(&laptop())]);
+    runs.extend(synthetic::of_device(&laptop()));
     runs
 }
 
@@ -90,7 +90,7 @@ fn every_figure_is_drawn_and_twice_the_same() {
 
 #[test]
 fn no_text_overlaps_another_or_leaves_the_page() {
-    for runs in [synthetic::runs(), many_devices(), vec![synthetic::decode(&H200), synthetic::decode_tokens(&H200)]] {
+    for runs in [synthetic::runs(), many_devices(), synthetic::of_device(&H200)] {
         for figure in &FIGURES {
             let svg = svg(figure.name, &runs);
             let (texts, height) = (texts(&svg), height(&svg));
@@ -131,7 +131,7 @@ fn an_arm_that_is_not_known_yet_is_drawn_under_its_own_name() {
 
 #[test]
 fn software_devices_are_marked_or_left_out() {
-    let runs = [synthetic::decode(&LLVMPIPE), synthetic::decode_tokens(&LLVMPIPE)];
+    let runs = synthetic::of_device(&LLVMPIPE);
     for figure in &FIGURES {
         let picture = figure.picture(&runs).unwrap();
         if figure.name == "throughput-width" {
@@ -142,6 +142,23 @@ fn software_devices_are_marked_or_left_out() {
             assert!(!says(&svg(figure.name, &synthetic::runs())).contains("llvmpipe"));
         }
     }
+}
+
+#[test]
+fn gains_of_rollouts_are_those_over_waiting_for_each_step() {
+    let runs = synthetic::of_device(&H200);
+    let says = says(&svg("rollout-length", &runs));
+    for label in ["wait-each", "submit-each", "submit-per-token", "one-submit", "fused", "times wait-each"] {
+        assert!(says.lines().any(|line| line == label), "{label} is not named");
+    }
+    assert!(says.replace('\n', " ").contains("acrobot") && says.contains("population\u{a0}4096"), "{says}");
+    assert!(!says.contains("n_embd"), "{says}");
+    // Twice as long a wait moves the curves.
+    let mut slower = synthetic::of_device(&H200);
+    for row in slower.iter_mut().flat_map(|run| &mut run.results).filter(|row| row.key.policy == "wait-each") {
+        row.wall_median_ns = row.wall_median_ns.map(|wall| wall * 2.0);
+    }
+    assert!(svg("rollout-length", &slower) != svg("rollout-length", &runs));
 }
 
 /// Markers of `fused-subgroup`: squares in its colour, or white with its colour around them.

@@ -12,6 +12,9 @@ use onedispatch::shaders;
 use onedispatch::workload::control::{Scale, controls};
 use onedispatch::workload::decode::model::{Config, Request, Sampling};
 use onedispatch::workload::decode::{Arm, Tuning};
+use onedispatch::workload::rollout;
+use onedispatch::workload::rollout::environment::Environment;
+use onedispatch::workload::rollout::evolution::Evolution;
 
 /// A shader that passes, or the first thing that is wrong with it.
 fn validated(source: &str, capabilities: Capabilities) -> Result<(Module, ModuleInfo), String> {
@@ -97,6 +100,17 @@ fn programs() -> Vec<Program> {
                 }
             }
         }
+    }
+    for environment in Environment::all() {
+        for arm in rollout::Arm::ALL {
+            for traced in [false, true] {
+                let tuning = rollout::Tuning { workgroup_size: 32, traced };
+                programs.push(arm.program(environment, 100, 7, &tuning));
+            }
+        }
+        let evolution =
+            Evolution { environment, population: 128, steps: 7, episodes: 3, generations: 4, at_once: 2, seed: 1 };
+        programs.push(evolution.program(32));
     }
     programs
 }

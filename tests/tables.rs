@@ -22,10 +22,11 @@ fn key() -> impl Strategy<Value = Key> {
 }
 
 prop_compose! {
-    fn case()(case in text(), workload in text(), sizes: [u32; 7], seed: u64, weights_sha256 in text()) -> Case {
-        let [n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens] = sizes;
+    fn case()(case in text(), workload in text(), sizes: [u32; 9], seed: u64, weights_sha256 in text(), environment in text()) -> Case {
+        let [n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, population, steps] = sizes;
         Case {
             case, workload, n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, seed, weights_sha256,
+            environment, population, steps,
         }
     }
 }
@@ -118,10 +119,25 @@ fn columns_are_the_fields_in_their_order() {
     fields(&samples[0]);
     insta::assert_snapshot!(
         [Case::COLUMNS.join(","), Sample::COLUMNS.join(","), ResultRow::COLUMNS.join(",")].join("\n"), @"
-        case,workload,n_embd,n_layer,n_head,n_inner,vocab_size,prompt_tokens,new_tokens,seed,weights_sha256
+        case,workload,n_embd,n_layer,n_head,n_inner,vocab_size,prompt_tokens,new_tokens,seed,weights_sha256,environment,population,steps
         case,arm,policy,replica,sample,order,wall_ns,gpu_ns,gpu_flag
         case,arm,policy,replica,unit,units,workgroup_size,subgroup_size,dispatches,submits,waits,barriers,multiply_adds,min_bytes,gate,gate_error,gate_tolerance,samples,wall_median_ns,wall_low_ns,wall_high_ns,units_per_s,gpu_median_ns,gpu_busy_ns,cap,reason,program_sha256,shaders_sha256
         ");
+}
+
+/// Runs from before there were rollouts.
+#[test]
+fn cases_without_the_columns_that_came_later_are_read() {
+    let csv = "case,workload,n_embd,n_layer,n_head,n_inner,vocab_size,prompt_tokens,new_tokens,seed,weights_sha256\n\
+               d32-l1-t64,decode,32,1,2,128,64,1,64,1,00\n";
+    let table = Table::parse::<Case>(csv.as_bytes(), "cases.csv").unwrap();
+    let rows = table.rows::<Case>("cases.csv").unwrap();
+    assert_eq!((rows[0].new_tokens, rows[0].environment.as_str(), rows[0].population, rows[0].steps), (64, "", 0, 0));
+    assert_eq!(String::from_utf8(table.to_csv(true)).unwrap(), csv);
+    // All of them or none.
+    let some = csv.replace("weights_sha256", "weights_sha256,environment").replace(",00", ",00,acrobot");
+    let fault = Table::parse::<Case>(some.as_bytes(), "cases.csv").unwrap_err().to_string();
+    assert!(fault.contains("population"), "{fault}");
 }
 
 #[test]

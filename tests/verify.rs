@@ -249,7 +249,7 @@ fn other_bytes_for_the_same_cells_are_named() {
     std::fs::write(&path, csv.replacen(",decode,32,", ",decode,", 1)).unwrap();
     insta::assert_snapshot!(lines(&data), @"nvidia-h200/2026-01-31-decode/cases.csv, row 2: not written as onedispatch writes it; expected LF at line ends, quotes only where needed, every column present");
     std::fs::write(&path, [csv.as_bytes(), b"\xff\xfe"].concat()).unwrap();
-    insta::assert_snapshot!(lines(&data), @"nvidia-h200/2026-01-31-decode/cases.csv, row 4: no UTF-8 at byte 342; expected UTF-8 text");
+    insta::assert_snapshot!(lines(&data), @"nvidia-h200/2026-01-31-decode/cases.csv, row 4: no UTF-8 at byte 386; expected UTF-8 text");
 }
 
 #[test]
@@ -330,6 +330,27 @@ fn rows_that_do_not_belong_together_are_named() {
     nvidia-h200/2026-01-31-decode/samples.csv, row 1, gpu_ns: `1099511627776`; expected from 1 to the wall time, 1000000; else empty and flagged
     ");
     insta::assert_snapshot!(forged::<ResultRow>(|rows| rows[FUSED].multiply_adds += 1), @"nvidia-h200/2026-01-31-decode/results.csv, row 6, multiply_adds: `786433`; expected `786432`, as the other arms of d32-l1-t64");
+}
+
+#[test]
+fn rollouts_have_the_work_of_their_steps() {
+    let forged = |edit: &dyn Fn(&mut ResultRow)| {
+        let data = Temporary::new();
+        let run = fixture::write(&data.0, fixture::manifest(), &[fixture::controls(), fixture::rollout()]);
+        fixture::forge::<ResultRow>(&run, |rows| {
+            let fused = rows.iter_mut().find(|row| row.key.arm == "fused").unwrap();
+            edit(fused);
+            fused.units_per_s = fused.wall_median_ns.map(|wall_ns| fused.units as f64 / wall_ns * 1e9);
+        });
+        lines(&data)
+    };
+    assert_eq!(forged(&|_| ()), "");
+    let lines = forged(&|row| row.multiply_adds += 1);
+    assert!(lines.contains("multiply_adds") && lines.contains("for each of 4901 steps"), "{lines}");
+    for steps in [99, 5001] {
+        let lines = forged(&|row| (row.units, row.multiply_adds) = (steps, 249 * steps));
+        assert!(lines.contains("units") && lines.contains("from 100 to 5000"), "{lines}");
+    }
 }
 
 #[test]

@@ -77,6 +77,11 @@ impl Run {
         self.rows().filter(|measured| measured.case.workload == "decode" && measured.row.key.replica == 0)
     }
 
+    /// The rows of every case but the controls, without replicas.
+    pub fn case_rows(&self) -> impl Iterator<Item = Measured<'_>> {
+        self.rows().filter(|measured| measured.case.workload != "control" && measured.row.key.replica == 0)
+    }
+
     /// The rows of one case, without replicas.
     pub fn arms(&self, case: &Case) -> Vec<Measured<'_>> {
         self.rows().filter(|measured| measured.case.case == case.case && measured.row.key.replica == 0).collect()

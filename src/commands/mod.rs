@@ -2,9 +2,11 @@
 
 pub mod compare;
 pub mod devices;
+pub mod evolve;
 pub mod figures;
 pub mod generate;
 pub mod paper;
+pub mod rollout;
 pub mod run;
 pub mod text_table;
 pub mod verify;

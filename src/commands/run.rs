@@ -9,7 +9,7 @@ use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::measure::case::Measured;
 use crate::measure::protocol::Plan;
-use crate::measure::{control, decode, provenance};
+use crate::measure::{control, decode, provenance, rollout};
 use crate::record::directory::RunDirectory;
 use crate::record::rows::ResultRow;
 use crate::record::run::{Run, load};
@@ -50,17 +50,21 @@ fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
     let cases = spec.cases();
     let rows_per_case = match spec.workload {
         Workload::Decode => decode::entries(spec)?.len() as u64,
+        Workload::Rollout => rollout::entries(spec)?.len() as u64,
         Workload::Control => 0,
     };
+    let rollouts = spec.rollout_cases();
     // Impossible sizes are found now, not after hours of the cases before them.
     cases.iter().try_for_each(decode::validate)?;
+    rollouts.iter().try_for_each(rollout::validate)?;
     let (mut directory, finished) = RunDirectory::open(out, provenance::manifest(spec, &gpu.info)?)?;
     println!("{} on {} -> {}", spec.name, gpu.info.name, directory.path().display());
     if !finished.is_empty() {
         println!("going on after {} finished cases", finished.len());
     }
     let left = |name: &str| !finished.contains(name);
-    let cases_left = cases.iter().filter(|case| left(&case.name)).count() as u64;
+    let names = cases.iter().map(|case| &case.name).chain(rollouts.iter().map(|case| &case.name));
+    let cases_left = names.filter(|name| left(name)).count() as u64;
     let control_rows = if left(control::CASE) { control::ROWS } else { 0 };
     let total = u64::from(plan.samples) * (cases_left * rows_per_case + control_rows);
     let bar = ProgressBar::new(total).with_style(
@@ -77,6 +81,10 @@ fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
         bar.set_message(case.name.clone());
         keep(decode::measure_case(gpu, spec, &plan, case, &step)?)?;
         gpu.forget_pipelines();
+    }
+    for case in rollouts.iter().filter(|case| left(&case.name)) {
+        bar.set_message(case.name.clone());
+        keep(rollout::measure_case(gpu, spec, &plan, case, &step)?)?;
     }
     bar.finish_and_clear();
     let run = load(&directory.finish()?)?;

@@ -116,6 +116,11 @@ impl<'a> Prepared<'a> {
     /// Runs the program once, from its initial contents, and times it.
     pub fn run(&self, policy: Policy) -> Result<Timing> {
         self.reset()?;
+        self.go_on(policy)
+    }
+
+    /// Runs the program once more from where the last run left its buffers, and times it.
+    pub fn go_on(&self, policy: Policy) -> Result<Timing> {
         let begun = Instant::now();
         self.submit_all(policy, self.span.as_ref(), Stamped::FirstAndLast)?;
         let wall_ns = begun.elapsed().as_nanos() as u64;

@@ -245,7 +245,7 @@ impl Frame {
         self.top + self.height * (1.0 - self.y.at(value))
     }
 
-    fn axes(&self, canvas: &mut Canvas, x_title: &str) {
+    pub(super) fn axes(&self, canvas: &mut Canvas, x_title: &str) {
         let (right, bottom) = (self.left + self.width, self.top + self.height);
         let frame = [(self.left, self.top), (right, self.top), (right, bottom), (self.left, bottom)];
         canvas.rectangle(frame[0], frame[2], plotters::style::WHITE);
@@ -263,7 +263,7 @@ impl Frame {
         canvas.text((self.left + self.width / 2.0, bottom + 64.0), x_title, LABEL, INK, Align::Middle);
     }
 
-    fn y_labels(&self, canvas: &mut Canvas) {
+    pub(super) fn y_labels(&self, canvas: &mut Canvas) {
         for tick in &self.y.ticks {
             canvas.text((self.left - 10.0, self.y(tick.value)), &tick.label, LABEL, INK, Align::End);
         }

@@ -10,9 +10,11 @@ pub mod chart;
 pub mod claims;
 pub mod idle_share;
 pub mod ladder;
+pub mod learning;
 pub mod number;
 pub mod palette;
 pub mod png;
+pub mod rollout;
 pub mod scale;
 pub mod sweep;
 pub mod throughput_length;
@@ -29,7 +31,7 @@ pub struct Figure {
     pub draw: fn(&[Run]) -> Result<Picture>,
 }
 
-pub const FIGURES: [Figure; 6] = [
+pub const FIGURES: [Figure; 8] = [
     Figure {
         name: "throughput-width",
         caption: "Tokens per second against n_embd for every arm and policy, one row of panels per device.",
@@ -56,6 +58,16 @@ pub const FIGURES: [Figure; 6] = [
         draw: bound::draw,
     },
     Figure { name: "claims", caption: "What was published beside what was measured here.", draw: claims::draw },
+    Figure {
+        name: "rollout-population",
+        caption: "Environment steps per second against the population.",
+        draw: rollout::draw_population,
+    },
+    Figure {
+        name: "rollout-length",
+        caption: "What is gained over waiting for each step, against the length of an episode.",
+        draw: rollout::draw_length,
+    },
 ];
 
 /// What became of a figure.

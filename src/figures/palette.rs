@@ -45,10 +45,11 @@ const POLICIES: [Known; 4] = [
     ("one-submit", RGBColor(0x33, 0x33, 0x33), Marker::Diamond, Some((30.0, 7.0))),
 ];
 
-const ARMS: [Known; 3] = [
+const ARMS: [Known; 4] = [
     ("fused-scalar", RGBColor(0x56, 0xb4, 0xe9), Marker::Down, None),
     ("fused-workgroup", RGBColor(0x00, 0x72, 0xb2), Marker::Circle, None),
     ("fused-subgroup", RGBColor(0x00, 0x9e, 0x73), Marker::Square, None),
+    ("fused", RGBColor(0x00, 0x72, 0xb2), Marker::Circle, None),
 ];
 
 /// For arms that are not named above, in turn by a stable digest of their name.

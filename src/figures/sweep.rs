@@ -14,23 +14,27 @@ pub type Parameter = (&'static str, fn(&Case) -> u32);
 
 pub const N_EMBD: Parameter = ("n_embd", |case| case.n_embd);
 pub const NEW_TOKENS: Parameter = ("new_tokens", |case| case.new_tokens);
+pub const POPULATION: Parameter = ("population", |case| case.population);
+pub const STEPS: Parameter = ("steps", |case| case.steps);
 
-const PARAMETERS: [Parameter; 5] = [
+const PARAMETERS: [Parameter; 7] = [
     N_EMBD,
     ("n_layer", |case| case.n_layer),
     ("prompt_tokens", |case| case.prompt_tokens),
     NEW_TOKENS,
     ("vocab_size", |case| case.vocab_size),
+    POPULATION,
+    STEPS,
 ];
 
 /// The rows that may be drawn: checked and timed.
 pub fn timed(run: &Run) -> Vec<Measured<'_>> {
-    run.decode_rows().filter(|row| row.wall_ns().is_some()).collect()
+    run.case_rows().filter(|row| row.wall_ns().is_some()).collect()
 }
 
 /// The rows that are not drawn because their output was wrong or none came.
 fn failed(run: &Run) -> Vec<Measured<'_>> {
-    run.decode_rows().filter(|row| row.row.gate != "pass").collect()
+    run.case_rows().filter(|row| row.row.gate != "pass").collect()
 }
 
 /// Curves of `y` against `x` for each run; rows without `y` are left out, and so are runs that have none.
@@ -76,13 +80,15 @@ pub fn with<'a>(mut runs: Vec<&'a Run>, y: impl Fn(&Measured<'a>) -> Option<Inte
     runs
 }
 
-/// The parameters that have one value in every row of `runs`, for a subtitle: `new_tokens 64, vocab_size 64`.
+/// The parameters that have one value in every row of `runs`, for a subtitle: `new_tokens 64, vocab_size 64`. Those that a
+/// workload does not have are zero, and left out.
 pub fn constants(runs: &[&Run], x: Parameter) -> String {
     let entries: Vec<Measured> = runs.iter().flat_map(|run| timed(run)).collect();
     let constant = |parameter: &Parameter| {
         let mut values = entries.iter().map(|entry| parameter.1(entry.case));
         let first = values.next()?;
-        (parameter.0 != x.0 && values.all(|value| value == first)).then(|| format!("{}\u{a0}{first}", parameter.0))
+        (parameter.0 != x.0 && first > 0 && values.all(|value| value == first))
+            .then(|| format!("{}\u{a0}{first}", parameter.0))
     };
     PARAMETERS.iter().filter_map(constant).collect::<Vec<_>>().join(", ")
 }

@@ -58,6 +58,8 @@ pub fn blank_row(case: &str, arm: &str, policy: Policy, replica: u32) -> ResultR
         reason: String::new(),
         program_sha256: String::new(),
         shaders_sha256: String::new(),
+        workgroups: 0,
+        rounds: 0,
     }
 }
 

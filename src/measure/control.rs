@@ -54,18 +54,6 @@ pub fn measure_controls(gpu: &Gpu, plan: &Plan, tolerance: f64, step: &dyn Fn(u6
         Ok(Verdict { error, reason })
     };
     let (results, samples) = measure(plan, candidates, &mut check, step)?;
-    let case = Case {
-        case: CASE.into(),
-        workload: "control".into(),
-        n_embd: 0,
-        n_layer: 0,
-        n_head: 0,
-        n_inner: 0,
-        vocab_size: 0,
-        prompt_tokens: 0,
-        new_tokens: 0,
-        seed: plan.seed,
-        weights_sha256: String::new(),
-    };
+    let case = Case { case: CASE.into(), workload: "control".into(), seed: plan.seed, ..Case::default() };
     Ok(Measured { case, results, samples })
 }

@@ -168,7 +168,7 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step
         if gave_up(candidate.prepared)? {
             return Ok(Verdict { error: None, reason: GAVE_UP.into() });
         }
-        let mut largest: Option<f64> = None;
+        let mut largest = 0f64;
         for (index, (tokens, logits)) in
             outputs(candidate.prepared, &model.config, &tuned.requests)?.into_iter().enumerate()
         {
@@ -177,9 +177,9 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step
                 let of = if tuned.requests.len() > 1 { format!("sequence {index}: ") } else { String::new() };
                 return Ok(Verdict { error: gate.error, reason: of + &gate.reason });
             }
-            largest = largest.max(gate.error);
+            largest = largest.max(gate.error.unwrap_or_default());
         }
-        Ok(Verdict { error: largest, reason: String::new() })
+        Ok(Verdict { error: Some(largest), reason: String::new() })
     };
     let (mut results, samples) = measure(plan, candidates, &mut check, step).within(&case.name)?;
     results.extend(rows_of_refused);
@@ -208,6 +208,7 @@ fn case_row(case: &DecodeCase, weights_sha256: String) -> Case {
         seed: case.seed,
         weights_sha256,
         sequences: case.sequences,
+        ..Case::default()
     }
 }
 

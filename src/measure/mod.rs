@@ -4,6 +4,8 @@ pub mod calibration;
 pub mod case;
 pub mod control;
 pub mod decode;
+pub mod evolution;
 pub mod protocol;
 pub mod provenance;
+pub mod rollout;
 pub mod statistics;

@@ -16,10 +16,10 @@ pub struct Key {
 }
 
 /// One case of a run: its parameters, which every arm shares. A row of `cases.csv`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Case {
     pub case: String,
-    /// `decode` or `control`.
+    /// `decode`, `rollout` or `control`.
     pub workload: String,
     /// Zero where a workload has no such parameter.
     pub n_embd: u32,
@@ -29,9 +29,17 @@ pub struct Case {
     pub vocab_size: u32,
     pub prompt_tokens: u32,
     pub new_tokens: u32,
-    /// Seed of the weights, and the SHA-256 of their canonical bytes (empty where there are none).
+    /// Seed of the weights, and the SHA-256 of their canonical bytes (empty where there are none). Of a rollout: of the
+    /// genomes and initial states.
     pub seed: u64,
     pub weights_sha256: String,
+    /// Of a rollout: what is stepped, individuals, and the longest length of an episode. Runs from before there were rollouts
+    /// lack these columns, and are read as if they were empty or zero.
+    pub environment: String,
+    pub population: u32,
+    pub steps: u32,
+    /// Of decoding: sequences that are answered at once. Runs from before there were several lack the column: 0 is one.
+    pub sequences: u32,
 }
 
 /// One timed run. A row of `samples.csv`.
@@ -57,7 +65,7 @@ pub struct Sample {
 pub struct ResultRow {
     #[serde(flatten)]
     pub key: Key,
-    /// What one unit is: `token`, `dispatch`, `byte` or `multiply-add`.
+    /// What one unit is: `token`, `environment step` (of an episode that goes on), `dispatch`, `byte` or `multiply-add`.
     pub unit: String,
     /// Units that one timed run made. Less than the case asks for where `cap` says so.
     pub units: u64,
@@ -97,4 +105,8 @@ pub struct ResultRow {
     pub program_sha256: String,
     /// Over the arm's WGSL files.
     pub shaders_sha256: String,
+    /// Of the largest dispatch. Runs from before this was recorded lack these columns, and are read as if they were zero.
+    pub workgroups: u32,
+    /// Times that the workgroups of a dispatch wait for each other, in one timed run.
+    pub rounds: u64,
 }

@@ -15,29 +15,33 @@ pub trait Row: Sized {
     /// Name of the file that holds these rows.
     const FILE: &'static str;
     const COLUMNS: &'static [&'static str];
+    /// How many of them the first version of the file had. A file has those, or all.
+    const FIRST_COLUMNS: usize;
 
     fn cells(&self) -> Vec<String>;
 
     fn from_cells(cells: &mut Cells) -> Result<Self, Fault>;
 }
 
-/// Makes a struct a [`Row`]. The fields of its key, where it has one, stand in brackets. A field that is left out does
-/// not compile.
+/// Makes a struct a [`Row`]. The fields of its key, where it has one, stand in brackets, those that came later behind a
+/// semicolon. A field that is left out does not compile.
 macro_rules! row {
-    ($file:literal, $row:ident: $([$($part:ident),*],)? $($field:ident),* $(,)?) => {
+    ($file:literal, $row:ident: $([$($part:ident),*],)? $($field:ident),* $(; $($later:ident),*)?) => {
         impl Row for $row {
             const FILE: &'static str = $file;
             const COLUMNS: &'static [&'static str] =
-                &[$($(stringify!($part),)*)? $(stringify!($field)),*];
+                &[$($(stringify!($part),)*)? $(stringify!($field),)* $($(stringify!($later)),*)?];
+            const FIRST_COLUMNS: usize = Self::COLUMNS.len() - [$($(stringify!($later),)*)? ""].len() + 1;
 
             fn cells(&self) -> Vec<String> {
-                vec![$($(self.key.$part.write(),)*)? $(self.$field.write()),*]
+                vec![$($(self.key.$part.write(),)*)? $(self.$field.write(),)* $($(self.$later.write()),*)?]
             }
 
             fn from_cells(cells: &mut Cells) -> Result<Self, Fault> {
                 Ok($row {
                     $(key: Key { $($part: cells.take()?),* },)?
-                    $($field: cells.take()?),*
+                    $($field: cells.take()?,)*
+                    $($($later: cells.take()?),*)?
                 })
             }
         }
@@ -45,7 +49,8 @@ macro_rules! row {
 }
 
 row!("cases.csv", Case:
-    case, workload, n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, seed, weights_sha256);
+    case, workload, n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, seed, weights_sha256;
+    environment, population, steps, sequences);
 
 row!("samples.csv", Sample: [case, arm, policy, replica],
     sample, order, wall_ns, gpu_ns, gpu_flag);
@@ -53,7 +58,8 @@ row!("samples.csv", Sample: [case, arm, policy, replica],
 row!("results.csv", ResultRow: [case, arm, policy, replica],
     unit, units, workgroup_size, subgroup_size, dispatches, submits, waits, barriers, multiply_adds, min_bytes,
     gate, gate_error, gate_tolerance, samples, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s,
-    gpu_median_ns, gpu_busy_ns, cap, reason, program_sha256, shaders_sha256);
+    gpu_median_ns, gpu_busy_ns, cap, reason, program_sha256, shaders_sha256;
+    workgroups, rounds);
 
 /// The cells of one row that are still to be read, from the left.
 pub struct Cells<'a> {
@@ -64,7 +70,10 @@ pub struct Cells<'a> {
 
 impl Cells<'_> {
     fn take<C: Cell>(&mut self) -> Result<C, Fault> {
-        let (column, cell) = self.rest.next().expect("a table has the columns of its rows");
+        let Some((column, cell)) = self.rest.next() else {
+            // A column that came later: nothing, or zero.
+            return Ok(C::read("").or_else(|| C::read("0")).expect("columns that came later are texts or numbers"));
+        };
         C::read(cell)
             .ok_or_else(|| Fault::file(self.file, format!("`{cell}`"), C::ACCEPTS).at_row(self.row).at_column(*column))
     }
@@ -94,7 +103,8 @@ impl Table {
             let row = first_unreadable_row(csv);
             fault(reason, "one cell a column, quoted as CSV").at_row(row)
         })?;
-        check_columns::<R>(&frame, file)?;
+        let wanted = columns_of::<R>(&frame);
+        check_columns(wanted, &frame, file)?;
         let columns: Vec<&StringChunked> = frame
             .columns()
             .iter()
@@ -104,7 +114,7 @@ impl Table {
         let rows = (0..frame.height())
             .map(|row| columns.iter().map(|column| column.get(row).unwrap_or_default().to_owned()).collect())
             .collect();
-        let table = Table { columns: R::COLUMNS, rows };
+        let table = Table { columns: wanted, rows };
         let canonical = table.to_csv(true);
         if canonical != csv {
             let same = canonical.iter().zip(csv).take_while(|(a, b)| a == b).count();
@@ -191,19 +201,26 @@ fn first_unreadable_row(csv: &[u8]) -> usize {
     ends.windows(2).position(unreadable).map_or(0, |index| index + 1)
 }
 
-fn check_columns<R: Row>(frame: &DataFrame, file: &str) -> Result<(), Fault> {
+/// The columns of the first version where these are in the header, and none that came later; else all.
+fn columns_of<R: Row>(frame: &DataFrame) -> &'static [&'static str] {
+    let (first, later) = R::COLUMNS.split_at(R::FIRST_COLUMNS);
+    let there = |column: &&str| frame.get_column_names().iter().any(|name| name.as_str() == *column);
+    if later.iter().any(there) { R::COLUMNS } else { first }
+}
+
+fn check_columns(wanted: &[&str], frame: &DataFrame, file: &str) -> Result<(), Fault> {
     let there: Vec<&str> = frame.get_column_names().into_iter().map(|name| name.as_str()).collect();
     let header = |there: &str, column: &str, expected: String| {
         Err(Fault::file(file, there, expected).at_row(0).at_column(column))
     };
-    let all = R::COLUMNS.join(",");
-    if let Some(missing) = R::COLUMNS.iter().find(|column| !there.contains(column)) {
+    let all = wanted.join(",");
+    if let Some(missing) = wanted.iter().find(|column| !there.contains(column)) {
         return header("no such column", missing, format!("the columns {all}"));
     }
-    if let Some(extra) = there.iter().find(|column| !R::COLUMNS.contains(column)) {
+    if let Some(extra) = there.iter().find(|column| !wanted.contains(column)) {
         return header("an unknown column", extra, format!("the columns {all}"));
     }
-    match there.iter().zip(R::COLUMNS).find(|(there, expected)| there != expected) {
+    match there.iter().zip(wanted).find(|(there, expected)| there != expected) {
         Some((there, expected)) => header("a column out of order", there, format!("`{expected}` in its place")),
         None => Ok(()),
     }

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::error::{Error, Result};
 use crate::spec::Spec;
-use crate::spec::rules::{KEYS, accepted, nearest};
+use crate::spec::rules::{KEYS, TABLES, accepted, nearest};
 
 impl Spec {
     /// Reads and checks a spec.
@@ -26,11 +26,12 @@ impl Spec {
             DeTable::parse(text).map_err(|error| refused(file, text, error.span(), &syntax(text, &error)))?;
         let source = Source { text, file, document: document.get_ref() };
         source.check_keys("", source.document)?;
-        if let Some(value) = source.document.get("decode") {
+        for name in TABLES {
+            let Some(value) = source.document.get(name) else { continue };
             let Some(table) = value.get_ref().as_table() else {
-                return Err(source.wrong_type("decode", value, |_| false));
+                return Err(source.wrong_type(name, value, |_| false));
             };
-            source.check_keys("decode", table)?;
+            source.check_keys(name, table)?;
         }
         let mut spec: Spec = toml::from_str(text).map_err(|error| source.explain(&error))?;
         if let Some(fault) = spec.fault() {
@@ -73,15 +74,19 @@ impl Source<'_> {
         Ok(())
     }
 
+    /// The inner tables that are there.
+    fn tables(&self) -> impl Iterator<Item = &DeTable<'_>> {
+        TABLES.iter().filter_map(|name| self.document.get(*name)?.get_ref().as_table())
+    }
+
     /// A value that serde could not take, in terms of its key.
     fn explain(&self, error: &toml::de::Error) -> Error {
         let Some(span) = error.span() else {
             return refused(self.file, self.text, None, error.message());
         };
         let within = |value: &Spanned<DeValue>| value.span().start <= span.start && span.end <= value.span().end;
-        let decode = self.document.get("decode").and_then(|value| value.get_ref().as_table());
-        // The inner table first: its entries may lie within the span of `decode` itself.
-        match [decode, Some(self.document)].into_iter().flatten().flatten().find(|(_, value)| within(value)) {
+        // The inner tables first: their entries may lie within the span of the table itself.
+        match self.tables().chain([self.document]).flatten().find(|(_, value)| within(value)) {
             Some((key, value)) => self.wrong_type(key.get_ref(), value, within),
             None => refused(self.file, self.text, Some(span), error.message()),
         }
@@ -101,9 +106,8 @@ impl Source<'_> {
 
     /// Where a key's value stands, or an element of its list; the top of the file if it is nowhere.
     fn place(&self, key: &str, element: Option<usize>) -> Option<Range<usize>> {
-        let decode = self.document.get("decode").and_then(|value| value.get_ref().as_table());
         let (key, value) =
-            [Some(self.document), decode].into_iter().flatten().find_map(|table| table.get_key_value(key))?;
+            [self.document].into_iter().chain(self.tables()).find_map(|table| table.get_key_value(key))?;
         let list = value.get_ref().as_array();
         let element = element.and_then(|i| list?.get(i));
         Some(element.map_or(key.span(), Spanned::span))

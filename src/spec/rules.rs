@@ -1,11 +1,14 @@
 //! What a spec may say, apart from its syntax: the keys, and what each accepts.
 
-use super::{ARMS, UNCHECKED};
+use super::{ARMS, ENVIRONMENTS, ROLLOUT_ARMS, UNCHECKED};
 use crate::program::Policy;
 use crate::spec::{MIN_SAMPLES, Spec, Workload, sweep_heads};
 
 /// Largest size that a spec may name. Far above what any device holds, and small enough that no product overflows.
 const MAX_SIZE: u32 = 65_536;
+
+/// Most individuals that a spec may name.
+const MAX_POPULATION: u32 = 1 << 24;
 
 /// A key of a spec.
 pub(super) struct Key {
@@ -19,7 +22,10 @@ const fn key(table: &'static str, name: &'static str, required: bool) -> Key {
     Key { table, name, required }
 }
 
-pub(super) const KEYS: [Key; 18] = [
+/// The tables that a spec may have, one for each workload that sweeps something.
+pub(super) const TABLES: [&str; 2] = ["decode", "rollout"];
+
+pub(super) const KEYS: [Key; 23] = [
     key("", "name", true),
     key("", "question", true),
     key("", "workload", true),
@@ -33,11 +39,16 @@ pub(super) const KEYS: [Key; 18] = [
     key("", "arms", false),
     key("", "policies", false),
     key("", "decode", false),
+    key("", "rollout", false),
     key("decode", "n_embd", true),
     key("decode", "n_layer", true),
     key("decode", "new_tokens", true),
     key("decode", "vocab_size", true),
     key("decode", "prompt_tokens", true),
+    key("decode", "sequences", false),
+    key("rollout", "environment", true),
+    key("rollout", "population", true),
+    key("rollout", "steps", true),
 ];
 
 /// What the key `name` accepts, as the end of a sentence.
@@ -45,21 +56,27 @@ pub(super) fn accepted(name: &str) -> String {
     match name {
         "name" => "1 to 64 lower-case letters, digits and hyphens, such as \"decode-tokens\"".into(),
         "question" | "tolerance_reason" => "one line of text".into(),
-        "workload" => "\"decode\" or \"control\"".into(),
+        "workload" => "\"decode\", \"rollout\" or \"control\"".into(),
         "seed" => format!("a whole number from 0 to {}", i64::MAX),
         "samples" => format!("a whole number, at least {MIN_SAMPLES} (at least 1 with quick = true)"),
         "warmup_s" => "seconds, finite, 0 or more".into(),
         "arm_cap_s" => "seconds, finite, more than 0".into(),
         "tolerance" => "a number above 0 and at most 1e-2".into(),
         "quick" => "true or false".into(),
-        "arms" => {
-            format!("in a decode spec, a list of distinct names out of {}, each also with {UNCHECKED}", ARMS.join(", "))
-        }
+        "arms" => format!(
+            "in a decode spec, a list of distinct names out of {}, each also with {UNCHECKED}; in a rollout spec, out of {}",
+            ARMS.join(", "),
+            ROLLOUT_ARMS.join(", ")
+        ),
         "policies" => {
             let names = Policy::ALL.map(Policy::name).join(", ");
-            format!("in a decode spec, a list of distinct names out of {names}")
+            format!("in a decode or rollout spec, a list of distinct names out of {names}")
         }
-        "decode" => "a table [decode] in a spec whose workload is \"decode\", and in no other".into(),
+        "decode" | "rollout" => {
+            format!("a table [{name}] in a spec whose workload is \"{name}\", and in no other")
+        }
+        "environment" => format!("a list of distinct names out of {}", ENVIRONMENTS.join(", ")),
+        "population" => format!("a list of distinct whole numbers from 1 to {MAX_POPULATION}"),
         "n_embd" => format!(
             "a list of distinct whole numbers from 2 to {MAX_SIZE}, each divisible by its heads (2 up to n_embd = 128, \
              above that n_embd / 64)"
@@ -128,10 +145,12 @@ impl Spec {
     }
 
     fn arms_fault(&self) -> Option<Fault> {
-        let is_known = |arm: &String| ARMS.contains(&arm.strip_suffix(UNCHECKED).unwrap_or(arm));
+        let is_rollout = self.workload == Workload::Rollout;
+        let known = if is_rollout { ROLLOUT_ARMS } else { ARMS };
+        let is_known = |arm: &String| known.contains(&arm.strip_suffix(UNCHECKED).filter(|_| !is_rollout).unwrap_or(arm));
         if let Some(element) = self.arms.iter().position(|arm| !is_known(arm)) {
             let arm = &self.arms[element];
-            let hint = nearest(arm, ARMS).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
+            let hint = nearest(arm, known).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
             let problem = format!("names {arm:?}, which is no arm{hint}");
             return Some(Fault { key: "arms", element: Some(element), problem });
         }
@@ -140,23 +159,41 @@ impl Spec {
 
     fn workload_fault(&self) -> Option<Fault> {
         let for_controls = "stands in a spec whose workload is \"control\"";
-        match (self.workload, &self.decode) {
-            (Workload::Decode, None) => fault("decode", "is missing"),
-            (Workload::Control, Some(_)) => fault("decode", for_controls),
-            (Workload::Control, None) if !self.arms.is_empty() => fault("arms", for_controls),
-            (Workload::Control, None) if !self.policies.is_empty() => fault("policies", for_controls),
+        match (self.workload, &self.decode, &self.rollout) {
+            (Workload::Decode, None, _) => fault("decode", "is missing"),
+            (Workload::Rollout, _, None) => fault("rollout", "is missing"),
+            (Workload::Rollout, Some(_), _) => fault("decode", "stands in a spec whose workload is \"rollout\""),
+            (Workload::Decode, _, Some(_)) => fault("rollout", "stands in a spec whose workload is \"decode\""),
+            (Workload::Control, Some(_), _) => fault("decode", for_controls),
+            (Workload::Control, _, Some(_)) => fault("rollout", for_controls),
+            (Workload::Control, ..) if !self.arms.is_empty() => fault("arms", for_controls),
+            (Workload::Control, ..) if !self.policies.is_empty() => fault("policies", for_controls),
             _ => None,
         }
     }
 
     fn axes_fault(&self) -> Option<Fault> {
+        if let Some(axes) = &self.rollout {
+            let unknown = |name: &String| !ENVIRONMENTS.contains(&name.as_str());
+            if let Some(element) = axes.environment.iter().position(unknown) {
+                let problem = format!("holds {:?}", axes.environment[element]);
+                return Some(Fault { key: "environment", element: Some(element), problem });
+            }
+            if axes.environment.is_empty() {
+                return fault("environment", "is an empty list");
+            }
+            return repeated("environment", &axes.environment)
+                .or_else(|| axis("population", &axes.population, MAX_POPULATION, |_| true))
+                .or_else(|| axis("steps", &axes.steps, MAX_SIZE, |_| true));
+        }
         let axes = self.decode.as_ref()?;
         let wide = |n_embd: u32| n_embd >= 2 && n_embd.is_multiple_of(sweep_heads(n_embd));
-        axis("n_embd", &axes.n_embd, wide)
-            .or_else(|| axis("n_layer", &axes.n_layer, |_| true))
-            .or_else(|| axis("new_tokens", &axes.new_tokens, |_| true))
-            .or_else(|| axis("vocab_size", &axes.vocab_size, |_| true))
-            .or_else(|| axis("prompt_tokens", &axes.prompt_tokens, |_| true))
+        axis("n_embd", &axes.n_embd, MAX_SIZE, wide)
+            .or_else(|| axis("n_layer", &axes.n_layer, MAX_SIZE, |_| true))
+            .or_else(|| axis("new_tokens", &axes.new_tokens, MAX_SIZE, |_| true))
+            .or_else(|| axis("vocab_size", &axes.vocab_size, MAX_SIZE, |_| true))
+            .or_else(|| axis("prompt_tokens", &axes.prompt_tokens, MAX_SIZE, |_| true))
+            .or_else(|| axis("sequences", &axes.sequences, MAX_SIZE, |_| true))
     }
 }
 
@@ -164,11 +201,11 @@ fn fault(key: &'static str, problem: impl Into<String>) -> Option<Fault> {
     Some(Fault { key, element: None, problem: problem.into() })
 }
 
-fn axis(key: &'static str, sizes: &[u32], possible: impl Fn(u32) -> bool) -> Option<Fault> {
+fn axis(key: &'static str, sizes: &[u32], largest: u32, possible: impl Fn(u32) -> bool) -> Option<Fault> {
     if sizes.is_empty() {
         return fault(key, "is an empty list");
     }
-    let impossible = |&size: &u32| !(1..=MAX_SIZE).contains(&size) || !possible(size);
+    let impossible = |&size: &u32| !(1..=largest).contains(&size) || !possible(size);
     match sizes.iter().position(impossible) {
         Some(element) => {
             let problem = format!("holds {}", sizes[element]);

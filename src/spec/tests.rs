@@ -50,7 +50,7 @@ fn what_each_key_accepts() {
     assert_snapshot!(accepted.join("\n"), @r#"
     name: 1 to 64 lower-case letters, digits and hyphens, such as "decode-tokens"
     question: one line of text
-    workload: "decode" or "control"
+    workload: "decode", "rollout" or "control"
     seed: a whole number from 0 to 9223372036854775807
     samples: a whole number, at least 15 (at least 1 with quick = true)
     warmup_s: seconds, finite, 0 or more
@@ -58,14 +58,18 @@ fn what_each_key_accepts() {
     tolerance: a number above 0 and at most 1e-2
     tolerance_reason: one line of text
     quick: true or false
-    arms: in a decode spec, a list of distinct names out of stepwise, fused-scalar, fused-workgroup, fused-subgroup
-    policies: in a decode spec, a list of distinct names out of wait-each, submit-each, submit-per-token, one-submit
+    arms: in a decode spec, a list of distinct names out of stepwise, fused-scalar, fused-workgroup, fused-subgroup; in a rollout spec, out of per-operation, stepwise, fused
+    policies: in a decode or rollout spec, a list of distinct names out of wait-each, submit-each, submit-per-token, one-submit
     decode: a table [decode] in a spec whose workload is "decode", and in no other
+    rollout: a table [rollout] in a spec whose workload is "rollout", and in no other
     n_embd: a list of distinct whole numbers from 2 to 65536, each divisible by its heads (2 up to n_embd = 128, above that n_embd / 64)
     n_layer: a list of distinct whole numbers from 1 to 65536
     new_tokens: a list of distinct whole numbers from 1 to 65536
     vocab_size: a list of distinct whole numbers from 1 to 65536
     prompt_tokens: a list of distinct whole numbers from 1 to 65536
+    environment: a list of distinct names out of acrobot, cartpole, mountaincar, pendulum, portfolio
+    population: a list of distinct whole numbers from 1 to 16777216
+    steps: a list of distinct whole numbers from 1 to 65536
     "#);
     let message = parse(&GOOD.replacen("n_embd", "n_embed", 1)).unwrap_err().to_string();
     assert_snapshot!(message, @r#"sweep.toml:14: `n_embed` is not a key here (did you mean `n_embd`?); accepted: n_embd, n_layer, new_tokens, vocab_size, prompt_tokens"#);
@@ -209,6 +213,7 @@ prop_compose! {
             arms: if decodes { arms.into_iter().map(str::to_owned).collect() } else { Vec::new() },
             policies: if decodes { policies } else { Vec::new() },
             decode,
+            rollout: None,
             text: String::new(),
         }
     }
@@ -237,9 +242,9 @@ proptest! {
 
     /// One letter of one key is dropped, doubled or changed.
     #[test]
-    fn a_misspelt_key_is_named_with_its_line(which in 0..KEYS.len(), at: prop::sample::Index, edit in 0..3) {
+    fn a_misspelt_key_is_named_with_its_line(which in 0..written(), at: prop::sample::Index, edit in 0..3) {
         let good = GOOD.replacen("samples", "quick = false\nsamples", 1);
-        let key = KEYS[which].name;
+        let key = KEYS.iter().filter(is_written).nth(which).unwrap().name;
         let at = at.index(key.len());
         let (head, tail) = (&key[..at], &key[at + 1..]);
         let letter = &key[at..=at];
@@ -274,6 +279,51 @@ proptest! {
             prop_assert!(!error.to_string().contains(char::is_control));
         }
     }
+}
+
+/// Whether the good spec has a key: those of rollouts are of another workload.
+fn is_written(key: &&super::rules::Key) -> bool {
+    key.table != "rollout" && key.name != "rollout"
+}
+
+fn written() -> usize {
+    KEYS.iter().filter(is_written).count()
+}
+
+const ROLLOUT: &str = r#"[rollout]
+environment = ["acrobot", "pendulum"]
+population = [4096, 64]
+steps = [500]
+"#;
+
+/// The good spec as one of rollouts, after one replacement.
+fn rollout(from: &str, to: &str) -> String {
+    let (top, _) = GOOD.split_once("[decode]").unwrap();
+    let text = top.replace("\"decode\"", "\"rollout\"").replace("fused-scalar", "fused") + ROLLOUT;
+    assert!(text.contains(from), "{from}");
+    text.replacen(from, to, 1)
+}
+
+#[test]
+fn rollouts_have_a_table_of_their_own() {
+    let spec = parse(&rollout("", "")).unwrap();
+    let names: Vec<_> = spec.rollout_cases().into_iter().map(|case| case.name).collect();
+    assert_eq!(names, ["acrobot-n4096-t500", "acrobot-n64-t500", "pendulum-n4096-t500", "pendulum-n64-t500"]);
+    assert!(spec.cases().is_empty());
+    let quick = spec.quick();
+    assert_eq!(parse(&quick.text).unwrap(), quick, "its text is the spec that is run");
+    let names: Vec<_> = quick.rollout_cases().into_iter().map(|case| case.name).collect();
+    assert_eq!(names, ["acrobot-n64-t50", "pendulum-n64-t50"]);
+    let refused = |from: &str, to: &str| problem(&rollout(from, to));
+    assert_snapshot!(refused("\"acrobot\"", "\"hopper\""), @r#"sweep.toml:14: `environment` holds "hopper""#);
+    assert_snapshot!(refused("4096", "0"), @r#"sweep.toml:15: `population` holds 0"#);
+    assert_snapshot!(refused("64]", "4096]"), @r#"sweep.toml:15: `population` holds 4096 twice"#);
+    assert_snapshot!(refused("500", "1000000"), @r#"sweep.toml:16: `steps` holds 1000000"#);
+    assert_snapshot!(refused("500", "\"500\""), @r#"sweep.toml:16: `steps` holds "500""#);
+    assert_snapshot!(refused("\"fused\"", "\"fused-scalar\""), @r#"sweep.toml:10: `arms` names "fused-scalar", which is no arm"#);
+    assert_snapshot!(refused("steps", "step"), @r#"sweep.toml:16: `step` is not a key here (did you mean `steps`?)"#);
+    assert_snapshot!(refused("\"rollout\"", "\"decode\""), @r#"sweep.toml:10: `arms` names "fused", which is no arm"#);
+    assert_snapshot!(refused(ROLLOUT, ""), @r#"sweep.toml: `rollout` is missing"#);
 }
 
 fn piece() -> impl Strategy<Value = String> {

@@ -152,7 +152,7 @@ fn case(name: &str, workload: &str, n_embd: u32, n_layer: u32, new_tokens: u32) 
         prompt_tokens: 1,
         new_tokens,
         seed: 1,
-        weights_sha256: String::new(),
+        ..Case::default()
     }
 }
 

@@ -47,10 +47,50 @@ pub const LLVMPIPE: Model = Model {
     has_timestamps: true,
 };
 
-/// The experiments `decode` and `decode-tokens` on an H200 and on llvmpipe. Among the rows of the H200, one failed
+/// The experiments `decode` and `decode-tokens`, and two of rollouts, on an H200 and on llvmpipe. Among the rows of the H200, one failed
 /// (`fused-subgroup` at `d64-l1-t64`), some are capped (`fused-scalar` at n_embd 512), some are A/A replicas.
 pub fn runs() -> Vec<Run> {
-    [H200, LLVMPIPE].iter().flat_map(|model| [decode(model), decode_tokens(model)]).collect()
+    [H200, LLVMPIPE].iter().flat_map(of_device).collect()
+}
+
+/// Everything on one device.
+pub fn of_device(model: &Model) -> Vec<Run> {
+    let lengths = [50, 500, 5000].map(|steps| (4096, steps));
+    let populations = [64, 4096, 262_144].map(|population| (population, 500));
+    vec![
+        decode(model),
+        decode_tokens(model),
+        rollout(model, "rollout-length", &lengths),
+        rollout(model, "rollout-population", &populations),
+    ]
+}
+
+pub fn rollout(model: &Model, experiment: &str, sizes: &[(u32, u32)]) -> Run {
+    let case = |&(population, steps): &(u32, u32)| Case {
+        case: format!("acrobot-n{population}-t{steps}"),
+        workload: "rollout".into(),
+        environment: "acrobot".into(),
+        population,
+        steps,
+        ..blank_case()
+    };
+    let rows = |case: &Case| {
+        let step_ns = f64::from(case.population) * 250.0 / model.rates[2] + 3_000.0;
+        let of = |arm: &str, policy: Policy, replica: u32, step_ns: f64| {
+            let key = Key { case: case.case.clone(), arm: arm.into(), policy: policy.name().into(), replica };
+            let wall = step_ns * f64::from(case.steps) * (1.0 + 0.03 * wobble(&key));
+            let units = u64::from(case.population) * u64::from(case.steps);
+            let units_per_s = Some(units as f64 / wall * 1e9);
+            ResultRow { unit: "environment step".into(), units, units_per_s, ..row(key, wall, case) }
+        };
+        let overheads = Policy::ALL.into_iter().zip(model.overhead_ns);
+        let stepwise = overheads.map(|(policy, overhead)| of("stepwise", policy, 0, overhead + step_ns));
+        let fused = [0, 1].map(|replica| of("fused", Policy::OneSubmit, replica, step_ns / 3.0));
+        stepwise.chain(fused).collect::<Vec<_>>()
+    };
+    let cases: Vec<Case> = sizes.iter().map(case).collect();
+    let results = cases.iter().flat_map(rows).collect();
+    assembled(model, experiment, cases, results)
 }
 
 pub fn decode(model: &Model) -> Run {
@@ -64,8 +104,12 @@ pub fn decode_tokens(model: &Model) -> Run {
 }
 
 fn run(model: &Model, experiment: &str, sizes: &[(u32, u32, u32)]) -> Run {
-    let mut cases: Vec<Case> = sizes.iter().map(|&size| case(size)).collect();
-    let mut results: Vec<ResultRow> = cases.iter().flat_map(|case| rows(model, case)).collect();
+    let cases: Vec<Case> = sizes.iter().map(|&size| case(size)).collect();
+    let results = cases.iter().flat_map(|case| rows(model, case)).collect();
+    assembled(model, experiment, cases, results)
+}
+
+fn assembled(model: &Model, experiment: &str, mut cases: Vec<Case>, mut results: Vec<ResultRow>) -> Run {
     cases.push(Case { case: "control".into(), workload: "control".into(), ..blank_case() });
     results.extend(controls(model));
     let samples = results.iter().flat_map(samples).collect();
@@ -74,19 +118,7 @@ fn run(model: &Model, experiment: &str, sizes: &[(u32, u32, u32)]) -> Run {
 }
 
 fn blank_case() -> Case {
-    Case {
-        case: String::new(),
-        workload: String::new(),
-        n_embd: 0,
-        n_layer: 0,
-        n_head: 0,
-        n_inner: 0,
-        vocab_size: 0,
-        prompt_tokens: 0,
-        new_tokens: 0,
-        seed: 7,
-        weights_sha256: String::new(),
-    }
+    Case { seed: 7, ..Case::default() }
 }
 
 fn case((n_embd, n_layer, new_tokens): (u32, u32, u32)) -> Case {

@@ -31,6 +31,7 @@ pub fn check(files: &Files, cases: &[Case], results: &[ResultRow], samples: &[Sa
     }
     faults.extend(check_samples(files, results, samples));
     faults.extend(check_work(files, cases, results));
+    faults.extend(check_step_work(files, cases, results));
     faults.extend(check_bounds(files, cases, results, complete));
     faults
 }
@@ -51,8 +52,8 @@ fn check_cases(files: &Files, cases: &[Case], results: &[ResultRow]) -> Vec<Faul
         } else if !results.iter().any(|row| row.key.case == case.case) {
             faults.push(place.cell("case", format!("`{}`", case.case), "a case that results.csv has rows of"));
         }
-        if !["decode", "control"].contains(&case.workload.as_str()) {
-            faults.push(place.cell("workload", format!("`{}`", case.workload), "`decode` or `control`"));
+        if !["decode", "rollout", "control"].contains(&case.workload.as_str()) {
+            faults.push(place.cell("workload", format!("`{}`", case.workload), "`decode`, `rollout` or `control`"));
         }
     }
     let mut keys = HashSet::new();
@@ -155,6 +156,31 @@ fn check_work(files: &Files, cases: &[Case], results: &[ResultRow]) -> Vec<Fault
             let place = Fault::file(&files.results, "", "").at_row(index + 1);
             let expected = format!("`{usual}`, as the other arms of {}", case.case);
             faults.push(place.cell("multiply_adds", format!("`{}`", row.multiply_adds), expected));
+        }
+    }
+    faults
+}
+
+/// The arms of a rollout do the same arithmetic for each step; how many steps an episode has can hang on rounding.
+fn check_step_work(files: &Files, cases: &[Case], results: &[ResultRow]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for case in cases.iter().filter(|case| case.workload == "rollout") {
+        let rows = || {
+            let passing = |(_, row): &(usize, &ResultRow)| row.key.case == case.case && row.gate == "pass";
+            results.iter().enumerate().filter(passing)
+        };
+        let Some((_, first)) = rows().next() else { continue };
+        let work = |row: &ResultRow, other: &ResultRow| u128::from(row.multiply_adds) * u128::from(other.units);
+        for (index, row) in rows().filter(|(_, row)| work(row, first) != work(first, row)) {
+            let place = Fault::file(&files.results, "", "").at_row(index + 1);
+            let expected = format!("as many for each of {} steps as the first arm of {}", row.units, case.case);
+            faults.push(place.cell("multiply_adds", format!("`{}`", row.multiply_adds), expected));
+        }
+        let most = u64::from(case.population) * u64::from(case.steps);
+        for (index, row) in rows().filter(|(_, row)| row.units > most || row.units < u64::from(case.population)) {
+            let place = Fault::file(&files.results, "", "").at_row(index + 1);
+            let expected = format!("from {} to {most}, the steps of whole episodes", case.population);
+            faults.push(place.cell("units", format!("`{}`", row.units), expected));
         }
     }
     faults

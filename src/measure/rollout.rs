@@ -1,0 +1,221 @@
+//! Measures a rollout case: arms are tuned by a short calibration, checked against the oracle, and timed.
+
+use std::cell::RefCell;
+
+use super::case::{Candidate, Measured, Verdict, blank_row, measure};
+use super::protocol::Plan;
+use crate::device::Gpu;
+use crate::device::executor::Prepared;
+use crate::error::{Error, Result, Within};
+use crate::program::{Blocks, Policy, Program};
+use crate::record::rows::{Case, ResultRow};
+use crate::shaders;
+use crate::spec::{RolloutCase, Spec};
+use crate::workload::rollout::environment::Environment;
+use crate::workload::rollout::gate::{Found, Gate, Reference};
+use crate::workload::rollout::population::Population;
+use crate::workload::rollout::{Arm, Tuning, cost};
+
+/// Workgroup sizes that calibration tries; a software device gets the first alone.
+const WORKGROUP_SIZES: [u32; 3] = [64, 128, 256];
+/// Steps of a calibration run, as far as the case has so many.
+const CALIBRATION_STEPS: u32 = 50;
+/// How long a workgroup size is tried; its fastest run counts.
+const CALIBRATION_NS: f64 = 50e6;
+
+/// What a program's last run made.
+pub fn found(prepared: &Prepared) -> Result<Found> {
+    Ok(Found::of_bytes(&prepared.read("episodes")?, &prepared.read("states")?))
+}
+
+/// Checks single steps of an arm from states that the oracle visited. Its kernels are those of whole episodes.
+pub fn check_single(
+    gpu: &Gpu,
+    environment: &Environment,
+    arm: Arm,
+    tuning: &Tuning,
+    reference: &Reference,
+) -> Result<Gate> {
+    let program = arm.program(environment, reference.shared.individuals, 1, &Tuning { traced: false, ..*tuning });
+    let prepared = prepare(gpu, &program, &reference.shared.blocks(environment))?;
+    prepared.run(Policy::OneSubmit)?;
+    Ok(reference.check_single(&found(&prepared)?))
+}
+
+/// A program on the GPU; what does not fit is said in terms of a population.
+pub fn prepare<'a>(gpu: &'a Gpu, program: &'a Program, blocks: &Blocks) -> Result<Prepared<'a>> {
+    if let Some(objection) = gpu.objection(program) {
+        let (name, device) = (&program.name, &gpu.info.name);
+        let mend = "choose a smaller population, or fewer steps where every state is kept";
+        return Err(Error::input(format!("{name} does not fit {device}: {objection}; {mend}")));
+    }
+    Prepared::new(gpu, program, blocks)
+}
+
+/// The arms of a spec with the policies that each runs under; every arm where the spec names none.
+pub fn entries(spec: &Spec) -> Result<Vec<(Arm, Policy, u32)>> {
+    let arms = match spec.arms.as_slice() {
+        [] => Arm::ALL.to_vec(),
+        names => names.iter().map(|name| Arm::named(name)).collect::<Result<_>>()?,
+    };
+    let policies = if spec.policies.is_empty() { &Policy::ALL[..] } else { &spec.policies };
+    let mut entries = Vec::new();
+    for &arm in &arms {
+        let policies = if arm.is_fused() { &[Policy::OneSubmit][..] } else { policies };
+        entries.extend(policies.iter().map(|&policy| (arm, policy, 0)));
+    }
+    // The A/A control of every case: one entry twice.
+    let twice = entries.iter().find(|(arm, ..)| arm.is_fused()).or(entries.last()).copied();
+    entries.extend(twice.map(|(arm, policy, _)| (arm, policy, 1)));
+    Ok(entries)
+}
+
+/// Refuses a case that its environment cannot have.
+pub fn validate(case: &RolloutCase) -> Result<()> {
+    Environment::named(&case.environment)?.check_steps(case.steps).within(&case.name)
+}
+
+/// An arm as it will be timed.
+struct Tuned {
+    arm: Arm,
+    tuning: Tuning,
+    program: Program,
+}
+
+/// Measures one case of a spec.
+pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, step: &dyn Fn(u64)) -> Result<Measured> {
+    let environment = Environment::named(&case.environment)?;
+    let entries = entries(spec)?;
+    let mut arms: Vec<Arm> = entries.iter().map(|(arm, ..)| *arm).collect();
+    arms.dedup();
+    // What does not fit is known before a population is made, which may be more than the host can hold.
+    let objection = |arm: Arm| {
+        let tuning = Tuning { workgroup_size: WORKGROUP_SIZES[0], traced: false };
+        gpu.objection(&arm.program(environment, case.population, case.steps, &tuning))
+    };
+    let refused: Vec<(Arm, String)> = arms.iter().filter_map(|&arm| Some((arm, objection(arm)?))).collect();
+    let mut rows_of_refused = Vec::new();
+    for &(arm, policy, replica) in &entries {
+        if let Some((_, objection)) = refused.iter().find(|(refused, _)| *refused == arm) {
+            let reason = format!("does not run on this device: {objection}");
+            rows_of_refused.push(ResultRow { reason, ..rollout_row(spec, case, arm, policy, replica) });
+        }
+    }
+    step(u64::from(plan.samples) * rows_of_refused.len() as u64);
+    arms.retain(|arm| refused.iter().all(|(refused, _)| refused != arm));
+    if arms.is_empty() {
+        return Ok(Measured { case: case_row(case, String::new()), results: rows_of_refused, samples: Vec::new() });
+    }
+
+    let population = Population::random(environment, case.population, case.seed);
+    let blocks = population.blocks(environment);
+    let tuned: Vec<Tuned> =
+        arms.into_iter().map(|arm| tune(gpu, environment, case, &blocks, arm)).collect::<Result<_>>()?;
+    let prepared: Vec<Prepared> = tuned
+        .iter()
+        .map(|tuned| Prepared::new(gpu, &tuned.program, &blocks))
+        .collect::<Result<_>>()
+        .within(&case.name)?;
+    let mut candidates = Vec::new();
+    for (arm, policy, replica) in entries {
+        if let Some(index) = tuned.iter().position(|tuned| tuned.arm == arm) {
+            let mut row = rollout_row(spec, case, arm, policy, replica);
+            // How many steps there are is only known once they were made.
+            prepared[index].run(Policy::OneSubmit)?;
+            row.units = found(&prepared[index])?.steps();
+            describe(&mut row, &tuned[index], environment, case.population, policy);
+            candidates.push(Candidate { prepared: &prepared[index], policy, row });
+        }
+    }
+
+    let reference = Reference::new(environment, &population, case.steps, spec.tolerance);
+    // An arm's single steps are checked once: its kernels do not change.
+    let singles: RefCell<Vec<(Arm, Gate)>> = RefCell::default();
+    let single = |tuned: &Tuned| -> Result<Gate> {
+        if let Some((_, gate)) = singles.borrow().iter().find(|(arm, _)| *arm == tuned.arm) {
+            return Ok(gate.clone());
+        }
+        let gate = check_single(gpu, environment, tuned.arm, &tuned.tuning, &reference)?;
+        singles.borrow_mut().push((tuned.arm, gate.clone()));
+        Ok(gate)
+    };
+    let mut check = |candidate: &Candidate| {
+        let Some(tuned) = tuned.iter().find(|tuned| tuned.arm.name() == candidate.row.key.arm) else {
+            return Ok(Verdict { error: None, reason: "no such arm".into() });
+        };
+        let single = single(tuned)?;
+        let found = found(candidate.prepared)?;
+        let whole = reference.check(&found);
+        let steps = found.steps();
+        let error = single.error.zip(whole.error).map(|(single, whole)| single.max(whole));
+        let mut reasons = [single.reason, whole.reason].into_iter().filter(|reason| !reason.is_empty());
+        let reason = match reasons.next() {
+            Some(reason) => reason,
+            None if steps != candidate.row.units => format!("{steps} steps, {} in another run", candidate.row.units),
+            None => String::new(),
+        };
+        Ok(Verdict { error, reason })
+    };
+    let (mut results, samples) = measure(plan, candidates, &mut check, step).within(&case.name)?;
+    results.extend(rows_of_refused);
+    Ok(Measured { case: case_row(case, population.sha256()), results, samples })
+}
+
+fn rollout_row(spec: &Spec, case: &RolloutCase, arm: Arm, policy: Policy, replica: u32) -> ResultRow {
+    let mut row = blank_row(&case.name, arm.name(), policy, replica);
+    row.unit = "environment step".into();
+    row.gate_tolerance = spec.tolerance;
+    row
+}
+
+fn case_row(case: &RolloutCase, weights_sha256: String) -> Case {
+    Case {
+        case: case.name.clone(),
+        workload: "rollout".into(),
+        seed: case.seed,
+        weights_sha256,
+        environment: case.environment.clone(),
+        population: case.population,
+        steps: case.steps,
+        ..Case::default()
+    }
+}
+
+/// The workgroup size that is fastest in short runs. One is tried after the other: a population may be there only so often.
+fn tune(gpu: &Gpu, environment: &Environment, case: &RolloutCase, blocks: &Blocks, arm: Arm) -> Result<Tuned> {
+    let tuning = |workgroup_size| Tuning { workgroup_size, traced: false };
+    let sizes = if gpu.info.is_software { &WORKGROUP_SIZES[..1] } else { &WORKGROUP_SIZES[..] };
+    let steps = case.steps.min(CALIBRATION_STEPS);
+    let mut best = (f64::INFINITY, tuning(WORKGROUP_SIZES[0]));
+    for tuning in sizes.iter().map(|&size| tuning(size)).filter(|_| sizes.len() > 1) {
+        let program = arm.program(environment, case.population, steps, &tuning);
+        if gpu.objection(&program).is_some() {
+            continue;
+        }
+        let prepared = Prepared::new(gpu, &program, blocks)?;
+        // A first run may still compile.
+        prepared.run(Policy::OneSubmit)?;
+        let mut elapsed_ns = 0.0;
+        while elapsed_ns < CALIBRATION_NS {
+            let wall_ns = prepared.run(Policy::OneSubmit)?.wall_ns as f64;
+            elapsed_ns += wall_ns;
+            if wall_ns < best.0 {
+                best = (wall_ns, tuning);
+            }
+        }
+    }
+    let (_, tuning) = best;
+    let program = arm.program(environment, case.population, case.steps, &tuning);
+    Ok(Tuned { arm, tuning, program })
+}
+
+/// Fills in what is known of an arm once its steps are counted.
+fn describe(row: &mut ResultRow, tuned: &Tuned, environment: &Environment, population: u32, policy: Policy) {
+    let traffic = tuned.program.traffic(policy);
+    row.workgroup_size = tuned.tuning.workgroup_size;
+    (row.dispatches, row.submits, row.waits) = (traffic.dispatches, traffic.submits, traffic.waits);
+    row.multiply_adds = row.units * cost::multiply_adds_per_step(&tuned.program, environment);
+    row.min_bytes = cost::min_bytes(environment, population);
+    row.program_sha256 = tuned.program.sha256();
+    row.shaders_sha256 = shaders::sha256(&tuned.program);
+}

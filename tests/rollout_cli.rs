@@ -1,0 +1,215 @@
+//! `onedispatch rollout` as a user meets it.
+
+mod fixture;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use fixture::Temporary;
+use onedispatch::workload::rollout::file;
+use onedispatch::workload::rollout::mountaincar::MOUNTAINCAR;
+use safetensors::{Dtype, SafeTensors};
+
+fn golden(environment: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/rollout/{environment}.safetensors"))
+}
+
+fn rollout(environment: &str, genomes: &Path, out: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
+    command.args(["rollout", "--env", environment, "--genomes"]).arg(genomes).arg("--out").arg(out);
+    command
+}
+
+/// Exit code and standard error; `directory` is shown as DIR.
+fn said(command: &mut Command, directory: &Temporary) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let said = String::from_utf8(stderr).unwrap().replace(&directory.0.display().to_string(), "DIR");
+    (status.code(), said.trim_end().to_owned())
+}
+
+/// The golden population: the file that it writes, and every state.
+#[test]
+fn writes_what_gymnasium_found() {
+    let directory = Temporary::new();
+    let (out, states) = (directory.0.join("out.csv"), directory.0.join("states.safetensors"));
+    for arguments in [&["--arm", "fused"][..], &["--policy", "submit-per-token"], &["--arm", "per-operation"]] {
+        let mut command = rollout("cartpole", &golden("cartpole"), &out);
+        let (code, line) = said(command.args(arguments).arg("--trajectory").arg(&states), &directory);
+        assert_eq!(code, Some(0), "{line}");
+        let csv = std::fs::read_to_string(&out).unwrap();
+        let expected = [9, 10, 18, 9, 29, 9, 11, 14, 9, 9, 22, 18, 9, 12, 10, 9];
+        let rows = expected.iter().enumerate().map(|(i, length)| format!("{i},{length}.0,{length},1\n"));
+        assert_eq!(csv, format!("individual,episode_return,length,terminated\n{}", rows.collect::<String>()));
+
+        let (bytes, golden) = (std::fs::read(&states).unwrap(), std::fs::read(golden("cartpole")).unwrap());
+        let found = SafeTensors::deserialize(&bytes).unwrap();
+        let found = found.tensor("trajectory").unwrap();
+        assert_eq!((found.dtype(), found.shape()), (Dtype::F32, &[16, 501, 4][..]));
+        let found: Vec<f32> = bytemuck::pod_collect_to_vec(found.data());
+        let golden = SafeTensors::deserialize(&golden).unwrap();
+        let golden: Vec<f64> = bytemuck::pod_collect_to_vec(golden.tensor("trajectory").unwrap().data());
+        for (at, (found, expected)) in found.iter().zip(&golden).enumerate() {
+            let same = found.is_nan() && expected.is_nan() || (f64::from(*found) - expected).abs() < 1e-4;
+            assert!(same, "{at}: {found}, expected {expected}");
+        }
+    }
+}
+
+#[test]
+fn initial_states_are_drawn_where_there_are_none() {
+    let directory = Temporary::new();
+    let (genomes, out) = (directory.0.join("genomes.safetensors"), directory.0.join("out.csv"));
+    let parameters = MOUNTAINCAR.parameters() as usize;
+    file::write(&genomes, &[("genomes", vec![3, parameters], &vec![0.5; 3 * parameters])], &[]).unwrap();
+    let states = |seed: &str| {
+        let file = directory.0.join("states.safetensors");
+        let mut command = rollout("mountaincar", &genomes, &out);
+        let command = command.args(["--steps", "4", "--seed", seed, "--trajectory"]).arg(&file);
+        assert_eq!(said(command, &directory).0, Some(0));
+        std::fs::read(file).unwrap()
+    };
+    let one = states("1");
+    assert_eq!(one, states("1"));
+    assert_ne!(one, states("2"));
+    let tensors = SafeTensors::deserialize(&one).unwrap();
+    let values: Vec<f32> = bytemuck::pod_collect_to_vec(tensors.tensor("trajectory").unwrap().data());
+    for row in values.chunks(5 * 2) {
+        assert!((-0.6..=-0.4).contains(&row[0]) && row[1] == 0.0, "{row:?}");
+    }
+    assert_ne!(values[0], values[10]);
+}
+
+#[test]
+fn faults_of_a_population_are_named() {
+    let directory = Temporary::new();
+    let out = directory.0.join("out.csv");
+    let parameters = MOUNTAINCAR.parameters() as usize;
+    let genomes = vec![0.25; 4 * parameters];
+    let mut with_nan = genomes.clone();
+    with_nan[2 * parameters + 7] = f32::NAN;
+    let given = |name: &str, tensors: &[(&str, Vec<usize>, &[f32])]| {
+        let path = directory.0.join(name);
+        file::write(&path, tensors, &[]).unwrap();
+        path
+    };
+    let all = ("genomes", vec![4, parameters], &genomes[..]);
+    std::fs::write(directory.0.join("truncated.safetensors"), &std::fs::read(golden("acrobot")).unwrap()[..999])
+        .unwrap();
+    let files = [
+        ("mountaincar", given("width", &[("genomes", vec![4, parameters - 1], &genomes[4..])])),
+        ("mountaincar", given("nan", &[("genomes", vec![4, parameters], &with_nan)])),
+        ("mountaincar", given("empty", &[("genomes", vec![0, parameters], &[])])),
+        ("mountaincar", given("rows", &[all.clone(), ("initial_state", vec![3, 2], &genomes[..6])])),
+        ("mountaincar", given("state", &[all.clone(), ("initial_state", vec![4, 4], &genomes[..16])])),
+        ("mountaincar", given("other", &[("weights", vec![4, parameters], &genomes)])),
+        ("acrobot", directory.0.join("truncated.safetensors")),
+        ("acrobot", directory.0.join("none.safetensors")),
+        ("hopper", golden("acrobot")),
+    ];
+    let lines = files.iter().map(|(environment, file)| {
+        let (code, line) = said(&mut rollout(environment, file, &out), &directory);
+        assert_eq!((code, line.lines().count()), (Some(2), 1), "{line}");
+        line
+    });
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
+    assert!(!out.exists());
+    let refused = |arguments: &[&str]| {
+        let (code, line) = said(rollout("acrobot", &golden("acrobot"), &out).args(arguments), &directory);
+        assert_eq!(code, Some(2), "{line}");
+        line
+    };
+    let line = refused(&["--arm", "fussed"]);
+    assert!(line.ends_with("called `fussed`; there are per-operation, stepwise, fused"), "{line}");
+    let line = refused(&["--prices", "prices.csv"]);
+    assert!(line.ends_with("--prices is for portfolio; acrobot has none"), "{line}");
+    let line = refused(&["--steps", "0"]);
+    assert!(line.ends_with("an episode of acrobot has 1 to 1000000 steps, not 0"), "{line}");
+    // 16 individuals of a million steps each.
+    let line = refused(&["--steps", "1000000", "--trajectory", "states.safetensors"]);
+    assert!(line.contains("the buffer `trajectory`") && line.ends_with("every state is kept"), "{line}");
+}
+
+/// Prices of one's own, with a gap and without.
+#[test]
+fn a_portfolio_trades_on_given_prices() {
+    let directory = Temporary::new();
+    let (genomes, out, prices) =
+        (directory.0.join("genomes.safetensors"), directory.0.join("out.csv"), directory.0.join("prices.csv"));
+    let numbers: Vec<f32> = (0..5 * 246).map(|index| ((index * 37 % 100) as f32 - 50.0) / 50.0).collect();
+    file::write(&genomes, &[("genomes", vec![5, 246], &numbers)], &[]).unwrap();
+    let traded = |csv: &str, rest: &[&str]| {
+        std::fs::write(&prices, csv).unwrap();
+        said(rollout("portfolio", &genomes, &out).arg("--prices").arg(&prices).args(rest), &directory)
+    };
+    let days: String = (0..40).map(|day| format!("{},100,{}\n", 100 + day, 50 + day % 3)).collect();
+    let (code, line) = traded(&format!("A,B,C\n{days}"), &[]);
+    assert_eq!(code, Some(0), "{line}");
+    // 40 days, 20 before there is a trend, and the last has no next.
+    let csv = std::fs::read_to_string(&out).unwrap();
+    assert!(csv.lines().skip(1).count() == 5 && csv.lines().skip(1).all(|line| line.ends_with(",19,0")), "{csv}");
+    let faults = [
+        traded(&format!("A,B,C\n{days}140,,52\n"), &[]),
+        traded(&format!("A,B,C\n{days}140,0,52\n"), &[]),
+        traded(&format!("A,B,C\n{days}"), &["--steps", "20"]),
+    ];
+    assert!(faults.iter().all(|(code, line)| *code == Some(2) && line.lines().count() == 1), "{faults:?}");
+    insta::assert_snapshot!(faults.map(|(_, line)| line).join("\n"), @"
+    onedispatch: DIR/prices.csv: line 42: a price is missing; fill it in, or leave out the day
+    onedispatch: DIR/prices.csv: line 42: `0` is no price; expected a number above 0
+    onedispatch: an episode of portfolio has 1 to 19 steps, not 20
+    ");
+}
+
+fn evolve(arguments: &[&str], out: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
+    command.arg("evolve").args(arguments).arg("--out").arg(out);
+    command
+}
+
+/// What evolution leaves, and that `rollout` reads it.
+#[test]
+fn evolution_leaves_a_policy_and_a_learning_curve() {
+    let directory = Temporary::new();
+    let out = directory.0.join("evolved");
+    let mut command =
+        evolve(&["--env", "cartpole", "--population", "64", "--generations", "6", "--until", "600"], &out);
+    let output = command.output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(printed.starts_with("mean return 600 not reached in 6 generations\nbest mean return "), "{printed}");
+    let csv = std::fs::read_to_string(out.join("learning.csv")).unwrap();
+    assert!(csv.starts_with("generation,best,mean,environment_steps\n0,") && csv.lines().count() == 7, "{csv}");
+    let svg = std::fs::read_to_string(out.join("learning.svg")).unwrap();
+    assert!(svg.contains("How cartpole is learnt") && svg.contains("<polyline"), "{svg}");
+    let genomes = out.join("best.safetensors");
+    let (code, line) = said(&mut rollout("cartpole", &genomes, &directory.0.join("out.csv")), &directory);
+    assert_eq!(code, Some(0), "{line}");
+    let (code, line) = said(&mut rollout("acrobot", &genomes, &directory.0.join("out.csv")), &directory);
+    assert_eq!(code, Some(2), "{line}");
+}
+
+#[test]
+fn faults_of_an_evolution_are_named() {
+    let directory = Temporary::new();
+    let file = directory.0.join("file");
+    std::fs::write(&file, "not a directory").unwrap();
+    let refused = |arguments: &[&str]| {
+        let (code, line) = said(&mut evolve(&[&["--env", "cartpole"], arguments].concat(), &file), &directory);
+        assert_eq!((code, line.lines().count()), (Some(2), 1), "{line}");
+        line
+    };
+    let lines = [
+        refused(&["--population", "100"]),
+        refused(&["--population", "0"]),
+        refused(&["--generations", "0"]),
+        refused(&["--episodes", "0"]),
+        refused(&[]),
+    ];
+    insta::assert_snapshot!(lines.join("\n"), @"
+    onedispatch: --population is 100; accepted: a multiple of 64
+    onedispatch: --population is 0; accepted: a multiple of 64
+    onedispatch: --generations is 0; accepted: 1 to 1000000
+    onedispatch: --episodes is 0; accepted: 1 to 256
+    onedispatch: DIR/file: File exists (os error 17); check the file
+    ");
+}
