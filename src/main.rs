@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use onedispatch::commands::{compare, devices, figures, generate, paper, run, verify};
+use onedispatch::commands::{compare, devices, export, figures, generate, paper, run, verify};
 
 /// How much of a GPU's time is lost by sending work one piece at a time, and what one dispatch gains
 #[derive(Parser)]
@@ -19,6 +19,8 @@ enum Command {
     Devices(devices::Args),
     /// Measure experiments; stopped and started again, it goes on where it was
     Run(run::Args),
+    /// Write the cases of an experiment as files, for the same work in other frameworks
+    Export(export::Args),
     /// Decode with a GPT-2 checkpoint, and check the result
     Generate(generate::Args),
     /// Render figures/ from data/, or check that they are what data/ renders to
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Devices(args) => devices::run(args),
         Command::Run(args) => run::run(args),
+        Command::Export(args) => export::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Figures(args) => figures::run(args),
         Command::Paper(args) => paper::run(args),

@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod devices;
+pub mod export;
 pub mod figures;
 pub mod generate;
 pub mod paper;

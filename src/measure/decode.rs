@@ -63,7 +63,8 @@ pub fn validate(case: &DecodeCase) -> Result<()> {
     config_of(case).map(|_| ()).within(&case.name)
 }
 
-fn config_of(case: &DecodeCase) -> Result<Config> {
+/// The sizes of a case's model.
+pub fn config_of(case: &DecodeCase) -> Result<Config> {
     let config = Config {
         vocab_size: case.vocab_size,
         n_positions: case.prompt_tokens + case.new_tokens - 1,
@@ -76,6 +77,16 @@ fn config_of(case: &DecodeCase) -> Result<Config> {
     };
     config::validate(&config)?;
     Ok(config)
+}
+
+/// What a case asks of its model: greedy tokens after a seeded prompt.
+pub fn request_of(case: &DecodeCase, config: &Config) -> Request {
+    Request {
+        prompt: random::prompt(config, case.seed, case.prompt_tokens),
+        new_tokens: case.new_tokens,
+        sampling: Sampling::Greedy,
+        end_token: None,
+    }
 }
 
 /// The weights as one block for each layout.
@@ -95,12 +106,7 @@ struct Tuned {
 /// Measures one case of a spec.
 pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step: &dyn Fn(u64)) -> Result<Measured> {
     let config = config_of(case).within(&case.name)?;
-    let request = Request {
-        prompt: random::prompt(&config, case.seed, case.prompt_tokens),
-        new_tokens: case.new_tokens,
-        sampling: Sampling::Greedy,
-        end_token: None,
-    };
+    let request = request_of(case, &config);
     request::validate(&config, &request).within(&case.name)?;
 
     let entries = entries(spec)?;

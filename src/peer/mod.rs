@@ -1,0 +1,3 @@
+//! The same work in other frameworks: cases go out as files, results come back as rows.
+
+pub mod export;
