@@ -90,12 +90,12 @@ done
 [ ${#usable[@]} -gt 0 ] || exit 1
 
 echo "== compiling (after $SECONDS s)"
-jobs=$(($(nproc) / 2))
+# shellcheck disable=SC2016 # it is the inner bash that has arguments to expand
 for directory in "${directories[@]}"; do
     for peer in "${usable[@]}"; do
         printf '%s\0%s\0' "$directory" "$peer"
     done
-done | xargs -0 -n 2 -P "$((jobs > 0 ? jobs : 1))" bash -c 'one build "$0" "$1"'
+done | xargs -0 -n 2 -P "$(nproc)" bash -c 'one build "$0" "$1"'
 
 echo "== measuring (after $SECONDS s)"
 failed=0

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """CUDA C++ by hand: the kernels of one workgroup, as they stand in shaders/decode/. See README.md."""
 
 import concurrent.futures

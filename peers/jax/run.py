@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """JAX: the whole generation as jit(lax.scan over tokens), with a static KV cache. See README.md."""
 
 import functools

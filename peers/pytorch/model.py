@@ -44,7 +44,8 @@ class Decoder(torch.nn.Module):
             block.register_buffer("keys", torch.zeros(shape, device=device))
             block.register_buffer("values", torch.zeros(shape, device=device))
             self.layers.append(block)
-        constant("causal", torch.ones(positions, positions, dtype=torch.bool).tril().numpy())
+        # Row i is added to the scores of position i: 0 for what it sees, -inf for what comes after it.
+        constant("causal", torch.full((positions, positions), float("-inf")).triu(1).numpy())
 
         constant("prompt", torch.tensor(case.prompt).numpy())
         self.register_buffer("token", torch.zeros(1, dtype=torch.long, device=device))
@@ -88,8 +89,7 @@ class Decoder(torch.nn.Module):
         """query [1, head, 1, head_dim], keys and values [1, head, position, head_dim], mask [1, position]."""
         if self.fused_attention:
             return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask, scale=self.scale)
-        scores = (query * keys).sum(-1) * self.scale
-        shares = scores.masked_fill(~mask, float("-inf")).softmax(-1)
+        shares = ((query * keys).sum(-1) * self.scale + mask).softmax(-1)
         return (shares.unsqueeze(-1) * values).sum(2)
 
     def generate(self, feed, step, after_token=lambda: None):

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """PyTorch: eager, the whole generation in one CUDA graph, torch.compile, and both together. See README.md."""
 
 import functools
