@@ -37,9 +37,14 @@ measure: ## Measure this machine's GPU (QUICK=1: within minutes), then render fi
 	@$(ONEDISPATCH) run $(MEASURE)
 	@$(MAKE) --no-print-directory figures
 
-peers: build ## Run the same work in CUDA C++, PyTorch and JAX, as far as this machine can (PYTHON: the interpreter)
+peers: build ## Measure arms beside CUDA C++, PyTorch and JAX, as far as this machine can (PYTHON: the interpreter)
 	@$(ONEDISPATCH) export experiments/peers.toml --out peers/build/cases
-	@peers/run-all.sh peers/build/cases peers/build/results
+	@rm -rf peers/build/results
+	@$(ONEDISPATCH) run experiments/peers.toml
+	@status=0; \
+	peers/run-all.sh peers/build/cases peers/build/results || status=1; \
+	$(ONEDISPATCH) import --run "$$(ls -td data/*/*-peers* | head -n 1)" peers/build/results/*.json || status=1; \
+	exit $$status
 
 figures: build ## Render figures/ and paper/ from data/
 	@$(ONEDISPATCH) figures

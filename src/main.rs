@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use onedispatch::commands::{compare, devices, export, figures, generate, paper, run, verify};
+use onedispatch::commands::{compare, devices, export, figures, generate, import, paper, run, verify};
 
 /// How much of a GPU's time is lost by sending work one piece at a time, and what one dispatch gains
 #[derive(Parser)]
@@ -21,6 +21,8 @@ enum Command {
     Run(run::Args),
     /// Write the cases of an experiment as files, for the same work in other frameworks
     Export(export::Args),
+    /// Add what other frameworks measured to the run that was measured with it
+    Import(import::Args),
     /// Decode with a GPT-2 checkpoint, and check the result
     Generate(generate::Args),
     /// Render figures/ from data/, or check that they are what data/ renders to
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Devices(args) => devices::run(args),
         Command::Run(args) => run::run(args),
         Command::Export(args) => export::run(args),
+        Command::Import(args) => import::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Figures(args) => figures::run(args),
         Command::Paper(args) => paper::run(args),

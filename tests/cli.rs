@@ -49,7 +49,7 @@ fn printed(command: &mut Command) -> String {
 #[test]
 fn help_teaches() {
     insta::assert_snapshot!("help", printed(&mut onedispatch(&["--help"])));
-    for verb in ["devices", "run", "export", "generate", "figures", "paper", "verify", "compare"] {
+    for verb in ["devices", "run", "export", "import", "generate", "figures", "paper", "verify", "compare"] {
         insta::assert_snapshot!(format!("help-{verb}"), printed(&mut onedispatch(&[verb, "--help"])));
     }
 }

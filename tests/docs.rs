@@ -8,8 +8,8 @@ use onedispatch::spec::ARMS;
 use onedispatch::spec::{Spec, Workload};
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
-const SHOWN: [&str; 5] = ["compare", "devices", "generate", "run", "verify"];
-const CALLED: [&str; 5] = ["export", "figures", "paper", "run", "verify"];
+const SHOWN: [&str; 6] = ["compare", "devices", "generate", "import", "run", "verify"];
+const CALLED: [&str; 6] = ["export", "figures", "import", "paper", "run", "verify"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -5,6 +5,7 @@ pub mod devices;
 pub mod export;
 pub mod figures;
 pub mod generate;
+pub mod import;
 pub mod paper;
 pub mod run;
 pub mod text_table;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use onedispatch::philox;
 use onedispatch::record::manifest::{Device, Host, Manifest, Software};
+use onedispatch::record::peers::Peers;
 use onedispatch::record::rows::{Case, Key, ResultRow, Sample};
 use onedispatch::record::run::Run;
 
@@ -198,5 +199,6 @@ fn empty(slug: &str, experiment: &str) -> Run {
         cases: Vec::new(),
         results: Vec::new(),
         samples: Vec::new(),
+        peers: Peers::default(),
     }
 }

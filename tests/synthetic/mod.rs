@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use onedispatch::program::Policy;
 use onedispatch::record::manifest::{Device, Host, Manifest, Software};
+use onedispatch::record::peers::Peers;
 use onedispatch::record::rows::{Case, Key, ResultRow, Sample};
 use onedispatch::record::run::Run;
 
@@ -70,7 +71,7 @@ fn run(model: &Model, experiment: &str, sizes: &[(u32, u32, u32)]) -> Run {
     results.extend(controls(model));
     let samples = results.iter().flat_map(samples).collect();
     let path = PathBuf::from(format!("data/{}/2026-08-01-{experiment}", model.directory));
-    Run { path, manifest: manifest(model, experiment), cases, results, samples }
+    Run { path, manifest: manifest(model, experiment), cases, results, samples, peers: Peers::default() }
 }
 
 fn blank_case() -> Case {
