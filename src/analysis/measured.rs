@@ -189,6 +189,11 @@ impl<'a> Measured<'a> {
         Some(number.within(bound_ns / wall.high, bound_ns / wall.low, formula))
     }
 
+    /// Units per second at the bound of [`Measured::bound_fraction`].
+    pub fn bound_rate(&self) -> Option<f64> {
+        Some(self.rate()?.mid / self.bound_fraction()?.value)
+    }
+
     fn samples_ns(&self) -> Vec<f64> {
         let of_run = if self.is_peer { &self.run.peers.samples } else { &self.run.samples };
         let samples = of_run.iter().filter(|sample| sample.key == self.row.key);

@@ -107,6 +107,28 @@ impl Run {
         self.peers_of(case).into_iter().find(|measured| measured.label() == label)
     }
 
+    /// The fastest variant of a peer in a case, among those that compute in f32 as the arms do: none with `tf32` in its
+    /// settings.
+    pub fn fastest_of_peer<'a>(&'a self, case: &'a Case, peer: &str) -> Option<Measured<'a>> {
+        let settings = |measured: &Measured| {
+            let row = self.peers.rows.iter().find(|row| row.key() == measured.row.key)?;
+            serde_json::from_str::<serde_json::Value>(&row.settings).ok()
+        };
+        let is_f32 = |measured: &Measured| settings(measured).is_none_or(|settings| settings["tf32"] != true);
+        fastest(self.peers_of(case).into_iter().filter(|row| row.row.key.arm == peer).filter(is_f32))
+    }
+
+    /// Names of the peers, in the order of their first rows.
+    pub fn peer_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for row in &self.peers.rows {
+            if !names.contains(&row.peer.as_str()) {
+                names.push(&row.peer);
+            }
+        }
+        names
+    }
+
     /// The control row of this run by which `arm` bounds what others can do.
     pub fn ceiling(&self, arm: &str) -> Option<Measured<'_>> {
         fastest(self.rows().filter(|measured| measured.is_control() && measured.row.key.arm == arm))

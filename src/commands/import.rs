@@ -47,5 +47,6 @@ pub fn run(args: Args) -> Result<()> {
 fn line(imported: &Imported) -> String {
     let Imported { run, case, peer, timed, untimed } = imported;
     let without = if *untimed > 0 { format!(", {untimed} without times") } else { String::new() };
-    format!("{case} {peer}: {timed} variants{without} -> {}", run.display())
+    let variants = if *timed == 1 { "variant" } else { "variants" };
+    format!("{case} {peer}: {timed} {variants}{without} -> {}", run.display())
 }

@@ -12,6 +12,7 @@ pub mod idle_share;
 pub mod ladder;
 pub mod number;
 pub mod palette;
+pub mod peers;
 pub mod png;
 pub mod scale;
 pub mod sweep;
@@ -29,7 +30,7 @@ pub struct Figure {
     pub draw: fn(&[Run]) -> Result<Picture>,
 }
 
-pub const FIGURES: [Figure; 6] = [
+pub const FIGURES: [Figure; 7] = [
     Figure {
         name: "throughput-width",
         caption: "Tokens per second against n_embd for every arm and policy, one row of panels per device.",
@@ -54,6 +55,11 @@ pub const FIGURES: [Figure; 6] = [
         name: "bound",
         caption: "Fraction of the bound set by the device's measured rates of memory and multiply-adds.",
         draw: bound::draw,
+    },
+    Figure {
+        name: "peers",
+        caption: "Tokens per second of other frameworks on the same GPU, beside the arms and the physical bound.",
+        draw: peers::draw,
     },
     Figure { name: "claims", caption: "What was published beside what was measured here.", draw: claims::draw },
 ];

@@ -25,6 +25,12 @@ pub fn runs() -> Vec<Run> {
     runs
 }
 
+/// The arms of the experiment `peers`; its peers are another matter.
+pub fn peers(slug: &str) -> Run {
+    let slowness = if slug == "llvmpipe" { 40.0 } else { 1.0 };
+    decode(slug, "peers", slowness, [32, 64, 512].into_iter().flat_map(|d| [(d, 1, 64), (d, 4, 64)]).collect())
+}
+
 fn decode(slug: &str, experiment: &str, slowness: f64, sizes: Vec<(u32, u32, u32)>) -> Run {
     let mut run = empty(slug, experiment);
     for (n_embd, n_layer, new_tokens) in sizes {

@@ -64,6 +64,16 @@ pub fn decode_tokens(model: &Model) -> Run {
     run(model, "decode-tokens", sizes.as_flattened())
 }
 
+/// The arms of the experiment `peers`, without peers.
+pub fn peers(model: &Model) -> Run {
+    let sizes = [1, 4].map(|n_layer| [32, 64, 128, 256, 512, 1024].map(|n_embd| (n_embd, n_layer, 64)));
+    let mut run = run(model, "peers", sizes.as_flattened());
+    let kept = ["wait-each", "one-submit"];
+    run.results.retain(|row| kept.contains(&row.key.policy.as_str()) && row.key.arm != "fused-scalar");
+    run.samples.retain(|sample| run.results.iter().any(|row| row.key == sample.key));
+    run
+}
+
 fn run(model: &Model, experiment: &str, sizes: &[(u32, u32, u32)]) -> Run {
     let mut cases: Vec<Case> = sizes.iter().map(|&size| case(size)).collect();
     let mut results: Vec<ResultRow> = cases.iter().flat_map(|case| rows(model, case)).collect();
