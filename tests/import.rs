@@ -242,6 +242,17 @@ fn an_arm_and_a_peer_give_a_ratio() {
 }
 
 #[test]
+fn a_reason_names_no_place_of_the_machine() {
+    let world = world();
+    let mut result = world.right.clone();
+    result["results"][2]["reason"] =
+        json!("RuntimeError: '/opt/x y/a.cu' and (/srv/user/b.cu:17), at 24/7 of ./c/d; see /tmp/e");
+    world.import(&result);
+    let reason = &load(&world.run).unwrap().peers.rows[2].reason;
+    assert_eq!(reason, "RuntimeError: 'x y/a.cu' and (b.cu:17), at 24/7 of ./c/d; see e");
+}
+
+#[test]
 fn peers_are_added_one_after_the_other() {
     let world = world();
     world.import(&world.right);

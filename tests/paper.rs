@@ -159,7 +159,7 @@ fn the_paper_speaks_of_peers_where_there_are_any() {
     assert_eq!(printed("peers.pytorch.versions"), "python 3.12, release 9");
     assert_eq!(printed("d32-l1-t64.fused.over.pytorch"), "4.00");
     assert_eq!(printed("min.fused-workgroup.over.cuda.one-workgroup"), "0.500");
-    assert_eq!(printed("max.pytorch.over.eager-wait-each"), "5.00");
+    assert_eq!(printed("min.pytorch.over.eager-wait-each"), "5.00");
     let cells = &numbers["nvidia-h200.peers.d32-l1-t64.jax.tokens_per_s"].cells;
     assert_eq!(cells[0].file, "nvidia-h200/2030-01-01-peers/peer-results.csv");
     assert_eq!(cells[0].row, "d32-l1-t64 jax scan-unroll-4");

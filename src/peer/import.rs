@@ -238,6 +238,24 @@ fn refuse_again(result: &ResultFile, file_sha256: &str, run: &Path) -> Result<()
     }
 }
 
+/// A reason in which of each absolute path only the last name is left: where a file lay on the machine is nobody's
+/// business.
+fn without_places(reason: &str) -> String {
+    let mut out = String::new();
+    let mut rest = reason;
+    while let Some(start) = rest.find('/') {
+        let (before, path) = rest.split_at(start);
+        out.push_str(before);
+        let end = path.find(|c: char| c.is_whitespace() || "'\"`:;,()".contains(c)).unwrap_or(path.len());
+        // `24/7` is none, nor is `a/b`.
+        let is_absolute = !before.ends_with(|c: char| c.is_alphanumeric() || c == '.');
+        let name = path[..end].rsplit('/').next().unwrap_or_default();
+        out.push_str(if is_absolute { name } else { &path[..end] });
+        rest = &path[end..];
+    }
+    out + rest
+}
+
 /// A case as its spec has it, made anew.
 struct Remade {
     spec: Spec,
@@ -307,7 +325,7 @@ impl Remade {
             wall_high_ns: None,
             units_per_s: None,
             cap: String::new(),
-            reason: variant.reason.clone(),
+            reason: without_places(&variant.reason),
             date: result.date.clone(),
             driver: result.device.driver.clone(),
             settings: Value::Object(variant.settings.clone()).to_string(),
