@@ -15,7 +15,7 @@ endif
 LAVAPIPE := $(firstword $(wildcard /usr/share/vulkan/icd.d/lvp_icd*.json))
 
 .DEFAULT_GOAL := help
-.PHONY: help build reproduce measure test figures lint
+.PHONY: help build reproduce measure peers test figures lint
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,15 @@ measure: ## Measure this machine's GPU (QUICK=1: within minutes), then render fi
 	@$(ONEDISPATCH) run $(MEASURE)
 	@$(MAKE) --no-print-directory figures
 
+peers: build ## Measure arms beside CUDA C++, PyTorch and JAX, as far as this machine can (PYTHON: the interpreter)
+	@$(ONEDISPATCH) export experiments/peers.toml --out peers/build/cases
+	@rm -rf peers/build/results
+	@$(ONEDISPATCH) run experiments/peers.toml
+	@status=0; \
+	peers/run-all.sh peers/build/cases peers/build/results || status=1; \
+	$(ONEDISPATCH) import --run "$$(ls -td data/*/*-peers* | head -n 1)" peers/build/results/*.json || status=1; \
+	exit $$status
+
 figures: build ## Render figures/ and paper/ from data/
 	@$(ONEDISPATCH) figures
 	@$(ONEDISPATCH) paper
@@ -53,5 +62,5 @@ run-tests:
 lint: ## Check formatting, and lint with warnings as errors
 	@$(CARGO) fmt --check
 	@if ! command -v shellcheck >/dev/null; then echo "no shellcheck: scripts not linted"; \
-	else shellcheck scripts/*.sh .ci/run; fi
+	else shellcheck scripts/*.sh peers/run-all.sh .ci/run; fi
 	@$(CARGO) clippy --release --locked --all-targets -- --deny warnings

@@ -9,6 +9,7 @@
 //! - `device`: executes a program under a policy;
 //! - `measure::statistics`, then `record`: rows on the disk;
 //! - `measure`: the runner, from a spec to rows;
+//! - `peer`: the same work in other frameworks, as files out and rows in;
 //! - `analysis`: what rows say of the published claims;
 //! - `figures` and `paper`, which know nothing of each other;
 //! - `commands`.
@@ -20,6 +21,7 @@ pub mod error;
 pub mod figures;
 pub mod measure;
 pub mod paper;
+pub mod peer;
 pub mod philox;
 pub mod program;
 pub mod record;

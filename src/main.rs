@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use onedispatch::commands::{compare, devices, evolve, figures, generate, paper, rollout, run, verify};
+use onedispatch::commands::{
+    compare, devices, evolve, export, figures, generate, import, paper, rollout, run, verify,
+};
 
 /// How much of a GPU's time is lost by sending work one piece at a time, and what one dispatch gains
 #[derive(Parser)]
@@ -19,6 +21,10 @@ enum Command {
     Devices(devices::Args),
     /// Measure experiments; stopped and started again, it goes on where it was
     Run(run::Args),
+    /// Write the cases of an experiment as files, for the same work in other frameworks
+    Export(export::Args),
+    /// Add what other frameworks measured to the run that was measured with it
+    Import(import::Args),
     /// Decode with a GPT-2 checkpoint, and check the result
     Generate(generate::Args),
     /// Follow a population of policies through an environment, and check the result
@@ -53,6 +59,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Devices(args) => devices::run(args),
         Command::Run(args) => run::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Import(args) => import::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Rollout(args) => rollout::run(args),
         Command::Evolve(args) => evolve::run(args),

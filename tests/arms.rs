@@ -7,13 +7,15 @@ use std::path::Path;
 
 use onedispatch::device::Gpu;
 use onedispatch::device::executor::Prepared;
-use onedispatch::measure::decode::weight_blocks;
-use onedispatch::program::Policy;
+use onedispatch::measure::calibration::waiting;
+use onedispatch::measure::decode::{gave_up, weight_blocks};
+use onedispatch::program::{Blocks, Policy, Program};
+use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::gate::Reference;
 use onedispatch::workload::decode::model::{Config, Request, Sampling, Weights};
 use onedispatch::workload::decode::oracle::Oracle;
 use onedispatch::workload::decode::packing::Layout;
-use onedispatch::workload::decode::{Arm, Tuning, checkpoint, new_tokens, random, sampling};
+use onedispatch::workload::decode::{Algorithm, Arm, Tuning, Waiting, checkpoint, new_tokens, random, sampling};
 use serde::Deserialize;
 
 /// Largest error of a logit, relative to the range of the logits: 100 times what a command line lets pass.
@@ -37,30 +39,59 @@ fn answers(
     check: &mut dyn FnMut(&str, &Request, Output),
 ) {
     let gpu = Gpu::open(None).unwrap();
-    let blocks = weight_blocks(config, weights, &[Layout::InOut, Layout::OutIn]);
+    let blocks = weight_blocks(config, weights, &[Layout::InOut, Layout::OutIn(Format::F32)]);
     let capacity = requests.iter().map(Request::positions).max().unwrap();
-    for arm in Arm::ALL {
-        let workgroup_size = if arm == Arm::FusedScalar { 1 } else { workgroup_size };
-        let tuning = Tuning { workgroup_size, subgroup_size: gpu.info.subgroup_min_size, keep_logits: true, capacity };
+    for algorithm in Algorithm::ALL {
+        let arm = Arm::of(algorithm);
+        let tuning = Tuning {
+            workgroups: if algorithm == Algorithm::FusedGrid { 2 } else { 1 },
+            waiting: waiting(gpu.info.is_software),
+            subgroup_size: gpu.info.subgroup_min_size,
+            keep_logits: true,
+            ..Tuning::of(if algorithm == Algorithm::FusedScalar { 1 } else { workgroup_size }, capacity)
+        };
+        if algorithm == Algorithm::FusedBatch {
+            // All at once: requests of several lengths, each with its own answer.
+            let program = arm.program_of_all(config, requests, &tuning);
+            let Some(prepared) = prepared(&gpu, algorithm, &program, &blocks) else { continue };
+            prepared.run(Policy::OneSubmit).unwrap();
+            for (index, request) in requests.iter().enumerate() {
+                check("fused-batch", request, output_of(&prepared, config, requests, index));
+            }
+            continue;
+        }
         for request in requests {
             let program = arm.program(config, request, &tuning);
-            if let Some(objection) = gpu.objection(&program) {
-                assert_eq!(arm, Arm::FusedSubgroup, "only subgroups are optional: {objection}");
-                continue;
-            }
-            let prepared = Prepared::new(&gpu, &program, &blocks).unwrap();
+            let Some(prepared) = prepared(&gpu, algorithm, &program, &blocks) else { continue };
             for policy in if arm.is_fused() { vec![Policy::OneSubmit] } else { Policy::ALL.to_vec() } {
                 prepared.run(policy).unwrap();
                 let what = format!("{} {policy} at workgroup {workgroup_size}", arm.name());
-                check(&what, request, output(&prepared, config, request));
+                assert!(!gave_up(&prepared).unwrap(), "{what}");
+                check(&what, request, output_of(&prepared, config, std::slice::from_ref(request), 0));
             }
         }
     }
 }
 
-fn output(prepared: &Prepared, config: &Config, request: &Request) -> Output {
+/// None where the device lacks what only some arms need.
+fn prepared<'a>(gpu: &'a Gpu, algorithm: Algorithm, program: &'a Program, blocks: &Blocks) -> Option<Prepared<'a>> {
+    if let Some(objection) = gpu.objection(program) {
+        assert!(algorithm >= Algorithm::FusedSubgroup, "only subgroups and progress are optional: {objection}");
+        return None;
+    }
+    Some(Prepared::new(gpu, program, blocks).unwrap())
+}
+
+/// What a program that answers `requests` left of one of them.
+fn output_of(prepared: &Prepared, config: &Config, requests: &[Request], index: usize) -> Output {
+    let request = &requests[index];
     let words: Vec<u32> = bytemuck::pod_collect_to_vec(&prepared.read("tokens").unwrap());
     let padded: Vec<f32> = bytemuck::pod_collect_to_vec(&prepared.read("logits").unwrap());
+    let tokens_of = |request: &Request| request.prompt.len() + request.new_tokens as usize;
+    let first: usize = requests[..index].iter().map(tokens_of).sum();
+    let words = words[first..first + tokens_of(request)].to_vec();
+    let each = padded.len() / requests.len();
+    let padded = &padded[index * each..(index + 1) * each];
     let tokens = new_tokens(request, &words);
     let vocab = config.vocab_size as usize;
     let mut rows = padded.chunks_exact(vocab.next_multiple_of(4)).map(|row| &row[..vocab]);
@@ -149,7 +180,11 @@ fn draws_are_the_oracles_at_odd_sizes() {
         sampling: Sampling::TopK { temperature, top_k, seed },
         end_token: None,
     };
-    let requests = [request(0x1234_5678_9abc, 10, 0.8), request(1, 37, 2.0), request(2, 1, 1.0)];
+    let requests = [
+        request(0x1234_5678_9abc, 10, 0.8),
+        Request { prompt: vec![9, 2, 6], new_tokens: 30, ..request(1, 37, 2.0) },
+        Request { new_tokens: 9, ..request(2, 1, 1.0) },
+    ];
     let mut reference = Reference::new(&config, &weights);
     let mut answered = Vec::new();
     answers(&config, &weights, 64, &requests, &mut |what, request, output| {
@@ -172,4 +207,78 @@ fn oracle_tokens(config: &Config, weights: &Weights, request: &Request) -> Vec<u
         logits = oracle.step(tokens[step as usize]);
     }
     tokens
+}
+
+/// Rows that more lanes share than a subgroup has, norms whose sums the workgroup shares, and matrices in each format.
+#[test]
+fn wide_rows_and_every_format() {
+    let config = Config {
+        vocab_size: 40,
+        n_positions: 12,
+        n_embd: 96,
+        n_head: 4,
+        n_layer: 1,
+        n_inner: 256,
+        layer_norm_epsilon: 1e-5,
+        scale_attn_weights: true,
+    };
+    let gpu = Gpu::open(None).unwrap();
+    let exact = random::weights(&config, 3);
+    let request = Request { prompt: vec![7, 30], new_tokens: 11, sampling: Sampling::Greedy, end_token: None };
+    for (format, workgroup_size) in [(Format::F32, 256), (Format::F16, 64), (Format::Bf16, 64)] {
+        let weights = format.rounded(&exact);
+        let arm = Arm { format, ..Arm::of(Algorithm::FusedGrid) };
+        let tuning = Tuning {
+            workgroups: 2,
+            waiting: waiting(gpu.info.is_software),
+            subgroup_size: gpu.info.subgroup_min_size,
+            keep_logits: true,
+            ..Tuning::of(workgroup_size, request.positions())
+        };
+        let program = arm.program(&config, &request, &tuning);
+        let blocks = weight_blocks(&config, &exact, &[arm.layout()]);
+        let Some(prepared) = prepared(&gpu, arm.algorithm, &program, &blocks) else { return };
+        prepared.run(Policy::OneSubmit).unwrap();
+        assert!(!gave_up(&prepared).unwrap(), "{format:?}");
+        let output = output_of(&prepared, &config, std::slice::from_ref(&request), 0);
+        let mut reference = Reference::new(&config, &weights);
+        let gate = reference.check_all_logits(&request, &output.tokens, &output.logits, TOLERANCE);
+        assert!(gate.pass, "{format:?}: {}", gate.reason);
+        if format != Format::F32 {
+            let of_exact = Reference::new(&config, &exact).check_all_logits(&request, &output.tokens, &output.logits, TOLERANCE);
+            assert!(!of_exact.pass, "{format:?} makes a difference");
+        }
+    }
+}
+
+/// More workgroups than make progress together, on whatever device: the kernel ends, and says so.
+#[test]
+fn workgroups_that_wait_in_vain_give_up() {
+    let config = Config {
+        vocab_size: 16,
+        n_positions: 4,
+        n_embd: 16,
+        n_head: 2,
+        n_layer: 1,
+        n_inner: 32,
+        layer_norm_epsilon: 1e-5,
+        scale_attn_weights: true,
+    };
+    let gpu = Gpu::open(None).unwrap();
+    let arm = Arm::of(Algorithm::FusedGrid);
+    let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::Greedy, end_token: None };
+    let tuning = Tuning {
+        workgroups: 2,
+        waiting: Waiting { patience: 1000, ..waiting(gpu.info.is_software) },
+        subgroup_size: gpu.info.subgroup_min_size,
+        ..Tuning::of(32, request.positions())
+    };
+    let mut program = arm.program(&config, &request, &tuning);
+    // Its other half never runs.
+    program.phases[0].dispatches[0].workgroups = 1;
+    program.kernels[0].workgroups_together = 1;
+    let blocks = weight_blocks(&config, &random::weights(&config, 3), &[arm.layout()]);
+    let Some(prepared) = prepared(&gpu, arm.algorithm, &program, &blocks) else { return };
+    prepared.run(Policy::OneSubmit).unwrap();
+    assert!(gave_up(&prepared).unwrap());
 }

@@ -9,8 +9,8 @@ use onedispatch::workload::rollout::Arm;
 use onedispatch::workload::rollout::environment::Environment;
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
-const SHOWN: [&str; 7] = ["compare", "devices", "evolve", "generate", "rollout", "run", "verify"];
-const CALLED: [&str; 4] = ["figures", "paper", "run", "verify"];
+const SHOWN: [&str; 8] = ["compare", "devices", "evolve", "generate", "import", "rollout", "run", "verify"];
+const CALLED: [&str; 6] = ["export", "figures", "import", "paper", "run", "verify"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,6 +1,7 @@
 //! The figures as a reader meets them, drawn from a synthetic data set.
 
 mod synthetic;
+mod synthetic_peers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -32,6 +33,13 @@ fn laptop() -> Model {
 fn many_devices() -> Vec<Run> {
     let mut runs = synthetic::runs();
     runs.extend(synthetic::of_device(&laptop()));
+    runs
+}
+
+/// Every experiment that a figure is drawn from.
+fn all_runs() -> Vec<Run> {
+    let mut runs = synthetic::runs();
+    runs.push(synthetic_peers::with_peers(synthetic::peers(&H200)));
     runs
 }
 
@@ -79,8 +87,8 @@ fn height(svg: &str) -> f64 {
 
 #[test]
 fn every_figure_is_drawn_and_twice_the_same() {
-    let (first, missing) = render(&synthetic::runs()).unwrap();
-    let (second, _) = render(&synthetic::runs()).unwrap();
+    let (first, missing) = render(&all_runs()).unwrap();
+    let (second, _) = render(&all_runs()).unwrap();
     assert!(missing.is_empty(), "{missing:?}");
     assert_eq!(first.len(), 2 * FIGURES.len());
     for (name, bytes) in &first {
@@ -90,9 +98,14 @@ fn every_figure_is_drawn_and_twice_the_same() {
 
 #[test]
 fn no_text_overlaps_another_or_leaves_the_page() {
-    for runs in [synthetic::runs(), many_devices(), synthetic::of_device(&H200)] {
+    let mut two = many_devices();
+    two.extend([H200, laptop()].map(|model| synthetic_peers::with_peers(synthetic::peers(&model))));
+    for runs in [synthetic::runs(), two, synthetic::of_device(&H200)] {
         for figure in &FIGURES {
-            let svg = svg(figure.name, &runs);
+            let Picture::Drawn(svg) = figure.picture(&runs).unwrap() else {
+                assert_eq!((figure.name, runs.len()), ("peers", 2));
+                continue;
+            };
             let (texts, height) = (texts(&svg), height(&svg));
             for (index, text) in texts.iter().enumerate() {
                 let [left, top, right, bottom] = text.area;
@@ -139,7 +152,7 @@ fn software_devices_are_marked_or_left_out() {
             assert!(says(&svg).contains("software device: for correctness only"));
         } else {
             assert!(matches!(picture, Picture::Missing(_)), "{} draws a software device", figure.name);
-            assert!(!says(&svg(figure.name, &synthetic::runs())).contains("llvmpipe"));
+            assert!(!says(&svg(figure.name, &all_runs())).contains("llvmpipe"));
         }
     }
 }
@@ -204,7 +217,7 @@ fn replicas_and_controls_change_nothing_but_the_ceilings() {
         row.wall_median_ns = row.wall_median_ns.map(|wall| wall * 50.0);
     }
     changed.iter_mut().for_each(|run| run.results.retain(|row| row.key.case != "control"));
-    for figure in FIGURES.iter().filter(|figure| figure.name != "bound") {
+    for figure in FIGURES.iter().filter(|figure| !["bound", "peers"].contains(&figure.name)) {
         assert!(svg(figure.name, &drawn) == svg(figure.name, &changed), "{} changed", figure.name);
     }
     let Picture::Missing(what) = Figure::named("bound").unwrap().picture(&changed).unwrap() else {
@@ -229,6 +242,38 @@ fn the_latest_complete_run_of_a_device_is_drawn() {
     runs.truncate(1);
     runs[0].manifest.complete = false;
     assert!(says(&svg("ladder", &runs)).contains("the run is partial"));
+}
+
+#[test]
+fn peers_stand_beside_the_arms_of_their_own_run_alone() {
+    let with_peers = || synthetic_peers::with_peers(synthetic::peers(&H200));
+    let drawn = svg("peers", &[with_peers()]);
+    let says = says(&drawn);
+    for name in
+        ["wait-each", "fused-workgroup", "cuda, fastest", "jax, fastest", "pytorch, fastest", "pytorch, waiting"]
+    {
+        assert!(says.lines().any(|line| line == name), "{name} is not named");
+    }
+    assert!(says.lines().any(|line| line == "physical bound"));
+    let faster = |arm: &str, policy: &str| {
+        let mut run = with_peers();
+        for row in run.peers.results.iter_mut().filter(|row| (&*row.key.arm, &*row.key.policy) == (arm, policy)) {
+            row.wall_median_ns = row.wall_median_ns.map(|ns| ns / 1.1);
+        }
+        svg("peers", &[run]) != drawn
+    };
+    assert!(faster("pytorch", "graph") && faster("cuda", "one-workgroup") && faster("pytorch", "eager-wait-each"));
+    assert!(!faster("pytorch", "graph-tf32"), "not in f32");
+    assert!(!faster("jax", "scan"), "not the fastest");
+
+    // Figures of the arms do not know of peers, and a run without peers is none to draw.
+    let decode = synthetic::decode(&H200);
+    let beside = synthetic_peers::with_peers(decode.clone());
+    for name in ["throughput-width", "ladder", "bound", "claims"] {
+        assert!(svg(name, std::slice::from_ref(&decode)) == svg(name, std::slice::from_ref(&beside)), "{name}");
+    }
+    let picture = Figure::named("peers").unwrap().picture(&[synthetic::peers(&H200), beside]).unwrap();
+    assert!(matches!(picture, Picture::Missing(_)));
 }
 
 #[test]
@@ -285,6 +330,9 @@ fn no_value_of_a_row_makes_a_coordinate_that_is_none() {
             |row: &mut ResultRow, _| row.units = 0,
         ] {
             let mut runs = vec![synthetic::decode(&H200)];
+            let mut with_peers = synthetic_peers::with_peers(synthetic::peers(&H200));
+            with_peers.peers.results.iter_mut().take(9).for_each(|row| spoil(row, value));
+            runs.push(with_peers);
             spoil(row(&mut runs[0], "d32-l1-t64", "stepwise", "wait-each"), value);
             spoil(row(&mut runs[0], "control", "copy", "one-submit"), value);
             for figure in &FIGURES {

@@ -1,6 +1,7 @@
 //! The paper: its numbers come from the ledger, it compiles to the same bytes each time, and what is wrong is named.
 
 mod paper_runs;
+mod synthetic_peers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use onedispatch::record::rows::ResultRow;
 use onedispatch::record::run::Run;
 
 const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-const FIGURES: [&str; 6] = ["throughput-width", "ladder", "idle-share", "throughput-length", "bound", "claims"];
+const FIGURES: [&str; 7] =
+    ["throughput-width", "ladder", "idle-share", "throughput-length", "bound", "peers", "claims"];
 
 /// The paper's own sources, with stand-ins for figures that are not there.
 fn sources() -> Files {
@@ -104,6 +106,63 @@ fn verdicts_follow_the_rule() {
 
     runs.retain(|run| run.manifest.experiment != "decode");
     assert_eq!(verdict(&runs, "nvidia-h200", "c3"), "not measured here");
+}
+
+/// The runs with one of the experiment `peers`, whose peers are there or not.
+fn runs_with_peers() -> Vec<Run> {
+    let mut runs = paper_runs::runs();
+    runs.extend(["llvmpipe", "nvidia-h200"].map(|slug| synthetic_peers::with_peers(paper_runs::peers(slug))));
+    runs
+}
+
+#[test]
+fn claims_about_peers_follow_the_rule() {
+    let runs = runs_with_peers();
+    // PyTorch's loop takes 20 times as long, its CUDA graph 4 times; by TF32 it would win. CUDA takes half as long.
+    for (claim, expected) in [("c6", "holds only against a weak baseline"), ("c10", "holds")] {
+        assert_eq!(verdict(&runs, "nvidia-h200", claim), expected, "{claim}");
+        assert_eq!(verdict(&runs, "llvmpipe", claim), "not measured here", "a software device takes no part");
+    }
+    let spoiled = |spoil: fn(&mut Run)| {
+        let mut runs = runs_with_peers();
+        runs.iter_mut().filter(|run| run.manifest.experiment == "peers").for_each(spoil);
+        ["c6", "c10"].map(|claim| verdict(&runs, "nvidia-h200", claim))
+    };
+    let slow_jax = |run: &mut Run| {
+        for row in run.peers.results.iter_mut().filter(|row| row.key.arm == "jax" && row.key.case == "d32-l1-t64") {
+            for ns in [&mut row.wall_median_ns, &mut row.wall_low_ns, &mut row.wall_high_ns] {
+                *ns = ns.map(|ns| 3.0 * ns);
+            }
+        }
+        // Without samples the ratio is what the rows say, and no interval speaks for the claim.
+        run.peers.samples.clear();
+    };
+    assert_eq!(spoiled(slow_jax), ["holds only against a weak baseline", "does not hold here"]);
+    let eager_gone = |run: &mut Run| run.peers.results.retain(|row| row.key.policy != "eager-wait-each");
+    assert_eq!(spoiled(eager_gone), ["does not hold here", "holds"]);
+    let pytorch_gone = |run: &mut Run| run.peers.results.retain(|row| row.key.arm != "pytorch");
+    assert_eq!(spoiled(pytorch_gone), ["not measured here", "holds"]);
+    let cuda_gone = |run: &mut Run| run.peers.results.retain(|row| row.key.arm != "cuda");
+    assert_eq!(spoiled(cuda_gone)[1], "not measured here");
+}
+
+#[test]
+fn the_paper_speaks_of_peers_where_there_are_any() {
+    let mut none = runs_with_peers();
+    none.iter_mut().for_each(|run| run.peers = Default::default());
+    let keys = survey::ledger(&none, DIGEST).number;
+    assert!(!keys.contains_key("nvidia-h200.peers.peers.rows"), "arms alone are no peers");
+
+    let numbers = build(sources(), &runs_with_peers(), DIGEST).unwrap().numbers.number;
+    let printed = |key: &str| numbers[&format!("nvidia-h200.peers.{key}")].printed.as_str();
+    assert_eq!([printed("peers.rows"), printed("peers.untimed"), printed("peers.samples")], ["42", "6", "540"]);
+    assert_eq!(printed("peers.pytorch.versions"), "python 3.12, release 9");
+    assert_eq!(printed("d32-l1-t64.fused.over.pytorch"), "4.00");
+    assert_eq!(printed("min.fused-workgroup.over.cuda.one-workgroup"), "0.500");
+    assert_eq!(printed("min.pytorch.over.eager-wait-each"), "5.00");
+    let cells = &numbers["nvidia-h200.peers.d32-l1-t64.jax.tokens_per_s"].cells;
+    assert_eq!(cells[0].file, "nvidia-h200/2030-01-01-peers/peer-results.csv");
+    assert_eq!(cells[0].row, "d32-l1-t64 jax scan-unroll-4");
 }
 
 #[test]

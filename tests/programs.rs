@@ -5,7 +5,8 @@ use std::fmt::Write;
 use onedispatch::program::{Binding, Contents, Policy, Program};
 use onedispatch::workload::decode::cost::work;
 use onedispatch::workload::decode::model::{Config, Request, Sampling};
-use onedispatch::workload::decode::{Arm, Tuning};
+use onedispatch::workload::decode::packing::Layout;
+use onedispatch::workload::decode::{Algorithm, Arm, Tuning};
 use proptest::prelude::*;
 
 fn small() -> (Config, Request, Tuning) {
@@ -20,7 +21,7 @@ fn small() -> (Config, Request, Tuning) {
         scale_attn_weights: true,
     };
     let request = Request { prompt: vec![3, 1, 4], new_tokens: 5, sampling: Sampling::Greedy, end_token: Some(2) };
-    let tuning = Tuning { workgroup_size: 64, subgroup_size: 8, keep_logits: true, capacity: request.positions() };
+    let tuning = Tuning { subgroup_size: 8, keep_logits: true, ..Tuning::of(64, request.positions()) };
     (config, request, tuning)
 }
 
@@ -71,21 +72,29 @@ fn text(program: &Program) -> String {
     text
 }
 
+/// No more threads than the arm ever has, and two workgroups where it has several.
+fn sized_for(arm: Arm, tuning: &Tuning) -> Tuning {
+    let largest = arm.workgroup_sizes().last().copied().unwrap_or(1);
+    let workgroups = if arm.algorithm == Algorithm::FusedGrid { 2 } else { 1 };
+    Tuning { workgroups, workgroup_size: tuning.workgroup_size.min(largest), ..*tuning }
+}
+
 #[test]
 fn each_arm_has_this_program() {
     let (config, request, tuning) = small();
     for arm in Arm::ALL {
-        let tuning =
-            Tuning { workgroup_size: tuning.workgroup_size.min(*arm.workgroup_sizes().last().unwrap()), ..tuning };
+        let tuning = sized_for(arm, &tuning);
         insta::assert_snapshot!(arm.name(), text(&arm.program(&config, &request, &tuning)));
     }
 }
 
 /// Multiply-adds of matrices and attention by the model's own sizes, each width padded to a multiple of 4 as `packing.rs`
-/// says: per token fed, four matrices a layer and two products with all positions so far; per new token the head.
-fn closed_formula(config: &Config, request: &Request) -> u64 {
+/// says: per token fed, four matrices a layer and two products with all positions so far; per new token the head, of which
+/// kernels that take one row after another leave out the padding.
+fn closed_formula(config: &Config, request: &Request, layout: Layout) -> u64 {
     let padded = |size: u32| u64::from(size.next_multiple_of(4));
     let (embd, inner, vocab) = (padded(config.n_embd), padded(config.n_inner), padded(config.vocab_size));
+    let vocab = if layout == Layout::InOut { vocab } else { u64::from(config.vocab_size) };
     let heads = u64::from(config.n_head) * padded(config.n_embd / config.n_head);
     let (layers, fed) = (u64::from(config.n_layer), u64::from(request.positions()));
     let matrices = embd * 3 * heads + heads * embd + 2 * embd * inner;
@@ -121,7 +130,7 @@ fn sizes() -> impl Strategy<Value = (Config, Request, Tuning)> {
         (
             config,
             request,
-            Tuning { workgroup_size: 1 << workgroup, subgroup_size: 1 << subgroup, keep_logits, capacity },
+            Tuning { subgroup_size: 1 << subgroup, keep_logits, ..Tuning::of(1 << workgroup, capacity) },
         )
     })
 }
@@ -129,19 +138,15 @@ fn sizes() -> impl Strategy<Value = (Config, Request, Tuning)> {
 fn programs(config: &Config, request: &Request, tuning: &Tuning) -> Vec<(Arm, Program)> {
     Arm::ALL
         .into_iter()
-        .map(|arm| {
-            let largest = arm.workgroup_sizes().last().copied().unwrap_or(1);
-            let tuning = Tuning { workgroup_size: tuning.workgroup_size.min(largest), ..*tuning };
-            (arm, arm.program(config, request, &tuning))
-        })
+        .map(|arm| (arm, arm.program(config, request, &sized_for(arm, tuning))))
         .collect()
 }
 
 proptest! {
     #[test]
     fn every_arm_does_the_work_of_the_model((config, request, tuning) in sizes()) {
-        let expected = closed_formula(&config, &request);
         for (arm, program) in programs(&config, &request, &tuning) {
+            let expected = closed_formula(&config, &request, arm.layout());
             prop_assert_eq!(work(&program).multiply_adds, expected, "{}", arm.name());
         }
     }

@@ -95,7 +95,7 @@ fn programs() -> Vec<Program> {
             let request = Request { prompt: vec![1, 2], new_tokens: 3, sampling, end_token: None };
             for arm in Arm::ALL {
                 for &workgroup_size in arm.workgroup_sizes() {
-                    let tuning = Tuning { workgroup_size, subgroup_size: 32, keep_logits: false, capacity: 16 };
+                    let tuning = Tuning { subgroup_size: 32, ..Tuning::of(workgroup_size, 16) };
                     programs.push(arm.program(&config, &request, &tuning));
                 }
             }

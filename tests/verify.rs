@@ -259,8 +259,8 @@ fn stray_and_missing_files_are_named() {
     std::fs::write(data.0.join(".gitignore"), "").unwrap();
     std::fs::remove_file(run.join("samples.csv")).unwrap();
     insta::assert_snapshot!(lines(&data), @"
-    .gitignore: a file that belongs to no run; expected README.md, sources/ and, in <device>/<date>-<experiment>/, manifest.toml and the three tables
-    nvidia-h200/2026-01-31-decode/notes.txt: a file that belongs to no run; expected README.md, sources/ and, in <device>/<date>-<experiment>/, manifest.toml and the three tables
+    .gitignore: a file that belongs to no run; expected README.md, sources/ and, in <device>/<date>-<experiment>/, manifest.toml and the three tables, and those of peers
+    nvidia-h200/2026-01-31-decode/notes.txt: a file that belongs to no run; expected README.md, sources/ and, in <device>/<date>-<experiment>/, manifest.toml and the three tables, and those of peers
     nvidia-h200/2026-01-31-decode/samples.csv: no such file; expected the table that the manifest has digests of
     ");
     std::fs::remove_file(run.join("manifest.toml")).unwrap();

@@ -54,6 +54,23 @@ pub fn fusion_alone(run: &Run, case: &Case) -> Option<Number> {
     fastest_of_one_workgroup(run, case)?.speedup_over(&run.stepwise(case, Policy::OneSubmit)?)
 }
 
+/// The variant of a peer that waits for each token, as `wait-each` does for each dispatch.
+pub const WEAK_VARIANT: &str = "eager-wait-each";
+
+/// Ways of fusing are alike where none is more than this many times as fast as another.
+pub const ALIKE: f64 = 2.0;
+
+/// The fastest and the slowest of the fused arms of one workgroup and of each of these peers, each at its fastest;
+/// nothing where one of them has no time.
+fn ends_of<'a>(run: &'a Run, case: &'a Case, peers: &[&str]) -> [Option<Measured<'a>>; 2] {
+    let of_peers = peers.iter().map(|peer| run.fastest_of_peer(case, peer));
+    let all: Option<Vec<Measured>> = of_peers.chain([fastest_of_one_workgroup(run, case)]).collect();
+    let all = all.unwrap_or_default();
+    let rate = |measured: &&Measured| measured.rate().map_or(0.0, |rate| rate.mid);
+    let by_rate = |a: &&Measured<'a>, b: &&Measured<'a>| rate(a).total_cmp(&rate(b));
+    [all.iter().max_by(by_rate).copied(), all.iter().min_by(by_rate).copied()]
+}
+
 /// What was measured for a claim in one case.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compared<'a> {
@@ -89,6 +106,16 @@ pub fn by_case(test: Test, run: &Run, baseline: Baseline) -> Vec<Compared<'_>> {
         (Test::Fusion, Baseline::STRONG) => {
             let (fused, stepwise) = (fastest_of_one_workgroup(run, case), run.stepwise(case, Policy::OneSubmit));
             over(case, fused, stepwise)
+        }
+        (Test::OverPeer(arm, peer), Baseline::STRONG) => {
+            over(case, run.arm(case, arm), run.fastest_of_peer(case, peer))
+        }
+        (Test::OverPeer(arm, peer), Baseline::WEAK) => {
+            over(case, run.arm(case, arm), run.peer(case, &format!("{peer}.{WEAK_VARIANT}")))
+        }
+        (Test::Alike(peers), Baseline::STRONG) => {
+            let [fast, slow] = ends_of(run, case, peers);
+            over(case, fast, slow)
         }
         (Test::Throughput(arm), Baseline::STRONG) if is_smallest_case(case) => {
             let arm = run.arm(case, arm);
@@ -135,6 +162,7 @@ impl Claim {
     pub fn reached_by(&self, number: &Number) -> bool {
         match self.test {
             Test::Error => number.as_interval().low <= self.high,
+            Test::Alike(_) => number.as_interval().low <= ALIKE * self.high,
             _ => number.as_interval().high >= self.low,
         }
     }
@@ -157,7 +185,15 @@ impl Claim {
             Test::Error => {
                 "largest error of any decoding row of the device, at most the published value; no baseline takes part"
             }
-            Test::NotMeasured(reason) => reason,
+            Test::OverPeer(..) => {
+                "tokens per second of `fused-workgroup` over those of PyTorch's fastest f32 variant in the case (strong) or \
+                 of `pytorch.eager-wait-each` (weak), at least the published low end"
+            }
+            Test::Alike(_) => {
+                "tokens per second of the fastest over those of the slowest of three: the fastest fused arm of one \
+                 workgroup, `cuda` and `jax`; at most twice the published value, since advantages over anything in \
+                 common are in the same ratio; Triton takes no part"
+            }
         }
     }
 }
@@ -165,9 +201,10 @@ impl Claim {
 /// By the rule: *holds* where every published case reaches the claim against the strong baseline, *holds only against a
 /// weak baseline* where every one does so against `wait-each`, else *does not hold here*.
 ///
-/// `decode` is the run that claims of speed may rest on, `rows` are all of the device: their outputs count.
-pub fn judge<'a>(claim: &Claim, decode: Option<&'a Run>, rows: &[Measured<'a>]) -> Judgement<'a> {
-    let against = |baseline| decode.map_or_else(Vec::new, |run| by_case(claim.test, run, baseline));
+/// `run` is the one of the claim's experiment that claims of speed may rest on, `rows` are all of the device: their
+/// outputs count.
+pub fn judge<'a>(claim: &Claim, run: Option<&'a Run>, rows: &[Measured<'a>]) -> Judgement<'a> {
+    let against = |baseline| run.map_or_else(Vec::new, |run| by_case(claim.test, run, baseline));
     let (strong, weak) = match claim.test {
         Test::Error => (largest_error(rows), Vec::new()),
         _ => (against(Baseline::STRONG), against(Baseline::WEAK)),

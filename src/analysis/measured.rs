@@ -2,9 +2,11 @@
 
 use super::number::{Cell, Number};
 use crate::measure::statistics::{Interval, ratio_interval};
+use crate::record::peers::PeerRow;
 use crate::record::rows::{Case, Key, ResultRow};
 use crate::record::run::Run;
 use crate::record::summary::bootstrap_seed;
+use crate::record::table::Row;
 
 /// The arm that is run under each policy, and goes by the policy's name.
 pub const STEPWISE: &str = "stepwise";
@@ -15,6 +17,8 @@ pub struct Measured<'a> {
     pub run: &'a Run,
     pub case: &'a Case,
     pub row: &'a ResultRow,
+    /// Whether it is of another framework than this project's arms.
+    pub is_peer: bool,
 }
 
 /// What a row is called: a stepwise one by its policy, any other by its arm, and by both where it is not in one submit.
@@ -77,7 +81,12 @@ impl<'a> Measured<'a> {
     pub fn cell(&self, column: &str) -> Cell {
         let key = &self.row.key;
         let row = format!("{} {} {} {}", key.case, key.arm, key.policy, key.replica);
-        Cell::new(file(self.run, "results.csv"), row, column)
+        match self.is_peer {
+            true => {
+                Cell::new(file(self.run, PeerRow::FILE), format!("{} {} {}", key.case, key.arm, key.policy), column)
+            }
+            false => Cell::new(file(self.run, ResultRow::FILE), row, column),
+        }
     }
 
     /// [`Measured::rate`]; the column `units_per_s` is verified to be the same.
@@ -180,8 +189,14 @@ impl<'a> Measured<'a> {
         Some(number.within(bound_ns / wall.high, bound_ns / wall.low, formula))
     }
 
+    /// Units per second at the bound of [`Measured::bound_fraction`].
+    pub fn bound_rate(&self) -> Option<f64> {
+        Some(self.rate()?.mid / self.bound_fraction()?.value)
+    }
+
     fn samples_ns(&self) -> Vec<f64> {
-        let samples = self.run.samples.iter().filter(|sample| sample.key == self.row.key);
+        let of_run = if self.is_peer { &self.run.peers.samples } else { &self.run.samples };
+        let samples = of_run.iter().filter(|sample| sample.key == self.row.key);
         samples.map(|sample| sample.wall_ns as f64).collect()
     }
 

@@ -64,7 +64,7 @@ impl Run {
         let cases: BTreeMap<&str, &Case> = self.cases.iter().map(|case| (case.case.as_str(), case)).collect();
         self.results.iter().filter_map(move |row| {
             let case = *cases.get(row.key.case.as_str())?;
-            Some(Measured { run: self, case, row })
+            Some(Measured { run: self, case, row, is_peer: false })
         })
     }
 
@@ -99,6 +99,39 @@ impl Run {
 
     pub fn fastest_stepwise(&self, case: &Case) -> Option<Measured<'_>> {
         fastest(self.arms(case).into_iter().filter(Measured::is_stepwise))
+    }
+
+    /// The rows of peers in one case: what `arms` are compared with by [`Measured::speedup_over`].
+    pub fn peers_of<'a>(&'a self, case: &'a Case) -> Vec<Measured<'a>> {
+        let of_case = self.peers.results.iter().filter(|row| row.key.case == case.case);
+        of_case.map(|row| Measured { run: self, case, row, is_peer: true }).collect()
+    }
+
+    /// The peer's row of a case that goes by [`label`](super::measured::label), such as `pytorch.graph`.
+    pub fn peer<'a>(&'a self, case: &'a Case, label: &str) -> Option<Measured<'a>> {
+        self.peers_of(case).into_iter().find(|measured| measured.label() == label)
+    }
+
+    /// The fastest variant of a peer in a case, among those that compute in f32 as the arms do: none with `tf32` in its
+    /// settings.
+    pub fn fastest_of_peer<'a>(&'a self, case: &'a Case, peer: &str) -> Option<Measured<'a>> {
+        let settings = |measured: &Measured| {
+            let row = self.peers.rows.iter().find(|row| row.key() == measured.row.key)?;
+            serde_json::from_str::<serde_json::Value>(&row.settings).ok()
+        };
+        let is_f32 = |measured: &Measured| settings(measured).is_none_or(|settings| settings["tf32"] != true);
+        fastest(self.peers_of(case).into_iter().filter(|row| row.row.key.arm == peer).filter(is_f32))
+    }
+
+    /// Names of the peers, in the order of their first rows.
+    pub fn peer_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for row in &self.peers.rows {
+            if !names.contains(&row.peer.as_str()) {
+                names.push(&row.peer);
+            }
+        }
+        names
     }
 
     /// The control row of this run by which `arm` bounds what others can do.

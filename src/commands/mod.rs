@@ -3,8 +3,10 @@
 pub mod compare;
 pub mod devices;
 pub mod evolve;
+pub mod export;
 pub mod figures;
 pub mod generate;
+pub mod import;
 pub mod paper;
 pub mod rollout;
 pub mod run;

@@ -13,6 +13,7 @@ pub mod ladder;
 pub mod learning;
 pub mod number;
 pub mod palette;
+pub mod peers;
 pub mod png;
 pub mod rollout;
 pub mod scale;
@@ -31,7 +32,7 @@ pub struct Figure {
     pub draw: fn(&[Run]) -> Result<Picture>,
 }
 
-pub const FIGURES: [Figure; 8] = [
+pub const FIGURES: [Figure; 9] = [
     Figure {
         name: "throughput-width",
         caption: "Tokens per second against n_embd for every arm and policy, one row of panels per device.",
@@ -56,6 +57,11 @@ pub const FIGURES: [Figure; 8] = [
         name: "bound",
         caption: "Fraction of the bound set by the device's measured rates of memory and multiply-adds.",
         draw: bound::draw,
+    },
+    Figure {
+        name: "peers",
+        caption: "Tokens per second of other frameworks on the same GPU, beside the arms and the physical bound.",
+        draw: peers::draw,
     },
     Figure { name: "claims", caption: "What was published beside what was measured here.", draw: claims::draw },
     Figure {

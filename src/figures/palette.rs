@@ -60,6 +60,26 @@ const OTHERS: [(RGBColor, Marker); 4] = [
     (RGBColor(0x66, 0x66, 0x66), Marker::Down),
 ];
 
+const PEERS: [(&str, RGBColor, Marker); 3] = [
+    ("pytorch", RGBColor(0x88, 0x22, 0x55), Marker::Diamond),
+    ("jax", RGBColor(0x33, 0x22, 0x88), Marker::Cross),
+    ("cuda", RGBColor(0x7a, 0x6a, 0x00), Marker::Up),
+];
+
+/// How another framework is drawn, under `label`: thin, and dashed where it waits for every token.
+pub fn peer_look(peer: &str, label: String, is_weak: bool) -> Look {
+    let place = PEERS.iter().position(|(name, ..)| *name == peer);
+    let (color, marker) = place.map_or(OTHERS[3], |place| (PEERS[place].1, PEERS[place].2));
+    let rank = POLICIES.len() + ARMS.len() + 1 + place.unwrap_or(PEERS.len());
+    Look { label, rank, color, marker, width: 2.0, dash: is_weak.then_some((4.0, 5.0)) }
+}
+
+/// How what the device would allow is drawn, behind everything.
+pub fn bound_look() -> Look {
+    let (color, marker) = (RGBColor(0x99, 0x99, 0x99), Marker::Square);
+    Look { label: "physical bound".into(), rank: usize::MAX, color, marker, width: 3.0, dash: Some((14.0, 10.0)) }
+}
+
 /// How a row is drawn.
 pub fn look(key: &Key) -> Look {
     let label = label(key);

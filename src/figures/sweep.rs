@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::chart::{Curve, Group, Panel, Point};
-use super::palette;
+use super::palette::{self, Look};
 use crate::analysis::measured::Measured;
 use crate::measure::statistics::Interval;
 use crate::record::rows::Case;
@@ -27,6 +27,9 @@ const PARAMETERS: [Parameter; 7] = [
     STEPS,
 ];
 
+/// What an open marker means.
+pub const CAPPED: &str = "Open markers: capped, fewer tokens or samples were timed than asked for.";
+
 /// The rows that may be drawn: checked and timed.
 pub fn timed(run: &Run) -> Vec<Measured<'_>> {
     run.case_rows().filter(|row| row.wall_ns().is_some()).collect()
@@ -37,35 +40,56 @@ fn failed(run: &Run) -> Vec<Measured<'_>> {
     run.case_rows().filter(|row| row.row.gate != "pass").collect()
 }
 
+/// A value to be drawn for a case, on the curve that goes by the look's label.
+pub struct Mark<'a> {
+    pub case: &'a Case,
+    pub look: Look,
+    pub y: Interval,
+    pub capped: bool,
+}
+
+impl<'a> Mark<'a> {
+    pub fn of(entry: &Measured<'a>, look: Look, y: Interval) -> Mark<'a> {
+        Mark { case: entry.case, look, y, capped: entry.is_capped() }
+    }
+}
+
 /// Curves of `y` against `x` for each run; rows without `y` are left out, and so are runs that have none.
 pub fn groups<'a>(runs: &[&'a Run], x: Parameter, y: impl Fn(&Measured<'a>) -> Option<Interval>) -> Vec<Group> {
+    grouped(runs, x, |run| {
+        let mark = |entry: &Measured<'a>| Some(Mark::of(entry, palette::look(&entry.row.key), y(entry)?));
+        timed(run).iter().filter_map(mark).collect()
+    })
+}
+
+/// Curves of the marks of each run against `x`; runs that have none are left out.
+pub fn grouped<'a>(runs: &[&'a Run], x: Parameter, marks: impl Fn(&'a Run) -> Vec<Mark<'a>>) -> Vec<Group> {
     let group = |run: &&'a Run| {
-        let drawn: Vec<(Measured, Interval)> =
-            timed(run).into_iter().filter_map(|entry| y(&entry).map(|y| (entry, y))).collect();
-        let mut panels: BTreeMap<Vec<u32>, Vec<(Measured, Interval)>> = BTreeMap::new();
+        let mut panels: BTreeMap<Vec<u32>, Vec<Mark>> = BTreeMap::new();
         let others: Vec<Parameter> = PARAMETERS.into_iter().filter(|parameter| parameter.0 != x.0).collect();
-        for (entry, y) in drawn {
-            let setting = others.iter().map(|parameter| parameter.1(entry.case)).collect();
-            panels.entry(setting).or_default().push((entry, y));
+        for mark in marks(run) {
+            let setting = others.iter().map(|parameter| parameter.1(mark.case)).collect();
+            panels.entry(setting).or_default().push(mark);
         }
         let settings: Vec<&Vec<u32>> = panels.keys().collect();
         let varies = |index: usize| settings.iter().any(|setting| setting[index] != settings[0][index]);
         let told: Vec<usize> = (0..others.len()).filter(|&index| varies(index)).collect();
-        let panels = panels.iter().map(|(setting, drawn)| {
+        let panels = panels.iter().map(|(setting, marks)| {
             let settings = told.iter().map(|&index| format!(" · {} {}", others[index].0, setting[index]));
-            Panel { heading: format!("{}{}", run.device(), settings.collect::<String>()), curves: curves(drawn, x) }
+            Panel { heading: format!("{}{}", run.device(), settings.collect::<String>()), curves: curves(marks, x) }
         });
         Group { is_software: run.manifest.device.is_software, panels: panels.collect() }
     };
     runs.iter().map(group).filter(|group| !group.panels.is_empty()).collect()
 }
 
-fn curves(drawn: &[(Measured, Interval)], x: Parameter) -> Vec<Curve> {
-    let mut curves: BTreeMap<(usize, String), Curve> = BTreeMap::new();
-    for (entry, y) in drawn.iter().filter(|(entry, _)| x.1(entry.case) > 0) {
-        let look = palette::look(&entry.row.key);
-        let curve = curves.entry((look.rank, look.label.clone())).or_insert(Curve { look, points: Vec::new() });
-        curve.points.push(Point { x: f64::from(x.1(entry.case)), y: *y, capped: entry.is_capped() });
+fn curves(marks: &[Mark], x: Parameter) -> Vec<Curve> {
+    let mut curves: BTreeMap<(usize, &str), Curve> = BTreeMap::new();
+    for mark in marks.iter().filter(|mark| x.1(mark.case) > 0) {
+        let look = &mark.look;
+        let curve = curves.entry((look.rank, &look.label));
+        let curve = curve.or_insert_with(|| Curve { look: look.clone(), points: Vec::new() });
+        curve.points.push(Point { x: f64::from(x.1(mark.case)), y: mark.y, capped: mark.capped });
     }
     let mut curves: Vec<Curve> = curves.into_values().collect();
     for curve in &mut curves {
@@ -99,7 +123,7 @@ pub fn notes(runs: &[&Run]) -> Vec<String> {
         "Bars: bootstrap 95% intervals of the median; where none is seen it is smaller than its marker.".to_string(),
     ];
     if runs.iter().flat_map(|run| timed(run)).any(|entry| entry.is_capped()) {
-        notes.push("Open markers: capped, fewer tokens or samples were timed than asked for.".into());
+        notes.push(CAPPED.into());
     }
     for run in runs {
         let failed = failed(run);

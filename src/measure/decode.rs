@@ -65,7 +65,8 @@ pub fn validate(case: &DecodeCase) -> Result<()> {
     config_of(case).map(|_| ()).within(&case.name)
 }
 
-fn config_of(case: &DecodeCase) -> Result<Config> {
+/// The sizes of a case's model.
+pub fn config_of(case: &DecodeCase) -> Result<Config> {
     let config = Config {
         vocab_size: case.vocab_size,
         n_positions: case.prompt_tokens + case.new_tokens - 1,
@@ -78,6 +79,16 @@ fn config_of(case: &DecodeCase) -> Result<Config> {
     };
     config::validate(&config)?;
     Ok(config)
+}
+
+/// What a case asks of its model, for each of its sequences: greedy tokens after a seeded prompt.
+pub fn request_of(case: &DecodeCase, config: &Config, sequence: u32) -> Request {
+    Request {
+        prompt: random::prompt(config, case.seed + u64::from(sequence), case.prompt_tokens),
+        new_tokens: case.new_tokens,
+        sampling: Sampling::Greedy,
+        end_token: None,
+    }
 }
 
 /// The weights as one block for each layout.
@@ -100,13 +111,7 @@ struct Tuned {
 /// Measures one case of a spec.
 pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step: &dyn Fn(u64)) -> Result<Measured> {
     let config = config_of(case).within(&case.name)?;
-    let request = |sequence: u32| Request {
-        prompt: random::prompt(&config, case.seed + u64::from(sequence), case.prompt_tokens),
-        new_tokens: case.new_tokens,
-        sampling: Sampling::Greedy,
-        end_token: None,
-    };
-    let requests: Vec<Request> = (0..case.sequences).map(request).collect();
+    let requests: Vec<Request> = (0..case.sequences).map(|sequence| request_of(case, &config, sequence)).collect();
     request::validate(&config, &requests[0]).within(&case.name)?;
 
     let entries = entries(spec)?;

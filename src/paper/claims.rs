@@ -53,11 +53,14 @@ pub fn add_published(ledger: &mut Ledger) {
 }
 
 /// `<device>.claim.<id>.*` for each claim; `<device>.claims.<verdict>` counts them.
-pub fn add_verdicts<'a>(ledger: &mut Ledger, slug: &str, decode: Option<&'a Run>, rows: &[Measured<'a>]) {
+///
+/// `runs` are those that claims of speed may rest on, one of each experiment.
+pub fn add_verdicts<'a>(ledger: &mut Ledger, slug: &str, runs: &[&'a Run], rows: &[Measured<'a>]) {
     let mut tally = [0; Verdict::ALL.len()];
     for claim in CLAIMS {
         let print = Print::of(claim.unit);
-        let judgement = judge(claim, decode, rows);
+        let run = runs.iter().copied().find(|run| run.manifest.experiment == claim.test.experiment());
+        let judgement = judge(claim, run, rows);
         let key = format!("{slug}.claim.{}", claim.id.to_lowercase());
         let mut cells = Vec::new();
         for (baseline, values) in [("strong", &judgement.strong), ("weak", &judgement.weak)] {

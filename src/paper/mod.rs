@@ -10,6 +10,7 @@ use world::Files;
 pub mod claims;
 pub mod controls;
 pub mod ledger;
+pub mod peers;
 pub mod print;
 pub mod prose;
 pub mod repeats;

@@ -28,6 +28,7 @@ const NAMES: &[&str] = &[
     "H200",
     "M2",
     "T4",
+    "TF32",
 ];
 
 /// A line `file:line: ...` for each bare number in the text of `paper/results*.typ`.

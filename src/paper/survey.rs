@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::claims;
 use super::controls::{add_controls, add_repeatability};
 use super::ledger::Ledger;
+use super::peers;
 use super::print::Print;
 use super::repeats::add_repeats;
 use super::sizes::{add_crossover, add_dispatches, add_wins};
@@ -113,8 +114,8 @@ fn add_device(ledger: &mut Ledger, slug: &str, runs: &[&Run], all: &[Run]) {
         add_experiment(ledger, slug, run, noise);
         add_repeats(ledger, &format!("{slug}.{}", run.manifest.experiment), run, all, noise);
     }
-    let decode = serious.iter().copied().find(|run| run.manifest.experiment == "decode" && !device.is_software);
-    claims::add_verdicts(ledger, slug, decode, &rows);
+    let claimed = if device.is_software { &[][..] } else { &serious[..] };
+    claims::add_verdicts(ledger, slug, claimed, &rows);
 }
 
 /// Numbers that vary over the cases of an experiment, by `<arm>.<quantity>`.
@@ -143,7 +144,7 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, run: &Run, noise: f64) {
         }
         let arms = run.arms(case);
         labels.extend(arms.iter().map(Measured::label).filter(|label| !labels.contains(label)).collect::<Vec<_>>());
-        for (name, number, print) in numbers_of_case(run, case) {
+        for (name, number, print) in numbers_of_case(run, case).into_iter().chain(peers::numbers_of_case(run, case)) {
             ledger.add(&format!("{base}.{}.{name}", case.case), &number, print);
             series.entry(name).or_insert((print, Vec::new())).1.push((case, number));
         }
@@ -181,6 +182,7 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, run: &Run, noise: f64) {
         }
     }
     add_dispatches(ledger, &base, run);
+    peers::add_peers(ledger, &base, run);
     let names: Vec<String> = run.decode_cases().map(|case| case.case.clone()).collect();
     let cells = || vec![Cell::new(file(run, "results.csv"), "all", "multiply_adds")];
     let cases = Number::derived(names.len() as f64, "count of cases", cells());

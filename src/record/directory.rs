@@ -178,18 +178,25 @@ fn start(device: &Path, mut manifest: Manifest) -> Result<PathBuf> {
 fn replace_manifest(directory: &Path, manifest: &Manifest) -> Result<()> {
     let path = directory.join(manifest::FILE);
     let text = manifest.to_text().map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
-    let new = directory.join("manifest.toml.new");
+    replace(&path, text.as_bytes())
+}
+
+/// Writes a file whole or not at all, and has the disk hold it.
+pub(super) fn replace(path: &Path, contents: &[u8]) -> Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
     let write = || -> io::Result<()> {
         let mut file = File::create(&new)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(contents)?;
         file.sync_all()?;
-        fs::rename(&new, &path)?;
+        fs::rename(&new, path)?;
         // A name is on the disk once its directory is; where directories cannot be opened, the system sees to it.
-        File::open(directory).map_or(Ok(()), |directory| directory.sync_all())
+        path.parent().and_then(|directory| File::open(directory).ok()).map_or(Ok(()), |directory| directory.sync_all())
     };
     write().map_err(|error| {
         let _ = fs::remove_file(&new);
-        Error::io(&path, error)
+        Error::io(path, error)
     })
 }
 

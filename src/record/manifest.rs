@@ -180,7 +180,7 @@ fn body_and_digests(text: &str) -> (&str, &str) {
 }
 
 /// A fault of one line where TOML's own message has many.
-fn read_toml<T: serde::de::DeserializeOwned>(text: &str, file: &str) -> Result<T, Fault> {
+pub(super) fn read_toml<T: serde::de::DeserializeOwned>(text: &str, file: &str) -> Result<T, Fault> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
         let line = error.span().map_or(String::new(), |span| {
             let line = text.get(..span.start).map_or(0, |before| before.matches('\n').count()) + 1;

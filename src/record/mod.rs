@@ -1,10 +1,12 @@
 //! The contract of `data/`: tables, digests, manifest, verification.
 
+pub mod ceilings;
 pub mod cell;
 pub mod digest;
 pub mod directory;
 pub mod fault;
 pub mod manifest;
+pub mod peers;
 pub mod rows;
 pub mod run;
 pub mod summary;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::digest;
 use super::fault::Fault;
 use super::manifest::{self, Manifest};
+use super::peers::{self, Peers};
 use super::rows::{Case, ResultRow, Sample};
 use super::table::{Row, Table, record_ends};
 use crate::error::{Error, Result};
@@ -18,6 +19,8 @@ pub struct Run {
     pub cases: Vec<Case>,
     pub results: Vec<ResultRow>,
     pub samples: Vec<Sample>,
+    /// The same work in other frameworks, measured in the same session.
+    pub peers: Peers,
 }
 
 /// Reads one run. Of a run that was stopped, the finished cases.
@@ -26,7 +29,8 @@ pub fn load(directory: &Path) -> Result<Run> {
     if !manifest.complete {
         let finished = finished(directory, &manifest)?;
         let Finished { cases, results, samples, .. } = finished;
-        return Ok(Run { path: directory.to_owned(), manifest, cases, results, samples });
+        let peers = peers::read(directory)?;
+        return Ok(Run { path: directory.to_owned(), manifest, cases, results, samples, peers });
     }
     Ok(Run {
         path: directory.to_owned(),
@@ -34,6 +38,7 @@ pub fn load(directory: &Path) -> Result<Run> {
         cases: read_rows(directory)?,
         results: read_rows(directory)?,
         samples: read_rows(directory)?,
+        peers: peers::read(directory)?,
     })
 }
 

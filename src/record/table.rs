@@ -8,6 +8,7 @@ use polars::prelude::*;
 
 use super::cell::Cell;
 use super::fault::Fault;
+use super::peers::{PeerRow, PeerSample};
 use super::rows::{Case, Key, ResultRow, Sample};
 
 /// A struct that is a row of a table. The columns are its fields, in their order, a key's first.
@@ -60,6 +61,13 @@ row!("results.csv", ResultRow: [case, arm, policy, replica],
     gate, gate_error, gate_tolerance, samples, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s,
     gpu_median_ns, gpu_busy_ns, cap, reason, program_sha256, shaders_sha256;
     workgroups, rounds);
+
+row!("peer-results.csv", PeerRow:
+    case, peer, variant, units, multiply_adds, min_bytes, gate, gate_error, gate_tolerance,
+    samples, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s, cap, reason,
+    date, driver, settings, versions, source_sha256, file_sha256);
+
+row!("peer-samples.csv", PeerSample: case, peer, variant, sample, wall_ns);
 
 /// The cells of one row that are still to be read, from the left.
 pub struct Cells<'a> {

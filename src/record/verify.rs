@@ -14,6 +14,7 @@ use super::digest;
 use super::directory::{device_folder, is_run_folder};
 use super::fault::Fault;
 use super::manifest::{self, Manifest};
+use super::peers::{self, PeerManifest, PeerRow, PeerSample, Peers};
 use super::rows::{Case, ResultRow, Sample};
 use super::table::Row;
 use crate::error::{Error, Result};
@@ -51,7 +52,7 @@ pub fn verify(data_root: &Path) -> Result<Verification> {
             Place::Unknown => faults.push(Fault::file(
                 path,
                 "a file that belongs to no run",
-                "README.md, sources/ and, in <device>/<date>-<experiment>/, manifest.toml and the three tables",
+                "README.md, sources/ and, in <device>/<date>-<experiment>/, manifest.toml and the three tables, and those of peers",
             )),
         }
     }
@@ -95,7 +96,9 @@ enum Place<'a> {
 }
 
 fn place(path: &str) -> Place<'_> {
-    let known = |file| [manifest::FILE, Case::FILE, ResultRow::FILE, Sample::FILE].contains(&file);
+    let run = [manifest::FILE, Case::FILE, ResultRow::FILE, Sample::FILE];
+    let peers = [peers::FILE, PeerRow::FILE, PeerSample::FILE];
+    let known = |file| run.contains(&file) || peers.contains(&file);
     match path.split('/').collect::<Vec<_>>()[..] {
         ["README.md"] | ["sources", _, ..] => Place::Aside,
         [file] if known(file) => Place::Run(""),
@@ -153,21 +156,73 @@ fn check_run(files: &BTreeMap<String, Vec<u8>>, folder: &str, all: &mut Verifica
         );
     }
     let mut checked =
-        tables::Checked { manifest: &manifest, manifest_file: &manifest_file, files, folder, all, faults };
+        tables::Checked { digests: &manifest.files, manifest_file: &manifest_file, files, folder, all, faults };
     let cases = checked.table::<Case>();
     let results = checked.table::<ResultRow>();
     let samples = checked.table::<Sample>();
     let mut faults = checked.faults;
+    let peers = check_peer_tables(files, folder, all, &mut faults);
     if let (Some(cases), Some(results), Some(samples)) = (cases, results, samples) {
         let files =
             rows::Files { cases: file(Case::FILE), results: file(ResultRow::FILE), samples: file(Sample::FILE) };
         meaning.extend(rows::check(&files, &cases, &results, &samples, manifest.complete));
+        if let Some(peers) = peers {
+            let peer_files = rows::Files {
+                cases: files.cases.clone(),
+                results: file(PeerRow::FILE),
+                samples: file(PeerSample::FILE),
+            };
+            meaning.extend(rows::check_peers(&files, &peer_files, &manifest, (&cases, &results), &peers));
+        }
     }
     // Where a digest and a meaning name the same place, the meaning knows better what was expected.
     let known: HashSet<_> = meaning.iter().map(Fault::place).collect();
     faults.retain(|fault| !known.contains(&fault.place()));
     all.faults.extend(faults);
     all.faults.extend(meaning);
+}
+
+/// The tables of a run's peers against their digests. `None` where there are none, or they cannot be read.
+fn check_peer_tables(
+    files: &BTreeMap<String, Vec<u8>>,
+    folder: &str,
+    all: &mut Verification,
+    faults: &mut Vec<Fault>,
+) -> Option<Peers> {
+    let file = |name: &str| format!("{folder}{name}");
+    let manifest_file = file(peers::FILE);
+    let Some(bytes) = files.get(&manifest_file) else {
+        if let Some(table) = [PeerRow::FILE, PeerSample::FILE].map(file).iter().find(|table| files.contains_key(*table))
+        {
+            let expected = format!("the digests of {table}; import the peers' results again");
+            faults.push(Fault::file(&manifest_file, "no such file", expected));
+        }
+        return None;
+    };
+    let text = String::from_utf8_lossy(bytes);
+    let manifest = match PeerManifest::parse(&text, &manifest_file) {
+        Ok(manifest) => manifest,
+        Err(fault) => {
+            faults.push(fault);
+            return None;
+        }
+    };
+    if manifest.to_text().is_ok_and(|canonical| canonical != text) {
+        let there = "not written as onedispatch writes it";
+        faults.push(Fault::file(&manifest_file, there, "no other layout, comment or blank line"));
+    }
+    for name in manifest.files.keys().filter(|name| ![PeerRow::FILE, PeerSample::FILE].contains(&name.as_str())) {
+        let expected = format!("{} and {}", PeerRow::FILE, PeerSample::FILE);
+        let fault = Fault::file(&manifest_file, "digests of an unknown file", expected);
+        faults.push(fault.at_column(format!("files.{name}")));
+    }
+    let digests = &manifest.files;
+    let mut checked =
+        tables::Checked { digests, manifest_file: &manifest_file, files, folder, all, faults: std::mem::take(faults) };
+    let rows = checked.table::<PeerRow>();
+    let samples = checked.table::<PeerSample>();
+    *faults = checked.faults;
+    Some(Peers::of(rows?, &samples?))
 }
 
 /// What a manifest says twice, or its folder says as well.

@@ -179,7 +179,7 @@ prop_compose! {
     ) -> DecodeAxes {
         // Multiples of 64 fit their heads.
         let n_embd = widths.into_iter().map(|width| 64 * width).collect();
-        DecodeAxes { n_embd, n_layer, new_tokens, vocab_size, prompt_tokens }
+        DecodeAxes { n_embd, n_layer, new_tokens, vocab_size, prompt_tokens, sequences: vec![1] }
     }
 }
 

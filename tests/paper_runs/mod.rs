@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use onedispatch::philox;
 use onedispatch::record::manifest::{Device, Host, Manifest, Software};
+use onedispatch::record::peers::Peers;
 use onedispatch::record::rows::{Case, Key, ResultRow, Sample};
 use onedispatch::record::run::Run;
 
@@ -22,6 +23,12 @@ pub fn runs() -> Vec<Run> {
         runs.push(controls(slug, slowness));
     }
     runs
+}
+
+/// The arms of the experiment `peers`; its peers are another matter.
+pub fn peers(slug: &str) -> Run {
+    let slowness = if slug == "llvmpipe" { 40.0 } else { 1.0 };
+    decode(slug, "peers", slowness, [32, 64, 512].into_iter().flat_map(|d| [(d, 1, 64), (d, 4, 64)]).collect())
 }
 
 fn decode(slug: &str, experiment: &str, slowness: f64, sizes: Vec<(u32, u32, u32)>) -> Run {
@@ -137,6 +144,8 @@ fn row(case: &Case, arm: &str, policy: &str, replica: u32) -> ResultRow {
         reason: String::new(),
         program_sha256: String::new(),
         shaders_sha256: String::new(),
+        workgroups: 1,
+        rounds: 0,
     }
 }
 
@@ -198,5 +207,6 @@ fn empty(slug: &str, experiment: &str) -> Run {
         cases: Vec::new(),
         results: Vec::new(),
         samples: Vec::new(),
+        peers: Peers::default(),
     }
 }

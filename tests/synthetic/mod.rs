@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use onedispatch::program::Policy;
 use onedispatch::record::manifest::{Device, Host, Manifest, Software};
+use onedispatch::record::peers::Peers;
 use onedispatch::record::rows::{Case, Key, ResultRow, Sample};
 use onedispatch::record::run::Run;
 
@@ -103,6 +104,16 @@ pub fn decode_tokens(model: &Model) -> Run {
     run(model, "decode-tokens", sizes.as_flattened())
 }
 
+/// The arms of the experiment `peers`, without peers.
+pub fn peers(model: &Model) -> Run {
+    let sizes = [1, 4].map(|n_layer| [32, 64, 128, 256, 512, 1024].map(|n_embd| (n_embd, n_layer, 64)));
+    let mut run = run(model, "peers", sizes.as_flattened());
+    let kept = ["wait-each", "one-submit"];
+    run.results.retain(|row| kept.contains(&row.key.policy.as_str()) && row.key.arm != "fused-scalar");
+    run.samples.retain(|sample| run.results.iter().any(|row| row.key == sample.key));
+    run
+}
+
 fn run(model: &Model, experiment: &str, sizes: &[(u32, u32, u32)]) -> Run {
     let cases: Vec<Case> = sizes.iter().map(|&size| case(size)).collect();
     let results = cases.iter().flat_map(|case| rows(model, case)).collect();
@@ -114,7 +125,7 @@ fn assembled(model: &Model, experiment: &str, mut cases: Vec<Case>, mut results:
     results.extend(controls(model));
     let samples = results.iter().flat_map(samples).collect();
     let path = PathBuf::from(format!("data/{}/2026-08-01-{experiment}", model.directory));
-    Run { path, manifest: manifest(model, experiment), cases, results, samples }
+    Run { path, manifest: manifest(model, experiment), cases, results, samples, peers: Peers::default() }
 }
 
 fn blank_case() -> Case {
@@ -202,6 +213,8 @@ fn row(key: Key, wall_ns: f64, case: &Case) -> ResultRow {
         reason: String::new(),
         program_sha256: "11".repeat(32),
         shaders_sha256: "22".repeat(32),
+        workgroups: 1,
+        rounds: 0,
     }
 }
 

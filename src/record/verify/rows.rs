@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::record::ceilings::{Ceiling, HEADROOM, ceilings};
 use crate::record::fault::Fault;
+use crate::record::manifest::Manifest;
+use crate::record::peers::{Peers, one_session};
 use crate::record::rows::{Case, Key, ResultRow, Sample};
 use crate::record::summary::summarise;
 use crate::record::table::Row;
-
-/// A row may be this much faster than the fastest control: controls are measured too, and not at every clock speed.
-const HEADROOM: f64 = 1.25;
 
 /// Paths of the tables, for messages.
 pub struct Files {
@@ -32,7 +32,56 @@ pub fn check(files: &Files, cases: &[Case], results: &[ResultRow], samples: &[Sa
     faults.extend(check_samples(files, results, samples));
     faults.extend(check_work(files, cases, results));
     faults.extend(check_step_work(files, cases, results));
-    faults.extend(check_bounds(files, cases, results, complete));
+    faults.extend(check_bounds(files, &ceilings(cases, results), results, complete));
+    faults
+}
+
+/// Checks the peers of a run against its own tables, whose paths are `files`.
+pub fn check_peers(
+    files: &Files,
+    peer_files: &Files,
+    manifest: &Manifest,
+    (cases, results): (&[Case], &[ResultRow]),
+    peers: &Peers,
+) -> Vec<Fault> {
+    let mut by_key: HashMap<&Key, Vec<Sample>> = HashMap::new();
+    peers.samples.iter().for_each(|sample| by_key.entry(&sample.key).or_default().push(sample.clone()));
+    let mut keys = HashSet::new();
+    let mut faults = Vec::new();
+    for (index, (peer, row)) in peers.rows.iter().zip(&peers.results).enumerate() {
+        let place = Fault::file(&peer_files.results, "", "").at_row(index + 1);
+        faults.extend(check_gate(row, &place));
+        faults.extend(check_statistics(row, by_key.get(&row.key).map_or(&[][..], Vec::as_slice), &place));
+        if !keys.insert(&row.key) {
+            faults.push(place.cell("variant", "the peer and variant of an earlier row", "each variant of a case once"));
+        }
+        if !one_session(&manifest.date, &peer.date) {
+            let expected = format!("a date within a day of the run's, {}", manifest.date);
+            faults.push(place.cell("date", format!("`{}`", peer.date), expected));
+        }
+        let Some(case) = cases.iter().find(|case| case.case == row.key.case && case.workload == "decode") else {
+            let expected = format!("a decode case of {}", files.cases);
+            faults.push(place.cell("case", format!("`{}`", row.key.case), expected));
+            continue;
+        };
+        if row.units != u64::from(case.new_tokens) {
+            let expected = format!("`{}`, the new tokens of {}", case.new_tokens, case.case);
+            faults.push(place.cell("units", format!("`{}`", row.units), expected));
+        }
+        let whole = |arm: &&ResultRow| arm.key.case == case.case && arm.gate == "pass" && arm.units == row.units;
+        if let Some(arm) = results.iter().find(whole) {
+            for (column, there, expected) in
+                [("multiply_adds", row.multiply_adds, arm.multiply_adds), ("min_bytes", row.min_bytes, arm.min_bytes)]
+            {
+                if there != expected {
+                    let expected = format!("`{expected}`, as the arms of {}", case.case);
+                    faults.push(place.cell(column, format!("`{there}`"), expected));
+                }
+            }
+        }
+    }
+    faults.extend(check_samples(peer_files, &peers.results, &peers.samples));
+    faults.extend(check_bounds(peer_files, &ceilings(cases, results), &peers.results, true));
     faults
 }
 
@@ -187,36 +236,23 @@ fn check_step_work(files: &Files, cases: &[Case], results: &[ResultRow]) -> Vec<
 }
 
 /// No row computes or moves bytes faster than the controls of the same run, which do nothing else.
-fn check_bounds(files: &Files, cases: &[Case], results: &[ResultRow], complete: bool) -> Vec<Fault> {
-    let controls: HashSet<&str> =
-        cases.iter().filter(|case| case.workload == "control").map(|case| case.case.as_str()).collect();
-    let ceiling = |arms: &[&str], unit: &str| {
-        let control = |row: &&ResultRow| {
-            controls.contains(row.key.case.as_str()) && arms.contains(&row.key.arm.as_str()) && row.unit == unit
-        };
-        results.iter().filter(control).filter_map(|row| row.units_per_s).max_by(f64::total_cmp)
-    };
+fn check_bounds(files: &Files, ceilings: &[Ceiling], results: &[ResultRow], complete: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let bounds = [
-        ("multiply-adds", ceiling(&["fma"], "multiply-add"), "fma"),
-        ("bytes", ceiling(&["copy", "cached-read"], "byte"), "copy or cached-read"),
-    ];
-    for (what, ceiling, control) in bounds {
-        let Some(ceiling) = ceiling else {
+    for ceiling in ceilings {
+        let Ceiling { what, per_s, controls } = ceiling;
+        let Some(per_s) = per_s else {
             if complete {
-                let expected = format!("a timed control {control}, which bounds the {what} per second of the others");
+                let expected = format!("a timed control {controls}, which bounds the {what} per second of the others");
                 faults.push(Fault::file(&files.results, format!("no ceiling for {what}"), expected));
             }
             continue;
         };
         for (index, row) in results.iter().enumerate() {
-            let work = if what == "bytes" { row.min_bytes } else { row.multiply_adds };
             let Some(wall_ns) = row.wall_median_ns else { continue };
-            let rate = work as f64 / wall_ns * 1e9;
-            if rate.is_nan() || rate > HEADROOM * ceiling {
+            if let Some(rate) = ceiling.implausible(row, wall_ns) {
                 let place = Fault::file(&files.results, "", "").at_row(index + 1);
                 let there = format!("`{wall_ns:?}`, implausible: {rate:.3e} {what} per second");
-                let expected = format!("at most {HEADROOM} times the measured ceiling, {ceiling:.3e} ({control})");
+                let expected = format!("at most {HEADROOM} times the measured ceiling, {per_s:.3e} ({controls})");
                 faults.push(place.cell("wall_median_ns", there, expected));
             }
         }

@@ -40,6 +40,14 @@ pub struct Tuning {
     pub capacity: u32,
 }
 
+impl Tuning {
+    /// One workgroup of this size, without subgroups; the last logits are kept.
+    pub fn of(workgroup_size: u32, capacity: u32) -> Tuning {
+        let waiting = Waiting { patience: 1, by_writing: false };
+        Tuning { workgroups: 1, waiting, workgroup_size, subgroup_size: 0, keep_logits: false, capacity }
+    }
+}
+
 /// How a thread waits for what another workgroup makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {

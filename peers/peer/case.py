@@ -1,0 +1,81 @@
+"""A case that `onedispatch export` wrote, and the check of an output against what it expects."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+FORMAT = "onedispatch-case-1"
+DTYPES = {"F32": np.float32, "F64": np.float64}
+
+
+class Case:
+    """`spec` is case.json, `config` the model's config.json."""
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+        try:
+            self.spec = json.loads((self.directory / "case.json").read_text())
+            self.config = json.loads((self.directory / "config.json").read_text())
+        except FileNotFoundError as error:
+            raise SystemExit(f"{error.filename}: no such file; give a directory that `onedispatch export` wrote")
+        if self.spec["format"] != FORMAT:
+            raise SystemExit(f"{directory}: format {self.spec['format']}, known here: {FORMAT}; export the case anew")
+        self.name = self.spec["case"]
+        self.prompt = self.spec["prompt"]
+        self.new_tokens = self.spec["new_tokens"]
+        # Tokens fed to the model, and so positions of the KV cache: all but the last new one.
+        self.positions = len(self.prompt) + self.new_tokens - 1
+
+    def weights(self):
+        """Arrays by Hugging Face's names without the prefix `transformer.`; matrices are [in, out]."""
+        tensors = read_safetensors(self.directory / "model.safetensors")
+        return {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+
+    def attention_scale(self):
+        head_dim = self.config["n_embd"] // self.config["n_head"]
+        return 1 / math.sqrt(head_dim) if self.config["scale_attn_weights"] else 1.0
+
+    def check(self, tokens, last_logits):
+        """(largest error relative to the range of the logits or None, why it fails or "").
+
+        A token that differs from the oracle's is right where its logit is within the tolerance of the largest. What
+        follows it has no reference here: `onedispatch import` checks it with the oracle.
+        """
+        expected = read_safetensors(self.directory / "expected.safetensors")["logits"]
+        tolerance = self.spec["tolerance"]
+        if len(tokens) != self.new_tokens:
+            return None, f"there are {len(tokens)} tokens, expected {self.new_tokens}"
+        largest = 0.0
+        for step, (token, wanted) in enumerate(zip(tokens, self.spec["expected_tokens"])):
+            row = expected[step]
+            if not 0 <= token < len(row):
+                return None, f"step {step}: token {token} is outside the vocabulary of {len(row)}"
+            largest = max(largest, float((row.max() - row[token]) / np.ptp(row)))
+            if largest > tolerance:
+                return largest, f"step {step}: token {token}, expected {wanted}"
+            if token != wanted:
+                return largest, ""
+        found = np.asarray(last_logits, np.float64)
+        if found.shape != expected[-1].shape:
+            return None, f"there are {found.size} logits, expected {expected[-1].size}"
+        if not np.isfinite(found).all():
+            return None, "a logit is NaN or infinite"
+        largest = max(largest, float(np.abs(found - expected[-1]).max() / np.ptp(expected[-1])))
+        if largest > tolerance:
+            return largest, f"the last logits are off by {largest:.1e} of their range, tolerance {tolerance:.1e}"
+        return largest, ""
+
+
+def read_safetensors(path):
+    """Arrays by name: 8 bytes of the header's length, a JSON header, then the tensors' bytes."""
+    data = np.memmap(path, np.uint8, "r")
+    length = int(data[:8].view("<u8")[0])
+    header = json.loads(bytes(data[8 : 8 + length]))
+    header.pop("__metadata__", None)
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = (8 + length + offset for offset in entry["data_offsets"])
+        tensors[name] = np.frombuffer(data[begin:end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    return tensors

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Every peer on every exported case: peers/run-all.sh DIR_OF_CASES OUT_DIR [NAME[:VARIANT,VARIANT]...]
+#
+#   onedispatch export experiments/peers.toml --out cases
+#   peers/run-all.sh cases results                     # cuda, pytorch, jax, all variants
+#   peers/run-all.sh cases results cuda pytorch:graph,compile-graph jax:scan
+#
+# First everything is compiled, several cases at a time; compilers keep what they make in peers/build (or PEERS_CACHE). Then
+# every peer is measured, one at a time, and writes OUT_DIR/<case>.<peer>.json. What fails is said, and does not keep the
+# rest from running. PYTHON is the interpreter; DEVICE=cpu sees whether outputs are right where there is no GPU;
+# BUILD_LIMIT and RUN_LIMIT are the seconds that one peer may take for one case.
+set -uo pipefail
+
+if [ $# -lt 2 ]; then
+    sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+fi
+cases=$1
+out=$2
+shift 2
+peers=("$@")
+[ ${#peers[@]} -gt 0 ] || peers=(cuda pytorch jax)
+
+here=$(cd "$(dirname "$0")" && pwd)
+PYTHON=${PYTHON:-python3}
+DEVICE=${DEVICE:-cuda}
+BUILD_LIMIT=${BUILD_LIMIT:-240}
+RUN_LIMIT=${RUN_LIMIT:-240}
+PEERS_CACHE=${PEERS_CACHE:-$here/build}
+# A GPU machine may have nvcc without naming its place.
+command -v nvcc >/dev/null || PATH=$PATH:/usr/local/cuda/bin
+export PATH PYTHON DEVICE BUILD_LIMIT RUN_LIMIT PEERS_CACHE here out
+export TORCHINDUCTOR_CACHE_DIR=$PEERS_CACHE/inductor
+export TRITON_CACHE_DIR=$PEERS_CACHE/triton
+export JAX_COMPILATION_CACHE_DIR=$PEERS_CACHE/jax
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
+export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
+# Otherwise the first of several processes takes most of the GPU's memory.
+export XLA_PYTHON_CLIENT_PREALLOCATE=false
+mkdir -p "$out" "$PEERS_CACHE"
+
+# One peer on one case: `one build CASE_DIR NAME[:VARIANTS]` or `one measure ...`.
+one() {
+    local what=$1 case=$2 peer=${3%%:*} variants=() begin=$SECONDS limit name
+    [ "$peer" = "$3" ] || variants=(--variants "${3#*:}")
+    name=$(basename "$case").$peer
+    local log=$out/$name.$what.log
+    case $what in
+    build)
+        limit=$BUILD_LIMIT
+        set -- --build
+        ;;
+    *)
+        limit=$RUN_LIMIT
+        set -- --out "$out/$name.json"
+        ;;
+    esac
+    if timeout -k 10 "$limit" "$PYTHON" "$here/$peer/run.py" "$case" --device "$DEVICE" "${variants[@]}" "$@" \
+        >"$log" 2>&1; then
+        [ "$what" = build ] || grep 'tokens/s$' "$log"
+    else
+        echo "$name: $what failed with $? after $((SECONDS - begin)) s: $(tail -n 1 "$log")"
+        [ "$what" = build ] || grep 'tokens/s$' "$log"
+        return 1
+    fi
+    echo "$name: $what took $((SECONDS - begin)) s"
+}
+export -f one
+
+directories=()
+for directory in "$cases"/*/; do
+    [ -f "${directory}case.json" ] && directories+=("${directory%/}")
+done
+if [ ${#directories[@]} -eq 0 ]; then
+    echo "$cases: no exported case there; \`onedispatch export SPEC --out $cases\` writes some" >&2
+    exit 2
+fi
+usable=()
+for peer in "${peers[@]}"; do
+    if [ ! -f "$here/${peer%%:*}/run.py" ]; then
+        echo "no peer is called ${peer%%:*}" >&2
+        exit 2
+    fi
+    if reason=$("$PYTHON" "$here/${peer%%:*}/run.py" --can-run "$DEVICE" 2>&1); then
+        usable+=("$peer")
+    else
+        echo "${peer%%:*} cannot run here: $(tail -n 1 <<<"$reason")"
+    fi
+done
+[ ${#usable[@]} -gt 0 ] || exit 1
+
+echo "== compiling (after $SECONDS s)"
+# shellcheck disable=SC2016 # it is the inner bash that has arguments to expand
+for directory in "${directories[@]}"; do
+    for peer in "${usable[@]}"; do
+        printf '%s\0%s\0' "$directory" "$peer"
+    done
+done | xargs -0 -n 2 -P "$(nproc)" bash -c 'one build "$0" "$1"'
+
+echo "== measuring (after $SECONDS s)"
+failed=0
+for directory in "${directories[@]}"; do
+    for peer in "${usable[@]}"; do
+        one measure "$directory" "$peer" || failed=$((failed + 1))
+    done
+done
+echo "== $failed failed, $SECONDS s in all"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,31 @@
+//! `onedispatch export SPEC`: cases as files that any language reads, for the peers.
+
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::peer::export::export;
+use crate::spec::Spec;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// An experiment, as in `experiments/`
+    #[arg(value_name = "SPEC")]
+    spec: PathBuf,
+    /// Where cases go: DIR/<case>/, written anew where they are there already
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Only the case of this name; may be given again [default: all]
+    #[arg(long, value_name = "CASE")]
+    case: Vec<String>,
+    /// The experiment as `run --quick` measures it
+    #[arg(long)]
+    quick: bool,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let spec = Spec::read(&args.spec)?;
+    let spec = if args.quick { spec.quick() } else { spec };
+    let written = export(&spec, &args.case, &args.out, &mut |case| println!("{case}"))?;
+    println!("{} cases of {} in {}", written.len(), spec.name, args.out.display());
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Tokens per second against n_embd: the arms, other frameworks on the same device, and what the device would allow.
+
+use super::chart::{Chart, Vertical};
+use super::sweep::{self, Mark};
+use super::{Picture, number, palette};
+use crate::analysis::claims::WEAK_VARIANT;
+use crate::analysis::measured::Measured;
+use crate::analysis::select;
+use crate::error::Result;
+use crate::measure::statistics::Interval;
+use crate::record::rows::Case;
+use crate::record::run::Run;
+
+pub fn draw(runs: &[Run]) -> Result<Picture> {
+    let mut runs = select::latest_hardware(runs, "peers");
+    runs.retain(|run| !marks_of_peers(run).is_empty());
+    if runs.is_empty() {
+        return Picture::missing(
+            "it needs timed rows of peers beside a run of the experiment `peers` on a hardware device",
+        );
+    }
+    let groups = sweep::grouped(&runs, sweep::N_EMBD, |run| {
+        let arm = |entry: &Measured<'_>| entry.rate().map(|rate| (palette::look(&entry.row.key), rate));
+        let arms = sweep::timed(run).into_iter();
+        let arms = arms.filter_map(|entry| arm(&entry).map(|(look, rate)| Mark::of(&entry, look, rate)));
+        let bounds = run.decode_cases().filter_map(|case| bound(run, case));
+        arms.chain(marks_of_peers(run)).chain(bounds).collect()
+    });
+    let mut notes = sweep::notes(&runs);
+    let is_capped = |run: &&Run| marks_of_peers(run).iter().any(|mark| mark.capped);
+    if runs.iter().any(is_capped) && !notes.iter().any(|note| note == sweep::CAPPED) {
+        notes.push(sweep::CAPPED.into());
+    }
+    notes.push(
+        "Of each framework the fastest of its variants that compute in f32, and PyTorch's eager loop that waits for each \
+         token. The bound takes each byte from memory, at the rate of the control `copy`; what fits into the caches is \
+         read faster."
+            .into(),
+    );
+    Picture::drawn(Chart {
+        title: "How fast are other frameworks on the same GPU?".into(),
+        subtitle: format!(
+            "Tokens per second of GPT-2 decoding by model width. Thick: one dispatch; thin: other frameworks; grey: what \
+             the device's measured rates of memory and multiply-adds allow. {}.",
+            sweep::constants(&runs, sweep::N_EMBD)
+        ),
+        x_title: "n_embd".into(),
+        y_title: "tokens/s".into(),
+        vertical: Vertical::Log(number::short),
+        reference: None,
+        groups,
+        notes,
+    })
+}
+
+/// Each peer at its fastest, and the variant that waits for every token, in every case.
+fn marks_of_peers(run: &Run) -> Vec<Mark<'_>> {
+    let mut marks = Vec::new();
+    for case in run.decode_cases() {
+        for peer in run.peer_names() {
+            let weak = run.peer(case, &format!("{peer}.{WEAK_VARIANT}"));
+            for (entry, label, is_weak) in [
+                (run.fastest_of_peer(case, peer), format!("{peer}, fastest"), false),
+                (weak, format!("{peer}, waiting"), true),
+            ] {
+                let mark = |entry: Measured<'_>| Some((entry.rate()?, entry.is_capped()));
+                let look = palette::peer_look(peer, label, is_weak);
+                marks.extend(entry.and_then(mark).map(|(y, capped)| Mark { case, look, y, capped }));
+            }
+        }
+    }
+    marks
+}
+
+/// What the device would allow in a case, by whichever arm made all its tokens.
+fn bound<'a>(run: &'a Run, case: &'a Case) -> Option<Mark<'a>> {
+    let whole = run.arms(case).into_iter().filter(|arm| arm.row.units == u64::from(case.new_tokens));
+    let mid = whole.filter_map(|arm| arm.bound_rate()).next()?;
+    Some(Mark { case, look: palette::bound_look(), y: Interval { low: mid, mid, high: mid }, capped: false })
+}

@@ -1,0 +1,209 @@
+//! A case of a spec as files that any language reads.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `config.json`, `model.safetensors` | the model, as a Hugging Face GPT-2 checkpoint in f32 |
+//! | `expected.safetensors` | `logits`, f64 `[new_tokens, vocab_size]` by the oracle: row i chose new token i |
+//! | `case.json` | everything else, see [`CaseFile`]; written last, so where it is the others are whole |
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::error::{Error, Result, Within};
+use crate::measure::decode::{config_of, request_of};
+use crate::measure::protocol::FEWEST_SAMPLES;
+use crate::record::digest::sha256_hex;
+use crate::spec::{DecodeCase, Spec, Workload};
+use crate::workload::decode::model::{Config, Request, Weights};
+use crate::workload::decode::oracle::Oracle;
+use crate::workload::decode::sampling::choose;
+use crate::workload::decode::{random, tensors};
+
+/// Version of the layout of `case.json`.
+pub const FORMAT: &str = "onedispatch-case-1";
+pub const FILE: &str = "case.json";
+
+/// What a peer is told: the request, what has to come out, and how it is timed. `case.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseFile {
+    pub format: String,
+    pub experiment: String,
+    /// Of the experiment's TOML.
+    pub spec_sha256: String,
+    pub case: String,
+    /// As in `cases.csv`.
+    pub weights_sha256: String,
+    pub prompt: Vec<u32>,
+    pub new_tokens: u32,
+    /// `greedy`: the largest logit, the lowest token among equals.
+    pub sampling: String,
+    /// The oracle's new tokens.
+    pub expected_tokens: Vec<u32>,
+    /// Largest error of a logit, relative to the range (maximum minus minimum) of the logits.
+    pub tolerance: f64,
+    pub protocol: Protocol,
+}
+
+/// The spec's numbers, by which the arms are measured too: see `src/measure/protocol.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protocol {
+    pub samples: u32,
+    /// An arm that would take longer than `arm_cap_s` is cut in samples, down to these.
+    pub fewest_samples: u32,
+    pub warmup_s: f64,
+    pub arm_cap_s: f64,
+    /// Of the order in which variants are sampled.
+    pub seed: u64,
+}
+
+/// Writes every case of `spec`, or those that are named, as `out/<case>/`, and returns the directories. `step` is told
+/// of each case before it is made.
+///
+/// # Errors
+/// An input error where the spec has no decode cases, a name is none of them, or `out` cannot be written.
+pub fn export(spec: &Spec, only: &[String], out: &Path, step: &mut dyn FnMut(&str)) -> Result<Vec<PathBuf>> {
+    let cases = chosen(spec, only)?;
+    // Impossible sizes are found before anything is written.
+    cases.iter().try_for_each(crate::measure::decode::validate)?;
+    cases
+        .iter()
+        .map(|case| {
+            step(&case.name);
+            let directory = out.join(&case.name);
+            write_case(spec, case, &directory).within(&case.name)?;
+            Ok(directory)
+        })
+        .collect()
+}
+
+fn chosen(spec: &Spec, only: &[String]) -> Result<Vec<DecodeCase>> {
+    if spec.workload != Workload::Decode {
+        return Err(Error::input(format!(
+            "{}: only a spec with the workload \"decode\" has cases to export",
+            spec.name
+        )));
+    }
+    let mut cases = spec.cases();
+    if let Some(name) = only.iter().find(|name| cases.iter().all(|case| case.name != **name)) {
+        let names = cases.iter().map(|case| case.name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(Error::input(format!("{}: no case is called `{name}`; there are {names}", spec.name)));
+    }
+    cases.retain(|case| only.is_empty() || only.contains(&case.name));
+    Ok(cases)
+}
+
+fn write_case(spec: &Spec, case: &DecodeCase, directory: &Path) -> Result<()> {
+    let config = config_of(case)?;
+    let request = request_of(case, &config, 0);
+    let weights = random::weights(&config, case.seed);
+    let (expected_tokens, expected_logits) = expected(&config, &weights, &request);
+    let file = CaseFile {
+        format: FORMAT.into(),
+        experiment: spec.name.clone(),
+        spec_sha256: sha256_hex(spec.text.as_bytes()),
+        case: case.name.clone(),
+        weights_sha256: tensors::weights_sha256(&config, &weights),
+        prompt: request.prompt.clone(),
+        new_tokens: request.new_tokens,
+        sampling: "greedy".into(),
+        expected_tokens,
+        tolerance: spec.tolerance,
+        protocol: Protocol {
+            samples: spec.samples,
+            fewest_samples: FEWEST_SAMPLES.min(spec.samples),
+            warmup_s: spec.warmup_s,
+            arm_cap_s: spec.arm_cap_s,
+            seed: spec.seed,
+        },
+    };
+
+    fs::create_dir_all(directory).map_err(|error| Error::io(directory, error))?;
+    let last = directory.join(FILE);
+    // While the other files are written anew, none may be taken for the whole.
+    if last.exists() {
+        fs::remove_file(&last).map_err(|error| Error::io(&last, error))?;
+    }
+    write(&directory.join("config.json"), &pretty(&hugging_face(&config)))?;
+    write(&directory.join("model.safetensors"), &checkpoint(&config, &weights)?)?;
+    let shape = vec![request.new_tokens as usize, config.vocab_size as usize];
+    let logits = TensorView::new(Dtype::F64, shape, bytemuck::cast_slice(&expected_logits)).map_err(unwritable)?;
+    let logits = safetensors::serialize([("logits", logits)], None).map_err(unwritable)?;
+    write(&directory.join("expected.safetensors"), &logits)?;
+    write(&last, &pretty(&file))
+}
+
+/// The oracle's new tokens, and the logits that chose each, `[new_tokens, vocab_size]`.
+fn expected(config: &Config, weights: &Weights, request: &Request) -> (Vec<u32>, Vec<f64>) {
+    let mut oracle = Oracle::new(config, weights);
+    request.prompt.iter().for_each(|&token| oracle.feed(token));
+    let mut tokens = Vec::new();
+    let mut rows = Vec::new();
+    for step in 0..request.new_tokens {
+        if let Some(&last) = tokens.last() {
+            oracle.feed(last);
+        }
+        let logits = oracle.logits();
+        tokens.push(choose(&logits, request.sampling, step));
+        rows.extend(logits);
+    }
+    (tokens, rows)
+}
+
+/// `config.json` with the keys that Hugging Face's `GPT2Config` needs to make this very model, without dropout and
+/// without an end token.
+fn hugging_face(config: &Config) -> serde_json::Value {
+    json!({
+        "model_type": "gpt2",
+        "architectures": ["GPT2LMHeadModel"],
+        "vocab_size": config.vocab_size,
+        "n_positions": config.n_positions,
+        "n_embd": config.n_embd,
+        "n_layer": config.n_layer,
+        "n_head": config.n_head,
+        "n_inner": config.n_inner,
+        "layer_norm_epsilon": config.layer_norm_epsilon,
+        "scale_attn_weights": config.scale_attn_weights,
+        "activation_function": "gelu_new",
+        "tie_word_embeddings": true,
+        "embd_pdrop": 0.0,
+        "attn_pdrop": 0.0,
+        "resid_pdrop": 0.0,
+        "bos_token_id": null,
+        "eos_token_id": null,
+        "dtype": "float32",
+    })
+}
+
+/// The weights in f32 as `model.safetensors`, named as `GPT2LMHeadModel` names them.
+fn checkpoint(config: &Config, weights: &Weights) -> Result<Vec<u8>> {
+    let mut views = BTreeMap::new();
+    for (tensor, values) in tensors::tensors(config).zip(tensors::values(weights)) {
+        let view = TensorView::new(Dtype::F32, tensor.shape, bytemuck::cast_slice(values)).map_err(unwritable)?;
+        views.insert(format!("transformer.{}", tensor.name), view);
+    }
+    // Hugging Face refuses a file that does not say which framework's layout its tensors have.
+    let metadata = [("format".to_string(), "pt".to_string())].into();
+    safetensors::serialize(views, Some(metadata)).map_err(unwritable)
+}
+
+fn unwritable(error: safetensors::SafeTensorError) -> Error {
+    Error::input(format!("the tensors do not fit a safetensors file: {error}"))
+}
+
+fn pretty(value: &impl Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(value).expect("plain data");
+    text.push(b'\n');
+    text
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).map_err(|error| Error::io(path, error))
+}

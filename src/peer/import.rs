@@ -1,0 +1,378 @@
+//! What a peer wrote, as rows: matched with the run that it belongs to, and judged anew.
+//!
+//! Nothing that can be worked out is taken from the file. The case comes from the run's spec, the weights from the case,
+//! and whether an output is right from the oracle that follows the output's own tokens.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::times::check_times;
+use crate::error::{Error, Result, Within};
+use crate::measure::decode::{config_of, request_of};
+use crate::record::digest::sha256_hex;
+use crate::record::peers::{self, PeerRow, PeerSample, one_session};
+use crate::record::run::Run;
+use crate::record::summary::summarise;
+use crate::spec::{DecodeCase, Spec};
+use crate::workload::decode::format::Format;
+use crate::workload::decode::gate::Reference;
+use crate::workload::decode::model::{Config, Request};
+use crate::workload::decode::{Algorithm, Arm, Tuning, cost, random, tensors};
+
+/// Version of the layout of a result.
+pub const FORMAT: &str = "onedispatch-result-1";
+
+/// The file that a peer writes: every variant that it ran on one case. Keys that are not named here are not looked at.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ResultFile {
+    pub format: String,
+    /// Such as `pytorch`.
+    pub peer: String,
+    pub source_sha256: String,
+    pub case: String,
+    pub experiment: String,
+    /// As the exported case has them.
+    pub spec_sha256: String,
+    pub weights_sha256: String,
+    /// `YYYY-MM-DD`, UTC.
+    pub date: String,
+    pub device: PeerDevice,
+    pub versions: Map<String, Value>,
+    pub results: Vec<VariantResult>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct PeerDevice {
+    /// As the framework reports it.
+    pub name: String,
+    /// Empty where the peer could not find out.
+    #[serde(default)]
+    pub driver: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct VariantResult {
+    pub variant: String,
+    #[serde(default)]
+    pub settings: Map<String, Value>,
+    /// Wall times in the order they were taken.
+    #[serde(default)]
+    pub samples_ns: Vec<Value>,
+    /// Why there are no samples; else empty.
+    #[serde(default)]
+    pub reason: String,
+    /// The new tokens, and the logits that chose the last one; none is NaN or infinite.
+    #[serde(default)]
+    pub tokens: Vec<u32>,
+    #[serde(default)]
+    pub last_logits: Vec<Option<f64>>,
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// The directory of the run that its rows stand beside.
+    pub run: PathBuf,
+    pub case: String,
+    pub peer: String,
+    pub timed: usize,
+    /// Variants that gave a reason instead of times.
+    pub untimed: usize,
+}
+
+/// Reads a result, and adds its rows beside those of the run among `runs` that was measured with it.
+///
+/// # Errors
+/// One line that says why it is refused: an input error where it is no result, or none of these runs; a check error where
+/// what it holds cannot be true. Nothing is written then.
+pub fn import(file: &Path, runs: &[Run]) -> Result<Imported> {
+    let bytes = std::fs::read(file).map_err(|error| Error::io(file, error))?;
+    import_bytes(&bytes, runs).within(file.display())
+}
+
+fn import_bytes(bytes: &[u8], runs: &[Run]) -> Result<Imported> {
+    let result = parse(bytes)?;
+    let run = belonging(&result, runs)?;
+    let file_sha256 = sha256_hex(bytes);
+    refuse_again(&result, &file_sha256, &run.path)?;
+    let (rows, samples) = judge(&result, run, &file_sha256)?;
+    peers::append(&run.path, &rows, &samples)?;
+    let timed = rows.iter().filter(|row| row.samples > 0).count();
+    let untimed = rows.len() - timed;
+    Ok(Imported { run: run.path.clone(), case: result.case, peer: result.peer, timed, untimed })
+}
+
+fn parse(bytes: &[u8]) -> Result<ResultFile> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::input("is not UTF-8; give the JSON that a peer wrote"))?;
+    let unreadable = |error: serde_json::Error| Error::input(format!("{error}; give the JSON that a peer wrote"));
+    let value: Value = serde_json::from_str(&without_nan(text)).map_err(unreadable)?;
+    match value.get("format").and_then(Value::as_str) {
+        Some(FORMAT) => {}
+        Some(other) => return Err(Error::input(format!("its format is `{other}`; known here is `{FORMAT}`"))),
+        None => return Err(Error::input(format!("has no `format`; give the JSON that a peer wrote, of {FORMAT}"))),
+    }
+    let result: ResultFile = serde_json::from_value(value).map_err(unreadable)?;
+    let variants: Vec<&str> = result.results.iter().map(|result| result.variant.as_str()).collect();
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if let Some(name) = std::iter::once(&result.peer.as_str()).chain(&variants).find(|name| !is_name(name)) {
+        return Err(Error::input(format!("a peer or variant is called `{name}`; use a-z, digits and `-`")));
+    }
+    if variants.is_empty() {
+        return Err(Error::input("has no results; run the peer again"));
+    }
+    if let Some(twice) = variants.iter().enumerate().find(|(at, name)| variants[..*at].contains(*name)) {
+        return Err(Error::check(format!("variant `{}` is there twice", twice.1)));
+    }
+    Ok(result)
+}
+
+/// JSON in which the words that Python writes where JSON has no number are `null`.
+fn without_nan(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut rest, mut in_string) = (text, false);
+    while let Some(c) = rest.chars().next() {
+        let word = ["NaN", "-Infinity", "Infinity"].into_iter().find(|word| !in_string && rest.starts_with(word));
+        let taken = match (word, c) {
+            (Some(word), _) => word.len(),
+            (None, '\\') if in_string => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            (None, _) => c.len_utf8(),
+        };
+        in_string ^= c == '"';
+        out.push_str(if word.is_some() { "null" } else { &rest[..taken] });
+        rest = &rest[taken..];
+    }
+    out
+}
+
+/// The run that a result was measured beside: of the same spec, with the same case and weights, on the same device and
+/// driver, in the same session.
+fn belonging<'a>(result: &ResultFile, runs: &'a [Run]) -> Result<&'a Run> {
+    let of_spec: Vec<&Run> = runs.iter().filter(|run| run.manifest.spec_sha256 == result.spec_sha256).collect();
+    if of_spec.is_empty() {
+        return Err(Error::input(format!(
+            "belongs to the experiment `{}` with the spec {}, of which there is no run; measure the arms on the same \
+             device with `onedispatch run`",
+            result.experiment,
+            short(&result.spec_sha256)
+        )));
+    }
+    let fitting: Vec<&Run> = of_spec.iter().copied().filter(|run| objection(result, run).is_none()).collect();
+    match fitting[..] {
+        [run] => Ok(run),
+        // What keeps it from the newest run is what there is to mend.
+        [] => {
+            let nearest = of_spec.iter().max_by_key(|run| (closeness(result, run), &run.manifest.date, &run.path));
+            let why = nearest.and_then(|run| Some((objection(result, run)?, run.path.display())));
+            Err(why.map_or_else(
+                || Error::input("belongs to no run"),
+                |(why, run)| Error::input(format!("{why}, so it does not belong to {run}")),
+            ))
+        }
+        _ => {
+            let names = fitting.iter().map(|run| run.path.display().to_string()).collect::<Vec<_>>().join(" and to ");
+            Err(Error::input(format!("could belong to {names}; name the one that it was measured with by --run")))
+        }
+    }
+}
+
+/// How many of the checks of [`objections`] a run passes before the first that it fails.
+fn closeness(result: &ResultFile, run: &Run) -> usize {
+    objections(result, run).iter().take_while(|objection| objection.is_none()).count()
+}
+
+/// Why a result cannot have been measured beside a run of its spec.
+fn objection(result: &ResultFile, run: &Run) -> Option<String> {
+    objections(result, run).into_iter().flatten().next()
+}
+
+fn objections(result: &ResultFile, run: &Run) -> [Option<String>; 4] {
+    let there = &run.manifest.device;
+    let case = run.cases.iter().find(|case| case.workload == "decode" && case.case == result.case);
+    let of_case = match case {
+        None => Some(format!("its case `{}` is none that the run has finished", result.case)),
+        Some(case) if case.weights_sha256.is_empty() => {
+            Some(format!("no arm of the run could run its case `{}`", result.case))
+        }
+        Some(case) if case.weights_sha256 != result.weights_sha256 => {
+            let (found, expected) = (short(&result.weights_sha256), short(&case.weights_sha256));
+            Some(format!("the weights of its case `{}` have the digest {found}, the run's {expected}", result.case))
+        }
+        Some(_) => None,
+    };
+    let device = result.device.name.trim() != there.name.trim();
+    let (driver, known) = (result.device.driver.trim(), there.driver_info.trim());
+    let driver_differs = !driver.is_empty() && !known.is_empty() && driver != known;
+    let date = !one_session(&result.date, &run.manifest.date);
+    [
+        of_case,
+        device.then(|| format!("its device is `{}`, the run's `{}`", result.device.name, there.name)),
+        driver_differs.then(|| format!("its driver is {driver}, the run's {known}")),
+        date.then(|| format!("its date is {}, the run's {}: another session", result.date, run.manifest.date)),
+    ]
+}
+
+/// Enough of a digest to tell it from others.
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
+fn refuse_again(result: &ResultFile, file_sha256: &str, run: &Path) -> Result<()> {
+    let there = peers::read(run)?.rows;
+    if there.iter().any(|row| row.file_sha256 == file_sha256) {
+        return Err(Error::input(format!("is already imported into {}", run.display())));
+    }
+    let known: BTreeSet<_> =
+        there.iter().map(|row| (row.case.as_str(), row.peer.as_str(), row.variant.as_str())).collect();
+    let names = result.results.iter().map(|variant| variant.variant.as_str());
+    match names.into_iter().find(|name| known.contains(&(result.case.as_str(), result.peer.as_str(), name))) {
+        Some(name) => Err(Error::input(format!(
+            "{} already has `{name}` of {} on {}, from another file; rows are only added, so measure the arms again too",
+            run.display(),
+            result.peer,
+            result.case
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// A reason in which of each absolute path only the last name is left: where a file lay on the machine is nobody's
+/// business.
+fn without_places(reason: &str) -> String {
+    let mut out = String::new();
+    let mut rest = reason;
+    while let Some(start) = rest.find('/') {
+        let (before, path) = rest.split_at(start);
+        out.push_str(before);
+        let end = path.find(|c: char| c.is_whitespace() || "'\"`:;,()".contains(c)).unwrap_or(path.len());
+        // `24/7` is none, nor is `a/b`.
+        let is_absolute = !before.ends_with(|c: char| c.is_alphanumeric() || c == '.');
+        let name = path[..end].rsplit('/').next().unwrap_or_default();
+        out.push_str(if is_absolute { name } else { &path[..end] });
+        rest = &path[end..];
+    }
+    out + rest
+}
+
+/// A case as its spec has it, made anew.
+struct Remade {
+    spec: Spec,
+    config: Config,
+    request: Request,
+    multiply_adds: u64,
+    min_bytes: u64,
+}
+
+impl Remade {
+    fn of(run: &Run, name: &str) -> Result<(Remade, DecodeCase)> {
+        let spec = Spec::parse(&run.manifest.spec, "the run's spec")?;
+        let Some(case) = spec.cases().into_iter().find(|case| case.name == name) else {
+            return Err(Error::input(format!("the run's spec has no case `{name}`")));
+        };
+        let config = config_of(&case)?;
+        let request = request_of(&case, &config, 0);
+        // The count does not depend on the workgroup.
+        let workgroup_size = Arm::of(Algorithm::Stepwise).workgroup_sizes()[0];
+        let capacity = request.positions();
+        let tuning = Tuning::of(workgroup_size, capacity);
+        let multiply_adds = cost::work(&Arm::of(Algorithm::Stepwise).program(&config, &request, &tuning)).multiply_adds;
+        let min_bytes = cost::min_bytes(&config, std::slice::from_ref(&request), Format::F32);
+        Ok((Remade { spec, config, request, multiply_adds, min_bytes }, case))
+    }
+}
+
+/// The rows of a result, each variant checked by the oracle and its times by the protocol and the run's ceilings.
+fn judge(result: &ResultFile, run: &Run, file_sha256: &str) -> Result<(Vec<PeerRow>, Vec<PeerSample>)> {
+    let (remade, case) = Remade::of(run, &result.case)?;
+    let weights = random::weights(&remade.config, case.seed);
+    let weights_sha256 = tensors::weights_sha256(&remade.config, &weights);
+    if weights_sha256 != result.weights_sha256 {
+        return Err(Error::check(format!(
+            "its weights, {}, are not those that this program makes for `{}`, {}",
+            short(&result.weights_sha256),
+            result.case,
+            short(&weights_sha256)
+        )));
+    }
+    let mut reference = Reference::new(&remade.config, &weights);
+    let (mut rows, mut samples) = (Vec::new(), Vec::new());
+    for variant in &result.results {
+        let blank = remade.blank_row(result, variant, file_sha256);
+        let (row, taken) = remade.judge_variant(blank, variant, run, &mut reference)?;
+        rows.push(row);
+        samples.extend(taken);
+    }
+    Ok((rows, samples))
+}
+
+impl Remade {
+    fn blank_row(&self, result: &ResultFile, variant: &VariantResult, file_sha256: &str) -> PeerRow {
+        PeerRow {
+            case: result.case.clone(),
+            peer: result.peer.clone(),
+            variant: variant.variant.clone(),
+            units: u64::from(self.request.new_tokens),
+            multiply_adds: self.multiply_adds,
+            min_bytes: self.min_bytes,
+            gate: "fail".into(),
+            gate_error: None,
+            gate_tolerance: self.spec.tolerance,
+            samples: 0,
+            wall_median_ns: None,
+            wall_low_ns: None,
+            wall_high_ns: None,
+            units_per_s: None,
+            cap: String::new(),
+            reason: without_places(&variant.reason),
+            date: result.date.clone(),
+            driver: result.device.driver.clone(),
+            settings: Value::Object(variant.settings.clone()).to_string(),
+            versions: Value::Object(result.versions.clone()).to_string(),
+            source_sha256: result.source_sha256.clone(),
+            file_sha256: file_sha256.into(),
+        }
+    }
+
+    fn judge_variant(
+        &self,
+        blank: PeerRow,
+        variant: &VariantResult,
+        run: &Run,
+        reference: &mut Reference,
+    ) -> Result<(PeerRow, Vec<PeerSample>)> {
+        let refuse = |why: String| Err(Error::check(format!("variant `{}`: {why}", variant.variant)));
+        if !variant.reason.is_empty() {
+            return match variant.samples_ns.is_empty() {
+                true => Ok((blank, Vec::new())),
+                false => refuse(format!("has times, and a reason why it has none: {}", variant.reason)),
+            };
+        }
+        let logits: Vec<f32> = variant.last_logits.iter().map(|logit| logit.map_or(f32::NAN, |l| l as f32)).collect();
+        if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
+            return refuse(format!("wrong output: logit {at} of the last token is NaN or infinite"));
+        }
+        let gate = reference.check(&self.request, &variant.tokens, &logits, self.spec.tolerance);
+        if !gate.pass {
+            return refuse(format!("wrong output: {}", gate.reason));
+        }
+        let row = PeerRow { gate: "pass".into(), gate_error: gate.error, ..blank };
+        let (times, cap) = match check_times(&self.spec, &variant.samples_ns, &row.result(), run) {
+            Ok(checked) => checked,
+            Err(why) => return refuse(why),
+        };
+        let sample = |(sample, wall_ns): (u32, u64)| PeerSample {
+            case: row.case.clone(),
+            peer: row.peer.clone(),
+            variant: row.variant.clone(),
+            sample,
+            wall_ns,
+        };
+        let samples: Vec<PeerSample> = (0..).zip(times).map(sample).collect();
+        let of_run: Vec<_> = samples.iter().map(PeerSample::sample).collect();
+        let summary = summarise(&row.key(), &of_run);
+        Ok((PeerRow { cap, ..row }.summarised(&summary), samples))
+    }
+}

@@ -1,0 +1,5 @@
+//! The same work in other frameworks: cases go out as files, results come back as rows.
+
+pub mod export;
+pub mod import;
+mod times;

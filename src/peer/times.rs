@@ -1,0 +1,77 @@
+//! Whether a peer's times are what the protocol asks for, and can be true.
+
+use serde_json::Value;
+
+use crate::measure::protocol::{FEWEST_SAMPLES, Plan, samples_within_cap};
+use crate::measure::statistics::median;
+use crate::record::ceilings::{HEADROOM, ceilings};
+use crate::record::rows::ResultRow;
+use crate::record::run::Run;
+use crate::spec::Spec;
+
+/// How much slower than the median of its samples a peer may have been while it warmed up, when it was decided how many
+/// samples fit the cap.
+const SLOWER_BEFORE: f64 = 1.5;
+
+/// The times in nanoseconds, and why there are fewer than the spec asks for ("" where there are not); or what is wrong
+/// with them. `row` says what one run of the peer has to do.
+pub fn check_times(
+    spec: &Spec,
+    samples_ns: &[Value],
+    row: &ResultRow,
+    run: &Run,
+) -> Result<(Vec<u64>, String), String> {
+    let times =
+        samples_ns.iter().enumerate().map(|(at, time)| time_of(at, time)).collect::<Result<Vec<u64>, String>>()?;
+    let cap = check_count(spec, &times)?;
+    check_bounds(&times, row, run)?;
+    Ok((times, cap))
+}
+
+fn time_of(at: usize, time: &Value) -> Result<u64, String> {
+    match time.as_u64() {
+        Some(ns) if ns > 0 => Ok(ns),
+        _ => Err(format!("sample {at} took {time} ns; a time is a whole number of nanoseconds above 0")),
+    }
+}
+
+fn check_count(spec: &Spec, times: &[u64]) -> Result<String, String> {
+    let (there, asked) = (times.len(), spec.samples as usize);
+    let fewest = FEWEST_SAMPLES.min(spec.samples) as usize;
+    let wall: Vec<f64> = times.iter().map(|&ns| ns as f64).collect();
+    let Some(typical) = median(&wall) else {
+        return Err(format!("has no raw samples, the protocol asks for {asked}"));
+    };
+    if there == asked {
+        return Ok(String::new());
+    }
+    let plan = Plan { samples: spec.samples, warmup_s: spec.warmup_s, arm_cap_s: spec.arm_cap_s, seed: spec.seed };
+    let at_least = samples_within_cap(&plan, SLOWER_BEFORE * typical).0 as usize;
+    if there > asked || there < at_least.max(fewest) {
+        let cap = spec.arm_cap_s;
+        return Err(format!(
+            "has {there} raw samples, the protocol asks for {asked} (fewer only where they would take over {cap} s)"
+        ));
+    }
+    Ok(format!("{there} of {asked} samples, since more would take over {} s", spec.arm_cap_s))
+}
+
+/// No run is faster than memory and arithmetic allow, by what the arms' run measured of this device.
+fn check_bounds(times: &[u64], row: &ResultRow, run: &Run) -> Result<(), String> {
+    for ceiling in ceilings(&run.cases, &run.results) {
+        let Some(per_s) = ceiling.per_s else {
+            let (controls, what) = (ceiling.controls, ceiling.what);
+            return Err(format!("{} has no timed control {controls} that bounds its {what}", run.path.display()));
+        };
+        for (at, &ns) in times.iter().enumerate() {
+            if let Some(rate) = ceiling.implausible(row, ns as f64) {
+                let what = ceiling.what;
+                return Err(format!(
+                    "sample {at} took {ns} ns, which is implausible: {rate:.3e} {what} per second, more than {HEADROOM} \
+                     times the {per_s:.3e} that the run measured"
+                ));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! Rows of peers: the same work in other frameworks, beside the arms that were measured in the same session.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `peer-results.csv` | [`PeerRow`]: one variant of a peer on one case of the run |
+//! | `peer-samples.csv` | [`PeerSample`]: each of its timed runs |
+//! | `peers.toml` | [`PeerManifest`]: the digests of both |
+//!
+//! They lie in the directory of the arms' run, since a ratio is only taken there, and in files of their own, since the
+//! run's stay as they were written. Whoever reads a run meets them as [`Peers`], in the form of its own rows.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::path::Path;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::digest;
+use super::directory::replace;
+use super::fault::Fault;
+use super::manifest::{FileDigest, read_toml};
+use super::rows::{Case, Key, ResultRow, Sample};
+use super::summary::Summary;
+use super::table::{Row, Table};
+use crate::error::{Error, Result};
+
+/// Name of the file that holds the digests.
+pub const FILE: &str = "peers.toml";
+/// The version of the layout that this program reads and writes.
+pub const SCHEMA: u32 = 1;
+
+/// One variant of a peer on one case: whether it was right, and its times. A row of `peer-results.csv`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerRow {
+    /// A case of `cases.csv` beside it.
+    pub case: String,
+    /// The framework, such as `pytorch`, and the way in which it does the work, such as `compile-graph`.
+    pub peer: String,
+    pub variant: String,
+    /// Tokens that one timed run made: all that the case asks for.
+    pub units: u64,
+    /// What the case takes, as for the arms; not counted in the peer.
+    pub multiply_adds: u64,
+    pub min_bytes: u64,
+    /// As in `results.csv`, by the oracle of the program that imported it. `fail` where the peer gave a reason itself.
+    pub gate: String,
+    pub gate_error: Option<f64>,
+    pub gate_tolerance: f64,
+    pub samples: u32,
+    pub wall_median_ns: Option<f64>,
+    pub wall_low_ns: Option<f64>,
+    pub wall_high_ns: Option<f64>,
+    pub units_per_s: Option<f64>,
+    pub cap: String,
+    pub reason: String,
+    /// `YYYY-MM-DD`, UTC.
+    pub date: String,
+    /// As the peer found it; empty where it did not say.
+    pub driver: String,
+    /// JSON objects: the variant's settings, and versions by name.
+    pub settings: String,
+    pub versions: String,
+    /// Of the peer's source, as `peers/peer/report.py` takes it.
+    pub source_sha256: String,
+    /// Of the file that the peer wrote.
+    pub file_sha256: String,
+}
+
+/// One timed run of a peer. A row of `peer-samples.csv`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerSample {
+    pub case: String,
+    pub peer: String,
+    pub variant: String,
+    /// Counts from 0 within the variant.
+    pub sample: u32,
+    /// From the first call to the end of a device synchronise.
+    pub wall_ns: u64,
+}
+
+/// The digests of the two tables. `peers.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerManifest {
+    pub schema: u32,
+    /// By file name.
+    pub files: BTreeMap<String, FileDigest>,
+}
+
+/// The peers of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Peers {
+    pub rows: Vec<PeerRow>,
+    /// `results[i]` is `rows[i]` in the form of an arm's row, see [`PeerRow::result`].
+    pub results: Vec<ResultRow>,
+    pub samples: Vec<Sample>,
+}
+
+fn key(case: &str, peer: &str, variant: &str) -> Key {
+    Key { case: case.into(), arm: peer.into(), policy: variant.into(), replica: 0 }
+}
+
+impl PeerRow {
+    /// The peer stands for the arm and the variant for its policy.
+    pub fn key(&self) -> Key {
+        key(&self.case, &self.peer, &self.variant)
+    }
+
+    /// As an arm's row. What is only counted in arms (workgroups, dispatches, submits, waits, barriers) is 0.
+    pub fn result(&self) -> ResultRow {
+        ResultRow {
+            key: self.key(),
+            unit: "token".into(),
+            units: self.units,
+            workgroup_size: 0,
+            subgroup_size: 0,
+            dispatches: 0,
+            submits: 0,
+            waits: 0,
+            barriers: 0,
+            multiply_adds: self.multiply_adds,
+            min_bytes: self.min_bytes,
+            gate: self.gate.clone(),
+            gate_error: self.gate_error,
+            gate_tolerance: self.gate_tolerance,
+            samples: self.samples,
+            wall_median_ns: self.wall_median_ns,
+            wall_low_ns: self.wall_low_ns,
+            wall_high_ns: self.wall_high_ns,
+            units_per_s: self.units_per_s,
+            gpu_median_ns: None,
+            gpu_busy_ns: None,
+            cap: self.cap.clone(),
+            reason: self.reason.clone(),
+            program_sha256: self.source_sha256.clone(),
+            shaders_sha256: String::new(),
+            workgroups: 0,
+            rounds: 0,
+        }
+    }
+
+    /// Writes every column that comes from the samples; `units` must be set.
+    pub fn summarised(mut self, summary: &Summary) -> PeerRow {
+        let mut row = self.result();
+        summary.write_into(&mut row);
+        self.samples = row.samples;
+        (self.wall_median_ns, self.wall_low_ns, self.wall_high_ns) =
+            (row.wall_median_ns, row.wall_low_ns, row.wall_high_ns);
+        self.units_per_s = row.units_per_s;
+        self
+    }
+}
+
+impl PeerSample {
+    pub fn key(&self) -> Key {
+        key(&self.case, &self.peer, &self.variant)
+    }
+
+    /// As an arm's sample. The order among variants is not recorded: `order` counts within one.
+    pub fn sample(&self) -> Sample {
+        Sample {
+            key: self.key(),
+            sample: self.sample,
+            order: self.sample,
+            wall_ns: self.wall_ns,
+            gpu_ns: None,
+            gpu_flag: String::new(),
+        }
+    }
+}
+
+impl Peers {
+    pub fn of(rows: Vec<PeerRow>, samples: &[PeerSample]) -> Peers {
+        let results = rows.iter().map(PeerRow::result).collect();
+        Peers { rows, results, samples: samples.iter().map(PeerSample::sample).collect() }
+    }
+}
+
+impl PeerManifest {
+    pub fn to_text(&self) -> std::result::Result<String, toml::ser::Error> {
+        toml::to_string_pretty(self)
+    }
+
+    /// `file` is only for messages.
+    pub fn parse(text: &str, file: &str) -> std::result::Result<PeerManifest, Fault> {
+        let manifest: PeerManifest = read_toml(text, file)?;
+        match manifest.schema {
+            SCHEMA => Ok(manifest),
+            other => {
+                Err(Fault::file(file, format!("`{other}`"), format!("{SCHEMA}, the layout known here"))
+                    .at_column("schema"))
+            }
+        }
+    }
+}
+
+/// Whether two dates, `YYYY-MM-DD`, can be of one session, which may go on over midnight.
+pub fn one_session(a: &str, b: &str) -> bool {
+    let day = |date: &str| date.parse::<NaiveDate>().ok();
+    day(a).zip(day(b)).is_some_and(|(a, b)| (a - b).num_days().abs() <= 1)
+}
+
+/// The peers of the run in `directory`; none where it has none.
+pub fn read(directory: &Path) -> Result<Peers> {
+    let (rows, samples) = recorded(directory)?;
+    Ok(Peers::of(rows, &samples))
+}
+
+/// Adds rows to those that the run in `directory` has, on the disk whole or not at all.
+///
+/// # Errors
+/// An input error where another process writes to the run; a check error where a recorded row was changed since.
+pub fn append(directory: &Path, rows: &[PeerRow], samples: &[PeerSample]) -> Result<()> {
+    let lock = directory.join(Case::FILE);
+    let lock = File::open(&lock).map_err(|error| Error::io(&lock, error))?;
+    if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+        return Err(Error::input(format!("{}: another process is writing there; wait for it", directory.display())));
+    }
+    let (mut all_rows, mut all_samples) = recorded(directory)?;
+    all_rows.extend_from_slice(rows);
+    all_samples.extend_from_slice(samples);
+    let mut manifest = PeerManifest { schema: SCHEMA, files: BTreeMap::new() };
+    // The digests come last: until they are there, what is new in the tables counts for nothing.
+    write_table(directory, &all_samples, &mut manifest)?;
+    write_table(directory, &all_rows, &mut manifest)?;
+    let path = directory.join(FILE);
+    let text = manifest.to_text().map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
+    replace(&path, text.as_bytes())
+}
+
+fn write_table<R: Row>(directory: &Path, rows: &[R], manifest: &mut PeerManifest) -> Result<()> {
+    let table = Table::of(rows);
+    let csv = table.to_csv(true);
+    replace(&directory.join(R::FILE), &csv)?;
+    manifest.files.insert(R::FILE.to_owned(), digest::file(&csv, &table));
+    Ok(())
+}
+
+/// The rows that `peers.toml` has digests of. What follows them was left by an import that was stopped.
+fn recorded(directory: &Path) -> Result<(Vec<PeerRow>, Vec<PeerSample>)> {
+    let path = directory.join(FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
+        Err(error) => return Err(Error::io(&path, error)),
+    };
+    let manifest = PeerManifest::parse(&text, &path.display().to_string())?;
+    Ok((recorded_rows(directory, &manifest)?, recorded_rows(directory, &manifest)?))
+}
+
+fn recorded_rows<R: Row>(directory: &Path, manifest: &PeerManifest) -> Result<Vec<R>> {
+    let path = directory.join(R::FILE);
+    let csv = fs::read(&path).map_err(|error| Error::io(&path, error))?;
+    let file = path.display().to_string();
+    let mut table = Table::parse::<R>(&csv, &file)?;
+    let recorded = manifest.files.get(R::FILE).map_or(&[][..], |file| &file.rows);
+    let is_there = |(index, row): (usize, &String)| {
+        table.rows.get(index).is_some_and(|cells| digest::row(table.columns, cells) == *row)
+    };
+    if let Some(index) = recorded.iter().enumerate().position(|row| !is_there(row)) {
+        let expected = "the recorded row: restore it, or remove all three files of peers and import them again";
+        return Err(Fault::file(&file, "changed since it was written", expected).at_row(index + 1).into());
+    }
+    table.rows.truncate(recorded.len());
+    table.rows(&file).map_err(|faults| faults.into_iter().next().map_or(Error::check(file), Error::from))
+}

@@ -1,0 +1,121 @@
+//! Exported cases: what another program reads is what the arms are measured with.
+
+mod fixture;
+
+use std::path::Path;
+use std::process::Command;
+
+use fixture::Temporary;
+use onedispatch::peer::export::{CaseFile, FORMAT, export};
+use onedispatch::record::digest::sha256_hex;
+use onedispatch::spec::Spec;
+use onedispatch::workload::decode::gate::Reference;
+use onedispatch::workload::decode::model::{Request, Sampling};
+use onedispatch::workload::decode::{checkpoint, tensors};
+use safetensors::SafeTensors;
+
+const SPEC: &str = r#"name = "export-quick"
+question = "Does another program get the same case?"
+workload = "decode"
+seed = 5
+quick = true
+samples = 4
+warmup_s = 0.25
+arm_cap_s = 3.0
+tolerance = 1e-3
+tolerance_reason = "f32"
+
+[decode]
+n_embd = [6, 32]
+n_layer = [2]
+new_tokens = [9]
+vocab_size = [37]
+prompt_tokens = [1, 5]
+"#;
+
+fn spec() -> Spec {
+    Spec::parse(SPEC, "spec").unwrap()
+}
+
+fn read(directory: &Path) -> CaseFile {
+    serde_json::from_slice(&std::fs::read(directory.join("case.json")).unwrap()).unwrap()
+}
+
+/// The files hold the case's model, and tokens and logits that pass the gate without any error.
+#[test]
+fn an_exported_case_is_whole_and_right() {
+    let out = Temporary::new();
+    let directories = export(&spec(), &[], &out.0, &mut |_| ()).unwrap();
+    assert_eq!(directories.len(), 4);
+    for directory in directories {
+        let case = read(&directory);
+        let name = directory.file_name().unwrap().to_str().unwrap();
+        assert_eq!((case.format.as_str(), case.case.as_str()), (FORMAT, name));
+        assert_eq!((case.experiment.as_str(), case.sampling.as_str()), ("export-quick", "greedy"));
+        assert_eq!(case.spec_sha256, sha256_hex(SPEC.as_bytes()));
+        let protocol = case.protocol;
+        assert_eq!((protocol.samples, protocol.fewest_samples, protocol.seed), (4, 4, 5));
+        assert_eq!((protocol.warmup_s, protocol.arm_cap_s), (0.25, 3.0));
+
+        let model = checkpoint::load(&directory).unwrap();
+        assert_eq!(model.eos_token, None);
+        assert_eq!(tensors::weights_sha256(&model.config, &model.weights), case.weights_sha256);
+        assert_eq!(case.prompt.len(), if name.ends_with("p5") { 5 } else { 1 });
+
+        let bytes = std::fs::read(directory.join("expected.safetensors")).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let logits = file.tensor("logits").unwrap();
+        assert_eq!(logits.shape(), [9, 37]);
+        let logits: Vec<f64> = bytemuck::pod_collect_to_vec(logits.data());
+        let logits: Vec<f32> = logits.into_iter().map(|logit| logit as f32).collect();
+        let request = Request {
+            prompt: case.prompt.clone(),
+            new_tokens: case.new_tokens,
+            sampling: Sampling::Greedy,
+            end_token: None,
+        };
+        let mut reference = Reference::new(&model.config, &model.weights);
+        let gate = reference.check_all_logits(&request, &case.expected_tokens, &logits, 1e-7);
+        assert!(gate.pass, "{name}: {}", gate.reason);
+    }
+}
+
+#[test]
+fn chosen_cases_are_written_anew_and_the_same() {
+    let out = Temporary::new();
+    let only = ["d6-l2-t9-p1".to_owned()];
+    let first = export(&spec(), &only, &out.0, &mut |_| ()).unwrap();
+    let files = ["case.json", "config.json", "model.safetensors", "expected.safetensors"];
+    let bytes = || files.map(|file| std::fs::read(first[0].join(file)).unwrap());
+    let before = bytes();
+    std::fs::write(first[0].join("model.safetensors"), "half").unwrap();
+    assert_eq!(export(&spec(), &only, &out.0, &mut |_| ()).unwrap(), first);
+    assert_eq!(bytes(), before);
+    assert_eq!(std::fs::read_dir(&out.0).unwrap().count(), 1);
+}
+
+#[test]
+fn what_cannot_be_exported_is_refused_in_one_line() {
+    let out = Temporary::new();
+    let refusal = |rest: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_onedispatch"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .arg("export")
+            .args(rest)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap().replace(out.0.to_str().unwrap(), "DIR")
+    };
+    let file = out.0.join("file");
+    std::fs::write(&file, "").unwrap();
+    let below = file.join("cases");
+    let (file, below) = (file.to_str().unwrap(), below.to_str().unwrap());
+    let lines = [
+        refusal(&["experiments/controls.toml", "--out", below]),
+        refusal(&["experiments/decode-quick.toml", "--out", below, "--case", "d33-l1-t16"]),
+        refusal(&["experiments/decode-quick.toml", "--out", below]),
+        refusal(&[file, "--out", below]),
+    ];
+    insta::assert_snapshot!(lines.concat());
+}

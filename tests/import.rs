@@ -1,0 +1,486 @@
+//! What a peer wrote is checked anew before it becomes rows: synthetic results of a tiny case, right and wrong.
+
+mod fixture;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use fixture::{Measured, Temporary};
+use onedispatch::measure::decode::config_of;
+use onedispatch::peer::export::{CaseFile, export};
+use onedispatch::peer::import::import;
+use onedispatch::record::digest::sha256_hex;
+use onedispatch::record::manifest::Manifest;
+use onedispatch::record::peers::{PeerRow, PeerSample};
+use onedispatch::record::rows::Case;
+use onedispatch::record::run::{Run, load, load_all};
+use onedispatch::record::table::{Row, Table};
+use onedispatch::record::verify::verify;
+use onedispatch::spec::Spec;
+use onedispatch::workload::decode::{random, tensors};
+use safetensors::SafeTensors;
+use serde_json::{Value, json};
+
+const SPEC: &str = r#"name = "peers"
+question = "Is what another program made checked again?"
+workload = "decode"
+seed = 5
+quick = true
+samples = 6
+warmup_s = 0.1
+arm_cap_s = 1.0
+tolerance = 1e-3
+tolerance_reason = "f32"
+
+[decode]
+n_embd = [8]
+n_layer = [1, 2]
+new_tokens = [5]
+vocab_size = [19]
+prompt_tokens = [1]
+"#;
+
+const CASE: &str = "d8-l1-t5";
+
+fn manifest(date: &str) -> Manifest {
+    let spec_sha256 = sha256_hex(SPEC.as_bytes());
+    let date = date.to_owned();
+    Manifest { experiment: "peers".into(), spec: SPEC.into(), spec_sha256, date, ..fixture::manifest() }
+}
+
+/// A case of the spec with the rows of an arm, as the runner would write them.
+fn measured(name: &str) -> Measured {
+    let spec = Spec::parse(SPEC, "spec").unwrap();
+    let case = spec.cases().into_iter().find(|case| case.name == name).unwrap();
+    let config = config_of(&case).unwrap();
+    let weights_sha256 = tensors::weights_sha256(&config, &random::weights(&config, case.seed));
+    let mut measured = fixture::decode(case.n_layer);
+    let renamed = |key: &mut String| *key = name.to_owned();
+    // Only the arm that made every token, so that nothing is said of the work of others.
+    measured.results.retain(|row| row.key.arm == "fused-workgroup" && row.gate == "pass");
+    measured.samples.retain(|sample| sample.key.arm == "fused-workgroup");
+    measured.results.iter_mut().for_each(|row| {
+        renamed(&mut row.key.case);
+        row.units = 5;
+        (row.multiply_adds, row.min_bytes) = work(name);
+    });
+    measured.samples.iter_mut().for_each(|sample| renamed(&mut sample.key.case));
+    for row in &mut measured.results {
+        let of_row: Vec<_> = measured.samples.iter().filter(|sample| sample.key == row.key).cloned().collect();
+        onedispatch::record::summary::summarise(&row.key, &of_row).write_into(row);
+    }
+    measured.case = Case {
+        case: name.into(),
+        n_embd: case.n_embd,
+        n_head: case.n_head,
+        n_inner: case.n_inner,
+        vocab_size: case.vocab_size,
+        new_tokens: case.new_tokens,
+        seed: case.seed,
+        weights_sha256,
+        ..measured.case
+    };
+    measured
+}
+
+/// Multiply-adds and bytes by hand: 5 tokens, D = 8, 32 in the middle, 19 padded to 20 at the head; attention over t.
+fn work(name: &str) -> (u64, u64) {
+    let layers = if name.contains("l2") { 2 } else { 1 };
+    let attention: u64 = (1..=5).map(|t| 2 * 8 * t).sum();
+    let multiply_adds = layers * (5 * 12 * 8 * 8 + attention) + 5 * 8 * 20;
+    let layer = 12 * 8 * 8 + 9 * 8 + 32;
+    let cache: u64 = (1..=5).map(|t| t * 2 * 8).sum();
+    (multiply_adds, 4 * (5 * (layers * layer + 16) + layers * cache + 5 * (8 * 19 + 16 + 19)))
+}
+
+/// A data directory with a run of both cases, and what a right peer would write for the first.
+struct World {
+    temporary: Temporary,
+    data: PathBuf,
+    run: PathBuf,
+    right: Value,
+}
+
+fn world() -> World {
+    let temporary = Temporary::new();
+    let data = temporary.0.join("data");
+    let all = [fixture::controls(), measured(CASE), measured("d8-l2-t5")];
+    let run = fixture::write(&data, manifest("2026-01-31"), &all);
+    let cases = temporary.0.join("cases");
+    let spec = Spec::parse(SPEC, "spec").unwrap();
+    export(&spec, &[CASE.to_owned()], &cases, &mut |_| ()).unwrap();
+    let right = right(&cases.join(CASE));
+    World { temporary, data, run, right }
+}
+
+/// The oracle's own output in the layout of `peers/peer/report.py`: two variants with times and one without.
+fn right(directory: &Path) -> Value {
+    let case: CaseFile = serde_json::from_slice(&std::fs::read(directory.join("case.json")).unwrap()).unwrap();
+    let bytes = std::fs::read(directory.join("expected.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let logits: Vec<f64> = bytemuck::pod_collect_to_vec(file.tensor("logits").unwrap().data());
+    let last = logits[logits.len() - 19..].to_vec();
+    let variant = |name: &str, wall_ns: u64| {
+        json!({
+            "variant": name, "settings": {"tf32": false, "block": 64}, "prepare_s": 0.5, "check_error": 0.0, "cap": "",
+            "samples_ns": (0..6).map(|at| wall_ns + 1000 * (at * 5 % 6)).collect::<Vec<u64>>(),
+            "reason": "", "tokens": case.expected_tokens, "last_logits": last,
+        })
+    };
+    json!({
+        "format": "onedispatch-result-1", "peer": "pytorch", "source_sha256": sha256_hex(b"source"),
+        "case": case.case, "experiment": case.experiment, "spec_sha256": case.spec_sha256,
+        "weights_sha256": case.weights_sha256, "date": "2026-02-01",
+        "device": {"name": "NVIDIA H200", "driver": "580.95.05"},
+        "versions": {"torch": "2.11.0", "python": "3.12.3", "cuda": null},
+        "results": [
+            variant("eager", 4_000_000),
+            variant("graph", 400_000),
+            {"variant": "compile", "settings": {}, "samples_ns": [], "reason": "TookTooLong: not ready, says \"NaN\"",
+             "last_logits": [null]},
+        ],
+    })
+}
+
+impl World {
+    fn write(&self, text: &str) -> PathBuf {
+        let path = self.temporary.0.join("result.json");
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        load_all(&self.data).unwrap()
+    }
+
+    fn import(&self, result: &Value) {
+        import(&self.write(&result.to_string()), &self.runs()).unwrap();
+    }
+
+    fn verified(&self) -> String {
+        verify(&self.data).unwrap().faults.iter().map(|fault| format!("{fault}\n")).collect()
+    }
+
+    /// Why a text is refused, in one line without places of this machine; nothing may have been written.
+    fn refusal(&self, text: &str) -> String {
+        let before = self.files();
+        let error = import(&self.write(text), &self.runs()).unwrap_err().to_string();
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(self.files() == before, "{error}: something was written");
+        let error = error.replace(self.temporary.0.to_str().unwrap(), "DIR");
+        error.strip_prefix("DIR/result.json: ").unwrap_or_else(|| panic!("{error} does not name the file")).to_owned()
+    }
+
+    fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files: Vec<_> = std::fs::read_dir(&self.run)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+            .collect();
+        files.sort();
+        files
+    }
+
+    /// Refusals of the right result after each change.
+    fn refusals(&self, changes: &[fn(&mut Value)]) -> String {
+        let refusal = |change: &fn(&mut Value)| {
+            let mut result = self.right.clone();
+            change(&mut result);
+            self.refusal(&result.to_string()) + "\n"
+        };
+        changes.iter().map(refusal).collect()
+    }
+}
+
+#[test]
+fn a_right_result_becomes_rows_that_pass() {
+    let world = world();
+    let before = world.files();
+    world.import(&world.right);
+    assert_eq!(world.verified(), "");
+    assert!(before.iter().all(|file| world.files().contains(file)), "a file of the run was touched");
+
+    let run = load(&world.run).unwrap();
+    let rows = &run.peers.rows;
+    let names: Vec<_> = rows.iter().map(|row| (row.variant.as_str(), row.gate.as_str(), row.samples)).collect();
+    assert_eq!(names, [("eager", "pass", 6), ("graph", "pass", 6), ("compile", "fail", 0)]);
+    assert!(rows[0].gate_error.unwrap() < 1e-6);
+    // 4,000,000 + {0, 1, ..., 5} us
+    assert_eq!(rows[0].wall_median_ns, Some(4_002_500.0));
+    assert_eq!(rows[0].units_per_s, Some(5.0 / 4_002_500.0 * 1e9));
+    assert_eq!((rows[0].multiply_adds, rows[0].min_bytes), work(CASE));
+    assert_eq!(rows[2].reason, "TookTooLong: not ready, says \"NaN\"");
+    assert_eq!(rows[0].settings, r#"{"block":64,"tf32":false}"#);
+    assert_eq!(rows[0].versions, r#"{"cuda":null,"python":"3.12.3","torch":"2.11.0"}"#);
+    assert_eq!(run.peers.samples.len(), 12);
+    let taken: Vec<u64> = run.peers.samples.iter().take(6).map(|sample| sample.wall_ns - 4_000_000).collect();
+    assert_eq!(taken, [0, 5000, 4000, 3000, 2000, 1000], "samples are kept in their order");
+}
+
+#[test]
+fn an_arm_and_a_peer_give_a_ratio() {
+    let world = world();
+    world.import(&world.right);
+    let run = load(&world.run).unwrap();
+    let case = run.decode_cases().find(|case| case.case == CASE).unwrap();
+    let arm = run.arm(case, "fused-workgroup").unwrap();
+    let ratio = arm.speedup_over(&run.peer(case, "pytorch.eager").unwrap()).unwrap();
+    let (arm_ns, peer_ns) = (arm.row.wall_median_ns.unwrap(), 4_002_500.0);
+    assert!((ratio.value / (peer_ns / arm_ns) - 1.0).abs() < 1e-12);
+    let ends = ratio.interval.unwrap();
+    assert!(ends.low < ratio.value && ratio.value < ends.high, "{ends:?}");
+    let cells: Vec<_> = ratio.cells.iter().map(|cell| (cell.file.as_str(), cell.row.as_str())).collect();
+    assert_eq!(
+        cells,
+        [
+            ("nvidia-h200/2026-01-31-peers/results.csv", "d8-l1-t5 fused-workgroup one-submit 0"),
+            ("nvidia-h200/2026-01-31-peers/peer-results.csv", "d8-l1-t5 pytorch eager"),
+        ]
+    );
+    assert!(run.arms(case).iter().all(|arm| !arm.is_peer), "a peer is no arm");
+    assert!(run.peer(case, "pytorch.compile").unwrap().rate().is_none());
+}
+
+#[test]
+fn a_reason_names_no_place_of_the_machine() {
+    let world = world();
+    let mut result = world.right.clone();
+    result["results"][2]["reason"] =
+        json!("RuntimeError: '/opt/x y/a.cu' and (/srv/user/b.cu:17), at 24/7 of ./c/d; see /tmp/e");
+    world.import(&result);
+    let reason = &load(&world.run).unwrap().peers.rows[2].reason;
+    assert_eq!(reason, "RuntimeError: 'x y/a.cu' and (b.cu:17), at 24/7 of ./c/d; see e");
+}
+
+#[test]
+fn peers_are_added_one_after_the_other() {
+    let world = world();
+    world.import(&world.right);
+    let first = world.files();
+    let mut jax = world.right.clone();
+    (jax["peer"], jax["device"]["driver"]) = (json!("jax"), json!(""));
+    world.import(&jax);
+    assert_eq!(world.verified(), "");
+    for name in [PeerRow::FILE, PeerSample::FILE] {
+        let before = &first.iter().find(|(path, _)| path.ends_with(name)).unwrap().1;
+        assert!(std::fs::read(world.run.join(name)).unwrap().starts_with(before), "{name}: rows are only added");
+    }
+    assert_eq!(load(&world.run).unwrap().peers.rows.len(), 6);
+
+    let again = world.refusal(&world.right.to_string());
+    let mut touched = world.right.clone();
+    touched["results"][0]["samples_ns"][0] = json!(3_999_999);
+    insta::assert_snapshot!([again, world.refusal(&touched.to_string())].join("\n"));
+}
+
+#[test]
+fn what_belongs_to_no_run_is_refused() {
+    let world = world();
+    let lines = world.refusals(&[
+        |result| result["spec_sha256"] = json!(sha256_hex(b"another spec")),
+        |result| result["case"] = json!("d8-l3-t5"),
+        |result| result["case"] = json!("d8-l2-t5"),
+        |result| result["weights_sha256"] = json!(sha256_hex(b"other weights")),
+        |result| result["device"]["name"] = json!("NVIDIA H100 80GB HBM3"),
+        |result| result["device"]["driver"] = json!("570.1"),
+        |result| result["date"] = json!("2026-02-02"),
+        |result| result["date"] = json!("yesterday"),
+    ]);
+    insta::assert_snapshot!(lines);
+}
+
+#[test]
+fn of_two_runs_that_fit_one_is_to_be_named() {
+    let world = world();
+    let all = [fixture::controls(), measured(CASE)];
+    let second = fixture::write(&world.data, manifest("2026-02-01"), &all);
+    insta::assert_snapshot!(world.refusal(&world.right.to_string()));
+    import(&world.write(&world.right.to_string()), &[load(&second).unwrap()]).unwrap();
+    assert_eq!(world.verified(), "");
+    assert_eq!(load(&second).unwrap().peers.rows.len(), 3);
+}
+
+#[test]
+fn a_wrong_output_is_refused_by_the_oracle() {
+    let world = world();
+    let nan = world.right.to_string().replace("\"last_logits\":[", "\"last_logits\":[NaN,");
+    let lines = world.refusals(&[
+        |result| {
+            let token = result["results"][1]["tokens"][2].as_u64().unwrap();
+            result["results"][1]["tokens"][2] = json!((token + 1) % 19);
+        },
+        |result| result["results"][1]["tokens"][0] = json!(19),
+        |result| {
+            result["results"][1]["tokens"].as_array_mut().unwrap().pop();
+        },
+        |result| {
+            let logit = result["results"][0]["last_logits"][3].as_f64().unwrap();
+            result["results"][0]["last_logits"][3] = json!(logit + 0.5);
+        },
+        |result| result["results"][0]["last_logits"][3] = json!(null),
+        |result| result["results"][0]["last_logits"] = json!([]),
+        // What the file says of its own check counts for nothing.
+        |result| {
+            result["results"][0]["tokens"] = json!([0, 0, 0, 0, 0]);
+            result["results"][0]["check_error"] = json!(0.0);
+        },
+    ]);
+    insta::assert_snapshot!(lines + &world.refusal(&nan));
+}
+
+#[test]
+fn times_that_cannot_be_true_are_refused() {
+    let world = world();
+    let lines = world.refusals(&[
+        |result| result["results"][0]["samples_ns"][4] = json!(0),
+        |result| result["results"][0]["samples_ns"][4] = json!(-5),
+        |result| result["results"][0]["samples_ns"][4] = json!(1.5e6),
+        |result| result["results"][0]["samples_ns"][4] = json!(null),
+        |result| result["results"][0]["samples_ns"][4] = json!(1),
+        |result| result["results"][0]["samples_ns"] = json!([]),
+        |result| {
+            result["results"][0].as_object_mut().unwrap().remove("samples_ns");
+        },
+        |result| {
+            result["results"][0]["samples_ns"].as_array_mut().unwrap().pop();
+        },
+        |result| result["results"][0]["samples_ns"].as_array_mut().unwrap().push(json!(4_000_000)),
+        |result| result["results"][0]["reason"] = json!("was slow"),
+    ]);
+    insta::assert_snapshot!(lines);
+}
+
+#[test]
+fn a_slow_variant_may_have_fewer_samples_and_its_row_says_so() {
+    let world = world();
+    let mut slow = world.right.clone();
+    // Five at 250 ms are more than the cap of a second: the fewest.
+    slow["results"][0]["samples_ns"] = json!([250_000_000, 251_000_000, 252_000_000, 250_500_000, 250_100_000]);
+    world.import(&slow);
+    assert_eq!(world.verified(), "");
+    assert_eq!(load(&world.run).unwrap().peers.rows[0].cap, "5 of 6 samples, since more would take over 1 s");
+    slow["peer"] = json!("jax");
+    slow["results"][0]["samples_ns"].as_array_mut().unwrap().pop();
+    assert!(world.refusal(&slow.to_string()).contains("has 4 raw samples, the protocol asks for 6"));
+}
+
+#[test]
+fn what_is_no_result_is_refused() {
+    let world = world();
+    let lines = world.refusals(&[
+        |result| result["format"] = json!("onedispatch-result-2"),
+        |result| {
+            result.as_object_mut().unwrap().remove("format");
+        },
+        |result| {
+            result.as_object_mut().unwrap().remove("date");
+        },
+        |result| result["results"] = json!([]),
+        |result| result["results"][1]["variant"] = json!("eager"),
+        |result| result["peer"] = json!("../pytorch"),
+    ]);
+    insta::assert_snapshot!(lines + &world.refusal("{\"format\": "));
+}
+
+/// Every cell of the peers' tables, and what their digests cannot see.
+#[test]
+fn a_changed_cell_is_named() {
+    let world = world();
+    world.import(&world.right);
+    change_every_cell::<PeerRow>(&world);
+    change_every_cell::<PeerSample>(&world);
+}
+
+fn change_every_cell<R: Row>(world: &World) {
+    let path = world.run.join(R::FILE);
+    let csv = std::fs::read(&path).unwrap();
+    let table = Table::parse::<R>(&csv, "").unwrap();
+    for (i, cells) in table.rows.iter().enumerate() {
+        for (j, column) in R::COLUMNS.iter().enumerate() {
+            let value = match (cells[j].parse::<u64>(), cells[j].parse::<f64>()) {
+                (Ok(integer), _) => (integer + 1).to_string(),
+                (_, Ok(number)) => format!("{:?}", number * 1.001),
+                _ if cells[j].is_empty() => "1.0".to_owned(),
+                _ => format!("{}x", cells[j]),
+            };
+            let mut changed = table.clone();
+            changed.rows[i][j] = value;
+            std::fs::write(&path, changed.to_csv(true)).unwrap();
+            let faults = verify(&world.data).unwrap().faults;
+            let file = format!("nvidia-h200/2026-01-31-peers/{}", R::FILE);
+            let named = faults.iter().any(|fault| fault.place() == (&file, Some(i + 1), Some(*column)));
+            assert!(named, "{file}, row {}, {column}: {faults:?}", i + 1);
+        }
+    }
+    std::fs::write(&path, csv).unwrap();
+    assert_eq!(world.verified(), "");
+}
+
+/// A forger who rewrites the digests as well is still held to what rows say of each other.
+#[test]
+fn rows_of_peers_that_contradict_each_other_are_named() {
+    let world = world();
+    world.import(&world.right);
+    let forged = |edit: &dyn Fn(&mut Vec<PeerRow>)| {
+        let before = world.files();
+        fixture::forge_peers(&world.run, edit);
+        let lines = world.verified();
+        before.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+        lines
+    };
+    let lines = [
+        forged(&|rows| rows[0].wall_median_ns = Some(2e6)),
+        forged(&|rows| rows[0].units = 6),
+        forged(&|rows| rows[0].gate = "fail".into()),
+        forged(&|rows| rows[0].min_bytes += 4),
+        forged(&|rows| rows[0].date = "2025-01-31".into()),
+        forged(&|rows| rows[2].case = "d9-l1-t5".into()),
+    ];
+    insta::assert_snapshot!(lines.join("\n"));
+
+    std::fs::remove_file(world.run.join("peers.toml")).unwrap();
+    insta::assert_snapshot!(world.verified());
+}
+
+#[test]
+fn changed_rows_are_not_signed_anew_and_half_written_ones_are_dropped() {
+    let world = world();
+    world.import(&world.right);
+    let path = world.run.join(PeerRow::FILE);
+    let csv = std::fs::read_to_string(&path).unwrap();
+    let mut jax = world.right.clone();
+    jax["peer"] = json!("jax");
+
+    std::fs::write(&path, csv.replace("eager,5", "eager,6")).unwrap();
+    let error = load(&world.run).unwrap_err().to_string();
+    assert!(error.contains("peer-results.csv, row 1: changed since it was written"), "{error}");
+
+    // As an import leaves it that is stopped after the tables and before the digests.
+    let last = csv.lines().last().unwrap().replace("pytorch,compile", "jax,compile");
+    std::fs::write(&path, format!("{csv}{last}\n")).unwrap();
+    assert_eq!(load(&world.run).unwrap().peers.rows.len(), 3);
+    world.import(&jax);
+    assert_eq!(load(&world.run).unwrap().peers.rows.len(), 6);
+    assert_eq!(world.verified(), "");
+}
+
+#[test]
+fn the_command_imports_what_it_can_and_names_what_it_cannot() {
+    let world = world();
+    let right = world.temporary.0.join("right.json");
+    std::fs::write(&right, world.right.to_string()).unwrap();
+    let import = |files: &[&Path]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_onedispatch"))
+            .arg("import")
+            .args(files)
+            .arg("--data")
+            .arg(&world.data)
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        let text = text.replace(world.temporary.0.to_str().unwrap(), "DIR");
+        format!("{text}exit {}\n", output.status.code().unwrap())
+    };
+    let gone = world.temporary.0.join("gone.json");
+    insta::assert_snapshot!([import(&[&gone, &right]), import(&[&right, &gone])].join("\n"));
+}
