@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${PROGRAM:-target/release/onedispatch}
 out=${OUT:-data}
-for spec in rollout rollout-length rollout-population rollout-portfolio; do
+for spec in rollout rollout-length rollout-population rollout-portfolio rollout-nbody rollout-controls; do
     "$program" run "experiments/$spec.toml" --out "$out"
     printf '%s: %d s since the start\n' "$spec" "$SECONDS"
 done

@@ -5,10 +5,12 @@ use std::path::Path;
 use onedispatch::device::Gpu;
 use onedispatch::device::executor::Prepared;
 use onedispatch::program::Policy;
+use onedispatch::spec::RolloutCase;
 use onedispatch::workload::rollout::environment::{Environment, Values};
 use onedispatch::workload::rollout::gate::{Found, FoundEpisode, Reference};
 use onedispatch::workload::rollout::population::Population;
-use onedispatch::workload::rollout::{Arm, Tuning, oracle};
+use onedispatch::workload::rollout::task::Task;
+use onedispatch::workload::rollout::{Arm, Tuning, oracle, task};
 use safetensors::SafeTensors;
 
 /// `tests/golden/rollout/README.md` says where these are from.
@@ -317,6 +319,32 @@ fn populations_are_drawn_alike_and_as_the_environment_draws() {
             assert!(values.iter().all(|value| range.contains(value)), "{}", component.name);
             let mean = values.iter().map(|value| f64::from(*value)).sum::<f64>() / 1000.0;
             assert!((mean - (low + high) / 2.0).abs() <= 0.05 * (high - low), "{}", component.name);
+        }
+    }
+}
+
+/// Bodies and test functions: every arm, at sizes that no workgroup divides, and at an odd number of steps.
+#[test]
+fn tasks_without_a_policy_are_the_oracles() {
+    let gpu = Gpu::open(None).unwrap();
+    for environment in task::NAMES {
+        let name = environment.to_string();
+        let case = RolloutCase { name, environment: environment.into(), population: 70, steps: 31, seed: 5 };
+        let task = Task::of(&case).unwrap();
+        assert!(task.expected.iter().any(|value| (value - task.expected[0]).abs() > 1e-3 * task.scale));
+        for &arm in task.arms {
+            let program = (task.program)(arm, 32);
+            let prepared = Prepared::new(&gpu, &program, &task.blocks).unwrap();
+            for policy in Policy::ALL {
+                prepared.run(policy).unwrap();
+                let output = prepared.read(&program.outputs[0]).unwrap();
+                let error = task.error(&output).unwrap();
+                assert!(error < 1e-5, "{environment} {} {policy}: {error:e}", arm.name());
+                assert_eq!(task.error(&output[4..]), None);
+                let mut wrong = output.clone();
+                wrong[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+                assert_eq!(task.error(&wrong), None);
+            }
         }
     }
 }
