@@ -277,6 +277,18 @@ fn the_gate_passes_what_is_right_and_names_what_is_not() {
     }
 }
 
+/// A single one that rounding decides on is no distribution.
+#[test]
+fn one_chaotic_individual_may_end_at_any_time() {
+    let acrobot = Environment::named("acrobot").unwrap();
+    let mut population = Population::random(acrobot, 64, 5);
+    (2..4).for_each(|component| population.initial[component * 64 + 1] *= 60.0);
+    let reference = Reference::new(acrobot, &population, 500, 1e-3);
+    let mut found = perfect(acrobot, &population, 500);
+    found.episodes[1] = FoundEpisode { episode_return: -4.0, length: 5, terminated: true };
+    assert_eq!(reference.check(&found).reason, "");
+}
+
 /// Individuals that swing so fast that rounding decides when they end: they may end at any time, but not all at once.
 #[test]
 fn the_gate_compares_distributions_of_what_is_chaotic() {
@@ -293,7 +305,7 @@ fn the_gate_compares_distributions_of_what_is_chaotic() {
         reference.check(&changed).reason.is_empty()
     };
     let chaotic: Vec<usize> = (0..64).filter(passes_alone).collect();
-    assert!((8..56).contains(&chaotic.len()), "{chaotic:?}");
+    assert!((16..60).contains(&chaotic.len()), "{chaotic:?}");
     let mut lucky = right.clone();
     chaotic.iter().for_each(|&individual| lucky.episodes[individual] = early);
     let reason = reference.check(&lucky).reason;

@@ -24,6 +24,8 @@ const STRAYING: f64 = 10.0;
 const TIE: f64 = 1e-4;
 /// Standard errors by which the mean returns of chaotic individuals may differ.
 const STANDARD_ERRORS: f64 = 4.0;
+/// Fewer of them are no distribution: one that ends otherwise has no variance to be judged by.
+const FEWEST_CHAOTIC: usize = 16;
 
 /// What a program made, as its buffers hold it.
 #[derive(Clone, Debug, PartialEq)]
@@ -268,7 +270,7 @@ impl<'a> Reference<'a> {
         };
         let there = returns(&|expected| f64::from(found.episodes[expected.individual as usize].episode_return));
         let wanted = returns(&|expected| expected.episode.episode_return);
-        if there.is_empty() {
+        if there.len() < FEWEST_CHAOTIC {
             return None;
         }
         let count = there.len() as f64;
