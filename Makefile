@@ -6,9 +6,11 @@ ONEDISPATCH := $(TARGET)/release/onedispatch
 
 # QUICK=1: minutes on a software device instead of hours.
 ifdef QUICK
-MEASURE := experiments/decode-quick.toml --quick
+MEASURE := experiments/decode-quick.toml experiments/rollout.toml --quick
 else
-MEASURE := experiments/controls.toml experiments/decode.toml experiments/decode-tokens.toml
+MEASURE := experiments/controls.toml experiments/decode.toml experiments/decode-tokens.toml \
+	experiments/rollout.toml experiments/rollout-length.toml experiments/rollout-population.toml \
+	experiments/rollout-portfolio.toml experiments/rollout-nbody.toml experiments/rollout-controls.toml
 endif
 
 # Tests run on lavapipe where it is installed, whatever GPU is there.

@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
-# Measures the rollout experiments and checks what came out: about four
-# minutes on a large GPU. PROGRAM and OUT may be given; the first adapter is
-# measured.
+# Measures the rollout experiments, or those that are named, and checks what
+# came out: about four minutes for all on a large GPU. PROGRAM and OUT may be
+# given; the first adapter is measured.
+#
+#   scripts/measure-rollouts.sh
+#   scripts/measure-rollouts.sh rollout rollout-population
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${PROGRAM:-target/release/onedispatch}
 out=${OUT:-data}
-for spec in rollout rollout-length rollout-population rollout-portfolio; do
+if [ $# -eq 0 ]; then
+    set -- rollout-population rollout rollout-length rollout-portfolio rollout-nbody rollout-controls
+fi
+for spec in "$@"; do
     "$program" run "experiments/$spec.toml" --out "$out"
     printf '%s: %d s since the start\n' "$spec" "$SECONDS"
 done

@@ -30,7 +30,19 @@ pub const UNCHECKED: &str = "-unchecked";
 
 /// Names of the arms, and of the environments, that a rollout spec may ask for.
 pub const ROLLOUT_ARMS: &[&str] = &["per-operation", "stepwise", "fused"];
-pub const ENVIRONMENTS: &[&str] = &["acrobot", "cartpole", "mountaincar", "pendulum", "portfolio"];
+pub const ENVIRONMENTS: &[&str] = &[
+    "acrobot",
+    "cartpole",
+    "mountaincar",
+    "pendulum",
+    "portfolio",
+    "nbody",
+    "sphere",
+    "rastrigin",
+    "ackley",
+    "schwefel",
+    "griewank",
+];
 
 /// Fewest samples that a spec may ask for unless it says that it is quick.
 pub const MIN_SAMPLES: u32 = 15;

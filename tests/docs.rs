@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use onedispatch::spec::{ARMS, ENVIRONMENTS, ROLLOUT_ARMS, Spec, Workload};
-use onedispatch::workload::rollout::Arm;
 use onedispatch::workload::rollout::environment::Environment;
+use onedispatch::workload::rollout::{Arm, task};
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
 const SHOWN: [&str; 8] = ["compare", "devices", "evolve", "generate", "import", "rollout", "run", "verify"];
@@ -92,7 +92,8 @@ fn the_readme_names_files_that_are_there() {
 fn the_readme_describes_every_arm() {
     let readme = text("README.md");
     assert_eq!(Arm::ALL.map(Arm::name), ROLLOUT_ARMS);
-    assert_eq!(Environment::all().map(|environment| environment.name), ENVIRONMENTS);
+    let environments = Environment::all().map(|environment| environment.name);
+    assert_eq!(environments.into_iter().chain(task::NAMES).collect::<Vec<_>>(), ENVIRONMENTS);
     for arm in ARMS.iter().chain(ROLLOUT_ARMS) {
         assert!(readme.contains(&format!("\n| `{arm}` |")), "the README does not describe `{arm}`");
     }

@@ -174,6 +174,21 @@ fn gains_of_rollouts_are_those_over_waiting_for_each_step() {
     assert!(svg("rollout-length", &slower) != svg("rollout-length", &runs));
 }
 
+/// The rows of this test have no multiply-adds but these: half of what the control reached.
+#[test]
+fn the_bound_of_a_rollout_is_stated() {
+    let mut runs = synthetic::of_device(&H200);
+    let drawn = says(&svg("rollout-population", &runs));
+    assert!(!drawn.contains("of the bound"), "without work there is no bound");
+    let run = runs.iter_mut().find(|run| run.manifest.experiment == "rollout-population").unwrap();
+    let ceiling = row(run, "control", "fma", "one-submit");
+    let per_ns = ceiling.units as f64 / ceiling.wall_median_ns.unwrap();
+    let fused = row(run, "acrobot-n262144-t500", "fused", "one-submit");
+    fused.multiply_adds = (0.5 * per_ns * fused.wall_median_ns.unwrap()) as u64;
+    let drawn = says(&svg("rollout-population", &runs)).replace('\n', " ");
+    assert!(drawn.contains("fused reaches 50% of the bound") && drawn.contains("at 262144 individuals"), "{drawn}");
+}
+
 /// Markers of `fused-subgroup`: squares in its colour, or white with its colour around them.
 fn markers(svg: &str, fill: &str) -> usize {
     svg.lines().filter(|line| line.starts_with("<polygon") && line.contains(&format!("fill=\"{fill}\""))).count()

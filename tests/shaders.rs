@@ -9,12 +9,14 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
 use onedispatch::program::{Contents, Dispatch, Kernel, Program};
 use onedispatch::shaders;
+use onedispatch::spec::RolloutCase;
 use onedispatch::workload::control::{Scale, controls};
 use onedispatch::workload::decode::model::{Config, Request, Sampling};
 use onedispatch::workload::decode::{Arm, Tuning};
 use onedispatch::workload::rollout;
 use onedispatch::workload::rollout::environment::Environment;
 use onedispatch::workload::rollout::evolution::Evolution;
+use onedispatch::workload::rollout::task::{self, Task};
 
 /// A shader that passes, or the first thing that is wrong with it.
 fn validated(source: &str, capabilities: Capabilities) -> Result<(Module, ModuleInfo), String> {
@@ -111,6 +113,12 @@ fn programs() -> Vec<Program> {
         let evolution =
             Evolution { environment, population: 128, steps: 7, episodes: 3, generations: 4, at_once: 2, seed: 1 };
         programs.push(evolution.program(32));
+    }
+    for environment in task::NAMES {
+        let name = String::new();
+        let case = RolloutCase { name, environment: environment.into(), population: 70, steps: 5, seed: 1 };
+        let task = Task::of(&case).unwrap();
+        programs.extend(task.arms.iter().map(|&arm| (task.program)(arm, 32)));
     }
     programs
 }

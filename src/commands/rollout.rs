@@ -141,5 +141,11 @@ fn check(
             return Err(Error::check(format!("the output does not match the f64 oracle: {}", gate.reason)));
         }
     }
+    if let Some(correlation) = reference.rank_correlation(found) {
+        let sample = reference.sample();
+        eprintln!(
+            "{sample} individuals followed in f64: their returns have a rank correlation of {correlation:.6} with these"
+        );
+    }
     Ok(())
 }

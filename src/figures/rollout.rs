@@ -16,6 +16,8 @@ pub fn draw_population(runs: &[Run]) -> Result<Picture> {
     if groups.is_empty() {
         return Picture::missing("it needs timed rows of the experiment `rollout-population` on a hardware device");
     }
+    let mut notes = sweep::notes(&runs);
+    notes.extend(runs.iter().filter_map(|run| bound_note(run)));
     Picture::drawn(Chart {
         title: "From which population on does work hide the overhead?".into(),
         subtitle: format!(
@@ -29,8 +31,22 @@ pub fn draw_population(runs: &[Run]) -> Result<Picture> {
         vertical: Vertical::Log(number::short),
         reference: None,
         groups,
-        notes: sweep::notes(&runs),
+        notes,
     })
+}
+
+/// What one dispatch reaches of the arithmetic that a device can do, at the largest population.
+fn bound_note(run: &Run) -> Option<String> {
+    let fused = sweep::timed(run).into_iter().filter(|entry| entry.row.key.arm == "fused");
+    let largest = fused.max_by_key(|entry| entry.case.population)?;
+    let fraction = largest.bound_fraction()?;
+    Some(format!(
+        "{}: fused reaches {} of the bound that the run's controls set for its bytes and multiply-adds at {} individuals; \
+         sines, exponentials and divisions are not counted.",
+        run.device(),
+        number::percent(fraction.value),
+        largest.case.population
+    ))
 }
 
 pub fn draw_length(runs: &[Run]) -> Result<Picture> {

@@ -9,3 +9,4 @@ pub mod protocol;
 pub mod provenance;
 pub mod rollout;
 pub mod statistics;
+pub mod task;

@@ -14,6 +14,7 @@ use crate::spec::{RolloutCase, Spec};
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::gate::{Found, Gate, Reference};
 use crate::workload::rollout::population::Population;
+use crate::workload::rollout::task::{self, Task};
 use crate::workload::rollout::{Arm, Tuning, cost};
 
 /// Workgroup sizes that calibration tries; a software device gets the first alone.
@@ -72,6 +73,9 @@ pub fn entries(spec: &Spec) -> Result<Vec<(Arm, Policy, u32)>> {
 
 /// Refuses a case that its environment cannot have.
 pub fn validate(case: &RolloutCase) -> Result<()> {
+    if task::NAMES.contains(&case.environment.as_str()) {
+        return Ok(());
+    }
     Environment::named(&case.environment)?.check_steps(case.steps).within(&case.name)
 }
 
@@ -84,6 +88,9 @@ struct Tuned {
 
 /// Measures one case of a spec.
 pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, step: &dyn Fn(u64)) -> Result<Measured> {
+    if let Some(task) = Task::of(case) {
+        return super::task::measure_case(gpu, spec, plan, (case, &task), step);
+    }
     let environment = Environment::named(&case.environment)?;
     let entries = entries(spec)?;
     let mut arms: Vec<Arm> = entries.iter().map(|(arm, ..)| *arm).collect();
@@ -161,14 +168,14 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
     Ok(Measured { case: case_row(case, population.sha256()), results, samples })
 }
 
-fn rollout_row(spec: &Spec, case: &RolloutCase, arm: Arm, policy: Policy, replica: u32) -> ResultRow {
+pub(super) fn rollout_row(spec: &Spec, case: &RolloutCase, arm: Arm, policy: Policy, replica: u32) -> ResultRow {
     let mut row = blank_row(&case.name, arm.name(), policy, replica);
     row.unit = "environment step".into();
     row.gate_tolerance = spec.tolerance;
     row
 }
 
-fn case_row(case: &RolloutCase, weights_sha256: String) -> Case {
+pub(super) fn case_row(case: &RolloutCase, weights_sha256: String) -> Case {
     Case {
         case: case.name.clone(),
         workload: "rollout".into(),

@@ -67,7 +67,7 @@ fn what_each_key_accepts() {
     new_tokens: a list of distinct whole numbers from 1 to 65536
     vocab_size: a list of distinct whole numbers from 1 to 65536
     prompt_tokens: a list of distinct whole numbers from 1 to 65536
-    environment: a list of distinct names out of acrobot, cartpole, mountaincar, pendulum, portfolio
+    environment: a list of distinct names out of acrobot, cartpole, mountaincar, pendulum, portfolio, nbody, sphere, rastrigin, ackley, schwefel, griewank
     population: a list of distinct whole numbers from 1 to 16777216
     steps: a list of distinct whole numbers from 1 to 65536
     "#);

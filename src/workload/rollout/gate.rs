@@ -24,6 +24,8 @@ const STRAYING: f64 = 10.0;
 const TIE: f64 = 1e-4;
 /// Standard errors by which the mean returns of chaotic individuals may differ.
 const STANDARD_ERRORS: f64 = 4.0;
+/// Fewer of them are no distribution: one that ends otherwise has no variance to be judged by.
+const FEWEST_CHAOTIC: usize = 16;
 
 /// What a program made, as its buffers hold it.
 #[derive(Clone, Debug, PartialEq)]
@@ -247,6 +249,20 @@ impl<'a> Reference<'a> {
         Gate { reason, ..gate }
     }
 
+    /// Individuals that the oracle follows.
+    pub fn sample(&self) -> usize {
+        self.expected.len()
+    }
+
+    /// Spearman's rank correlation of the sample's returns with the oracle's, chaotic individuals included; none where all of
+    /// either are equal.
+    pub fn rank_correlation(&self, found: &Found) -> Option<f64> {
+        let there =
+            self.expected.iter().map(|expected| found.episodes[expected.individual as usize].episode_return.into());
+        let wanted: Vec<f64> = self.expected.iter().map(|expected| expected.episode.episode_return).collect();
+        spearman(&there.collect::<Vec<f64>>(), &wanted)
+    }
+
     /// How the mean return of what is not decided differs from the oracle's by more than chance, where it does.
     fn distribution_fault(&self, found: &Found) -> Option<String> {
         let returns = |of: &dyn Fn(&Expected) -> f64| {
@@ -254,7 +270,7 @@ impl<'a> Reference<'a> {
         };
         let there = returns(&|expected| f64::from(found.episodes[expected.individual as usize].episode_return));
         let wanted = returns(&|expected| expected.episode.episode_return);
-        if there.is_empty() {
+        if there.len() < FEWEST_CHAOTIC {
             return None;
         }
         let count = there.len() as f64;
@@ -288,6 +304,23 @@ fn impossible(environment: &Environment, found: &Found, steps: u32) -> Option<St
     let (individual, component) = (at % found.episodes.len(), at / found.episodes.len());
     let name = environment.components[component].name;
     Some(format!("individual {individual}: the last {name} is {}", found.states[at]))
+}
+
+/// Pearson's correlation of ranks, equal values sharing the mean of theirs.
+pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
+    let ranks = |values: &[f64]| -> Vec<f64> {
+        let rank = |value: &f64| {
+            let lower = values.iter().filter(|other| *other < value).count();
+            let equal = values.iter().filter(|other| *other == value).count();
+            lower as f64 + (equal as f64 - 1.0) / 2.0
+        };
+        values.iter().map(rank).collect()
+    };
+    let centre = (a.len() as f64 - 1.0) / 2.0;
+    let (a, b) = (ranks(a), ranks(b));
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - centre) * (b - centre)).sum::<f64>();
+    let scale = (product(&a, &a) * product(&b, &b)).sqrt();
+    (scale > 0.0).then(|| product(&a, &b) / scale)
 }
 
 /// Compares what is decided; everything has to be possible.
@@ -339,4 +372,19 @@ fn judge(environment: &Environment, expected: &[Expected], found: &Found, steps:
     }
     let reason = String::new();
     Gate { error: Some(largest), compared, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spearman;
+
+    #[test]
+    fn rank_correlations_by_hand() {
+        assert_eq!(spearman(&[1.0, 5.0, 9.0], &[-3.0, -2.0, 40.0]), Some(1.0));
+        assert_eq!(spearman(&[1.0, 5.0, 9.0], &[3.0, 2.0, 1.0]), Some(-1.0));
+        assert_eq!(spearman(&[1.0, 1.0], &[3.0, 2.0]), None);
+        // Ranks 0, 1.5, 1.5, 3 against 0, 1, 2, 3: 4.5 / sqrt(4.5 * 5).
+        let tied = spearman(&[1.0, 2.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 4.0]).unwrap();
+        assert!((tied - 4.5 / 22.5f64.sqrt()).abs() < 1e-12, "{tied}");
+    }
 }

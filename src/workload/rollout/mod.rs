@@ -7,13 +7,16 @@ pub mod cost;
 pub mod environment;
 pub mod evolution;
 pub mod file;
+pub mod functions;
 pub mod gate;
 pub mod mountaincar;
+pub mod nbody;
 pub mod oracle;
 pub mod pendulum;
 pub mod population;
 pub mod portfolio;
 pub mod programs;
+pub mod task;
 
 use crate::error::{Error, Result};
 use crate::program::Program;

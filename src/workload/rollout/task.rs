@@ -1,0 +1,49 @@
+//! Work that is measured beside rollouts and has no policy: bodies that all pull at each other, which is one chain of steps
+//! for all, and test functions, which are no chain at all.
+
+use super::Arm;
+use super::{functions, nbody};
+use crate::program::{Blocks, Program};
+use crate::spec::RolloutCase;
+
+/// What a case asks for, ready to be made into programs.
+pub struct Task {
+    /// Arms that there are, and why there are no others.
+    pub arms: &'static [Arm],
+    pub other_arms: &'static str,
+    /// The program of an arm in workgroups of some size; its first output holds `expected`.
+    pub program: Box<dyn Fn(Arm, u32) -> Program>,
+    pub blocks: Blocks,
+    /// Of the input, in lower-case hexadecimal.
+    pub sha256: String,
+    pub expected: Vec<f64>,
+    /// Errors are relative to this.
+    pub scale: f64,
+    pub multiply_adds_per_unit: u64,
+    pub min_bytes: u64,
+}
+
+/// Names of what has no policy.
+pub const NAMES: [&str; 6] =
+    ["nbody", functions::NAMES[0], functions::NAMES[1], functions::NAMES[2], functions::NAMES[3], functions::NAMES[4]];
+
+impl Task {
+    /// The task of a case; nothing for an environment with a policy.
+    pub fn of(case: &RolloutCase) -> Option<Task> {
+        if case.environment == NAMES[0] {
+            return Some(nbody::task(case.population, case.steps, case.seed));
+        }
+        let function = functions::NAMES.iter().position(|name| *name == case.environment)?;
+        Some(functions::task(function, case.population, case.steps, case.seed))
+    }
+
+    /// Largest error of an output relative to the scale; none where it is not finite or not whole.
+    pub fn error(&self, output: &[u8]) -> Option<f64> {
+        let found: Vec<f32> = bytemuck::pod_collect_to_vec(output);
+        if found.len() != self.expected.len() || found.iter().any(|value| !value.is_finite()) {
+            return None;
+        }
+        let errors = found.iter().zip(&self.expected).map(|(&found, expected)| (f64::from(found) - expected).abs());
+        Some(errors.fold(0.0, f64::max) / self.scale)
+    }
+}
