@@ -3,9 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use onedispatch::commands::{
-    compare, devices, evolve, export, figures, generate, import, paper, rollout, run, verify,
-};
+use onedispatch::commands::{compare, devices, evolve, export, figures, generate, import, paper, rollout, run, verify};
 
 /// How much of a GPU's time is lost by sending work one piece at a time, and what one dispatch gains
 #[derive(Parser)]

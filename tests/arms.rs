@@ -245,7 +245,8 @@ fn wide_rows_and_every_format() {
         let gate = reference.check_all_logits(&request, &output.tokens, &output.logits, TOLERANCE);
         assert!(gate.pass, "{format:?}: {}", gate.reason);
         if format != Format::F32 {
-            let of_exact = Reference::new(&config, &exact).check_all_logits(&request, &output.tokens, &output.logits, TOLERANCE);
+            let of_exact =
+                Reference::new(&config, &exact).check_all_logits(&request, &output.tokens, &output.logits, TOLERANCE);
             assert!(!of_exact.pass, "{format:?} makes a difference");
         }
     }

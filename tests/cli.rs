@@ -49,7 +49,9 @@ fn printed(command: &mut Command) -> String {
 #[test]
 fn help_teaches() {
     insta::assert_snapshot!("help", printed(&mut onedispatch(&["--help"])));
-    let verbs = ["devices", "run", "export", "import", "generate", "rollout", "evolve", "figures", "paper", "verify", "compare"];
+    let verbs = [
+        "devices", "run", "export", "import", "generate", "rollout", "evolve", "figures", "paper", "verify", "compare",
+    ];
     for verb in verbs {
         insta::assert_snapshot!(format!("help-{verb}"), printed(&mut onedispatch(&[verb, "--help"])));
     }

@@ -127,19 +127,12 @@ fn sizes() -> impl Strategy<Value = (Config, Request, Tuning)> {
             scale_attn_weights,
         };
         let capacity = request.positions() + spare;
-        (
-            config,
-            request,
-            Tuning { subgroup_size: 1 << subgroup, keep_logits, ..Tuning::of(1 << workgroup, capacity) },
-        )
+        (config, request, Tuning { subgroup_size: 1 << subgroup, keep_logits, ..Tuning::of(1 << workgroup, capacity) })
     })
 }
 
 fn programs(config: &Config, request: &Request, tuning: &Tuning) -> Vec<(Arm, Program)> {
-    Arm::ALL
-        .into_iter()
-        .map(|arm| (arm, arm.program(config, request, &sized_for(arm, tuning))))
-        .collect()
+    Arm::ALL.into_iter().map(|arm| (arm, arm.program(config, request, &sized_for(arm, tuning)))).collect()
 }
 
 proptest! {

@@ -22,11 +22,11 @@ fn key() -> impl Strategy<Value = Key> {
 }
 
 prop_compose! {
-    fn case()(case in text(), workload in text(), sizes: [u32; 9], seed: u64, weights_sha256 in text(), environment in text()) -> Case {
-        let [n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, population, steps] = sizes;
+    fn case()(case in text(), workload in text(), sizes: [u32; 10], seed: u64, weights_sha256 in text(), environment in text()) -> Case {
+        let [n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, population, steps, sequences] = sizes;
         Case {
             case, workload, n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, seed, weights_sha256,
-            environment, population, steps,
+            environment, population, steps, sequences,
         }
     }
 }
@@ -49,19 +49,19 @@ prop_compose! {
     fn result()(
         key in key(),
         texts in prop::array::uniform6(text()),
-        units: [u64; 7],
-        sizes: [u32; 3],
+        units: [u64; 8],
+        sizes: [u32; 4],
         tolerance in number(),
         times in prop::array::uniform7(prop::option::of(number())),
     ) -> ResultRow {
         let [unit, gate, cap, reason, program_sha256, shaders_sha256] = texts;
-        let [units, dispatches, submits, waits, barriers, multiply_adds, min_bytes] = units;
-        let [workgroup_size, subgroup_size, samples] = sizes;
+        let [units, dispatches, submits, waits, barriers, multiply_adds, min_bytes, rounds] = units;
+        let [workgroup_size, subgroup_size, samples, workgroups] = sizes;
         let [gate_error, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s, gpu_median_ns, gpu_busy_ns] = times;
         ResultRow {
             key, unit, units, workgroup_size, subgroup_size, dispatches, submits, waits, barriers, multiply_adds, min_bytes,
             gate, gate_error, gate_tolerance: tolerance, samples, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s,
-            gpu_median_ns, gpu_busy_ns, cap, reason, program_sha256, shaders_sha256,
+            gpu_median_ns, gpu_busy_ns, cap, reason, program_sha256, shaders_sha256, workgroups, rounds,
         }
     }
 }

@@ -147,7 +147,8 @@ impl Spec {
     fn arms_fault(&self) -> Option<Fault> {
         let is_rollout = self.workload == Workload::Rollout;
         let known = if is_rollout { ROLLOUT_ARMS } else { ARMS };
-        let is_known = |arm: &String| known.contains(&arm.strip_suffix(UNCHECKED).filter(|_| !is_rollout).unwrap_or(arm));
+        let is_known =
+            |arm: &String| known.contains(&arm.strip_suffix(UNCHECKED).filter(|_| !is_rollout).unwrap_or(arm));
         if let Some(element) = self.arms.iter().position(|arm| !is_known(arm)) {
             let arm = &self.arms[element];
             let hint = nearest(arm, known).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));

@@ -81,6 +81,8 @@ fn program(arm: Arm, function: usize, points: u32, dimension: u32, workgroup_siz
             workgroup_size,
             workgroup_bytes: if entry == "map" { 0 } else { 8 * u64::from(workgroup_size) },
             subgroup_size: 0,
+            workgroups_together: 1,
+            unchecked: false,
         }
     };
     let whole = |buffers: &[Buffer], order: [usize; 2]| {

@@ -144,6 +144,8 @@ fn program(
             workgroup_size,
             workgroup_bytes: if fused { bytes } else { 0 },
             subgroup_size: 0,
+            workgroups_together: 1,
+            unchecked: false,
         }],
         phases,
         outputs: vec![last.into(), "velocities".into()],
