@@ -7,8 +7,6 @@ use crate::analysis::claims::WEAK_VARIANT;
 use crate::analysis::measured::Measured;
 use crate::analysis::select;
 use crate::error::Result;
-use crate::measure::statistics::Interval;
-use crate::record::rows::Case;
 use crate::record::run::Run;
 
 pub fn draw(runs: &[Run]) -> Result<Picture> {
@@ -23,7 +21,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         let arm = |entry: &Measured<'_>| entry.rate().map(|rate| (palette::look(&entry.row.key), rate));
         let arms = sweep::timed(run).into_iter();
         let arms = arms.filter_map(|entry| arm(&entry).map(|(look, rate)| Mark::of(&entry, look, rate)));
-        let bounds = run.decode_cases().filter_map(|case| bound(run, case));
+        let bounds = run.decode_cases().filter_map(|case| sweep::bound(run, case));
         arms.chain(marks_of_peers(run)).chain(bounds).collect()
     });
     let mut notes = sweep::notes(&runs);
@@ -33,14 +31,15 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     }
     notes.push(
         "Of each framework the fastest of its variants that compute in f32, and PyTorch's eager loop that waits for each \
-         token. The bound takes each byte from memory, at the rate of the control `copy`; what fits into the caches is \
-         read faster."
+         token."
             .into(),
     );
+    notes.push(sweep::BOUND.into());
     Picture::drawn(Chart {
         title: "How fast are other frameworks on the same GPU?".into(),
         subtitle: format!(
-            "Tokens per second of GPT-2 decoding by model width. Thick: one dispatch; thin: other frameworks; grey: what \
+            "Tokens per second of GPT-2 decoding by model width. Thick: one dispatch, with WebGPU's checks and (half as thick) \
+             without; dashed: one dispatch per operation; thin: other frameworks; grey: what \
              the device's measured rates of memory and multiply-adds allow. {}.",
             sweep::constants(&runs, sweep::N_EMBD)
         ),
@@ -70,11 +69,4 @@ fn marks_of_peers(run: &Run) -> Vec<Mark<'_>> {
         }
     }
     marks
-}
-
-/// What the device would allow in a case, by whichever arm made all its tokens.
-fn bound<'a>(run: &'a Run, case: &'a Case) -> Option<Mark<'a>> {
-    let whole = run.arms(case).into_iter().filter(|arm| arm.row.units == u64::from(case.new_tokens));
-    let mid = whole.filter_map(|arm| arm.bound_rate()).next()?;
-    Some(Mark { case, look: palette::bound_look(), y: Interval { low: mid, mid, high: mid }, capped: false })
 }
