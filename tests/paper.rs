@@ -170,7 +170,8 @@ fn the_paper_speaks_of_the_fused_kernels_where_they_were_measured() {
     let with_kernels = |with_peers: bool| {
         let mut kernels = paper_runs::kernels("nvidia-h200");
         if with_peers {
-            kernels[0] = synthetic_peers::with_peers(kernels.remove(0));
+            let peers = synthetic_peers::with_peers(kernels.remove(0));
+            kernels.push(peers);
         }
         [paper_runs::runs(), kernels].concat()
     };

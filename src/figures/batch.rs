@@ -21,7 +21,10 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         return Picture::missing("it needs timed rows of the experiment `decode-batch` on a hardware device");
     }
     let mut notes = sweep::notes(&runs);
-    notes.push(sweep::BOUND.into());
+    notes.push(format!(
+        "{} Sequences that are decoded together could read each weight once for all of them.",
+        sweep::BOUND
+    ));
     Picture::drawn(Chart {
         title: "How many sequences fill the GPU?".into(),
         subtitle: format!(
