@@ -9,6 +9,9 @@ use crate::analysis::select;
 use crate::error::Result;
 use crate::record::run::Run;
 
+/// Ends the label of the variant that waits for every token.
+const WAITING: &str = ", waiting";
+
 pub fn draw(runs: &[Run]) -> Result<Picture> {
     let mut runs = select::latest_hardware(runs, "peers");
     runs.retain(|run| !marks_of_peers(run).is_empty());
@@ -29,11 +32,12 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     if runs.iter().any(is_capped) && !notes.iter().any(|note| note == sweep::CAPPED) {
         notes.push(sweep::CAPPED.into());
     }
-    notes.push(
-        "Of each framework the fastest of its variants that compute in f32, and PyTorch's eager loop that waits for each \
-         token."
-            .into(),
-    );
+    let is_waiting = |mark: &Mark| mark.look.label.ends_with(WAITING);
+    let waiting = match runs.iter().any(|run| marks_of_peers(run).iter().any(is_waiting)) {
+        true => ", and PyTorch's eager loop that waits for each token",
+        false => "",
+    };
+    notes.push(format!("Of each framework the fastest of its variants that compute in f32{waiting}."));
     notes.push(sweep::BOUND.into());
     Picture::drawn(Chart {
         title: "How fast are other frameworks on the same GPU?".into(),
@@ -60,7 +64,7 @@ fn marks_of_peers(run: &Run) -> Vec<Mark<'_>> {
             let weak = run.peer(case, &format!("{peer}.{WEAK_VARIANT}"));
             for (entry, label, is_weak) in [
                 (run.fastest_of_peer(case, peer), format!("{peer}, fastest"), false),
-                (weak, format!("{peer}, waiting"), true),
+                (weak, format!("{peer}{WAITING}"), true),
             ] {
                 let mark = |entry: Measured<'_>| Some((entry.rate()?, entry.is_capped()));
                 let look = palette::peer_look(peer, label, is_weak);
