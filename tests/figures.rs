@@ -10,9 +10,9 @@ use onedispatch::analysis::claims::Baseline;
 use onedispatch::analysis::published;
 use onedispatch::commands::figures::{check, render, write};
 use onedispatch::figures::canvas::{WIDTH, text_width};
-use onedispatch::figures::{FIGURES, Figure, Picture, claims, ladder, png};
+use onedispatch::figures::{FIGURES, Figure, Picture, claims, ladder, palette, png};
 use onedispatch::program::Policy;
-use onedispatch::record::rows::ResultRow;
+use onedispatch::record::rows::{Key, ResultRow};
 use onedispatch::record::run::Run;
 use resvg::tiny_skia::Pixmap;
 use synthetic::{H200, LLVMPIPE, Model};
@@ -39,7 +39,8 @@ fn many_devices() -> Vec<Run> {
 /// Every experiment that a figure is drawn from.
 fn all_runs() -> Vec<Run> {
     let mut runs = synthetic::runs();
-    runs.push(synthetic_peers::with_peers(synthetic::peers(&H200)));
+    runs.push(synthetic_peers::with_peers(synthetic::kernels(&H200)));
+    runs.push(synthetic::batch(&H200));
     runs
 }
 
@@ -99,11 +100,12 @@ fn every_figure_is_drawn_and_twice_the_same() {
 #[test]
 fn no_text_overlaps_another_or_leaves_the_page() {
     let mut two = many_devices();
-    two.extend([H200, laptop()].map(|model| synthetic_peers::with_peers(synthetic::peers(&model))));
+    two.extend([H200, laptop()].map(|model| synthetic_peers::with_peers(synthetic::kernels(&model))));
+    two.extend([H200, laptop()].map(|model| synthetic::batch(&model)));
     for runs in [synthetic::runs(), two, synthetic::of_device(&H200)] {
         for figure in &FIGURES {
             let Picture::Drawn(svg) = figure.picture(&runs).unwrap() else {
-                assert_eq!((figure.name, runs.len()), ("peers", 2));
+                assert!(["peers", "batch"].contains(&figure.name), "{} is not drawn", figure.name);
                 continue;
             };
             let (texts, height) = (texts(&svg), height(&svg));
@@ -232,7 +234,7 @@ fn replicas_and_controls_change_nothing_but_the_ceilings() {
         row.wall_median_ns = row.wall_median_ns.map(|wall| wall * 50.0);
     }
     changed.iter_mut().for_each(|run| run.results.retain(|row| row.key.case != "control"));
-    for figure in FIGURES.iter().filter(|figure| !["bound", "peers"].contains(&figure.name)) {
+    for figure in FIGURES.iter().filter(|figure| !["bound", "peers", "batch"].contains(&figure.name)) {
         assert!(svg(figure.name, &drawn) == svg(figure.name, &changed), "{} changed", figure.name);
     }
     let Picture::Missing(what) = Figure::named("bound").unwrap().picture(&changed).unwrap() else {
@@ -289,6 +291,51 @@ fn peers_stand_beside_the_arms_of_their_own_run_alone() {
     }
     let picture = Figure::named("peers").unwrap().picture(&[synthetic::peers(&H200), beside]).unwrap();
     assert!(matches!(picture, Picture::Missing(_)));
+}
+
+#[test]
+fn every_fused_kernel_is_named_beside_the_peers() {
+    let run = synthetic_peers::with_peers(synthetic::kernels(&H200));
+    let says = says(&svg("peers", std::slice::from_ref(&run)));
+    for name in ["fused-workgroup", "fused-subgroup", "fused-grid"] {
+        for name in [name.to_owned(), format!("{name}-unchecked")] {
+            assert_eq!(says.lines().filter(|line| **line == name).count(), 2, "{name} is not named in both panels");
+        }
+    }
+}
+
+#[test]
+fn variants_of_a_kernel_share_its_colour_and_nothing_else() {
+    let look = |arm: &str| {
+        let (case, policy) = (String::new(), "one-submit".into());
+        palette::look(&Key { case, arm: arm.into(), policy, replica: 0 })
+    };
+    let mut colours = BTreeSet::new();
+    for algorithm in ["fused-workgroup", "fused-subgroup", "fused-grid", "fused-batch"] {
+        let own = look(algorithm);
+        assert!(colours.insert((own.color.0, own.color.1, own.color.2)), "{algorithm} has another's colour");
+        for variant in ["-unchecked", "-f16", "-f16-unchecked", "-bf16", "-bf16-unchecked"] {
+            let other = look(&format!("{algorithm}{variant}"));
+            assert_eq!(other.color, own.color, "{algorithm}{variant}");
+            assert_ne!((other.marker, other.width), (own.marker, own.width), "{algorithm}{variant}");
+            assert_eq!(other.label, format!("{algorithm}{variant}"));
+        }
+    }
+}
+
+#[test]
+fn the_rate_of_a_batch_is_that_of_all_its_sequences() {
+    let drawn = svg("batch", &[synthetic::batch(&H200)]);
+    let says = says(&drawn);
+    for line in ["fused-batch", "fused-batch-unchecked", "physical bound", "1024", "sequences"] {
+        assert!(says.lines().any(|said| said == line), "{line} is not there");
+    }
+    let mut faster = synthetic::batch(&H200);
+    row(&mut faster, "d64-l4-t64-s256", "fused-batch", "one-submit").units *= 2;
+    assert!(svg("batch", &[faster]) != drawn, "the units are all sequences' tokens");
+    for runs in [vec![synthetic::batch(&LLVMPIPE)], synthetic::runs()] {
+        assert!(matches!(Figure::named("batch").unwrap().picture(&runs).unwrap(), Picture::Missing(_)));
+    }
 }
 
 #[test]

@@ -17,8 +17,8 @@ use onedispatch::record::rows::ResultRow;
 use onedispatch::record::run::Run;
 
 const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-const FIGURES: [&str; 7] =
-    ["throughput-width", "ladder", "idle-share", "throughput-length", "bound", "peers", "claims"];
+const FIGURES: [&str; 8] =
+    ["throughput-width", "ladder", "idle-share", "throughput-length", "bound", "peers", "batch", "claims"];
 
 /// The paper's own sources, with stand-ins for figures that are not there.
 fn sources() -> Files {
@@ -163,6 +163,60 @@ fn the_paper_speaks_of_peers_where_there_are_any() {
     let cells = &numbers["nvidia-h200.peers.d32-l1-t64.jax.tokens_per_s"].cells;
     assert_eq!(cells[0].file, "nvidia-h200/2030-01-01-peers/peer-results.csv");
     assert_eq!(cells[0].row, "d32-l1-t64 jax scan-unroll-4");
+}
+
+#[test]
+fn the_paper_speaks_of_the_fused_kernels_where_they_were_measured() {
+    let with_kernels = |with_peers: bool| {
+        let mut kernels = paper_runs::kernels("nvidia-h200");
+        if with_peers {
+            let peers = synthetic_peers::with_peers(kernels.remove(0));
+            kernels.push(peers);
+        }
+        [paper_runs::runs(), kernels].concat()
+    };
+    let built = |runs: &[Run]| build(sources(), runs, DIGEST).unwrap().numbers.number;
+    let all = built(&with_kernels(false));
+    let printed = |key: &str| all[&format!("nvidia-h200.{key}")].printed.clone();
+    assert_eq!([printed("peers.many.l1.from"), printed("peers.many.l4.from")], ["512", "512"]);
+    assert_eq!([printed("peers.fused-grid-unchecked.over.fused-grid.faster"), printed("peers.cases")], ["6", "6"]);
+    let grid = "peers.d32-l4-t64.fused-grid";
+    assert_eq!(printed(&format!("{grid}.rounds_per_token")), "22.0");
+    assert_eq!(printed(&format!("{grid}.barriers_per_token")), "66.0");
+    assert_eq!(printed("peers-gpt2.d768-l12-t64.best-fused"), "fused-grid-unchecked", "two bytes are not f32");
+    let over = all["nvidia-h200.peers-gpt2.d768-l12-t64.fused-grid-f16-unchecked.over.fused-grid-unchecked"].value;
+    assert!((over.unwrap() - 2.0).abs() < 0.05, "{over:?}");
+    let grown = all["nvidia-h200.decode-batch.d64-l4-t64-s256.fused-batch.over.one-sequence"].value;
+    assert!((grown.unwrap() - 256.0 / 3.0).abs() < 1.0, "{grown:?}");
+
+    let peer = "nvidia-h200.peers.min.best-fused.over.best-peer";
+    assert!(!all.contains_key(peer) && built(&with_kernels(true)).contains_key(peer));
+    for gone in ["peers", "peers-gpt2", "decode-batch"] {
+        let mut runs = with_kernels(true);
+        runs.retain(|run| run.manifest.experiment != gone);
+        let key = format!("nvidia-h200.{gone}.");
+        assert!(!built(&runs).keys().any(|number| number.starts_with(&key)), "{gone}");
+    }
+}
+
+#[test]
+fn many_workgroups_win_only_where_they_win_at_every_wider_one() {
+    let from = |slow: &[&str]| {
+        let mut runs = [paper_runs::runs(), paper_runs::kernels("nvidia-h200")].concat();
+        for run in &mut runs {
+            let (results, samples) = (&mut run.results, &mut run.samples);
+            let is = |case: &str, arm: &str| slow.contains(&case) && arm == "fused-grid";
+            for row in results.iter_mut().filter(|row| is(&row.key.case, &row.key.arm)) {
+                row.wall_median_ns = row.wall_median_ns.map(|ns| 100.0 * ns);
+            }
+            samples.retain(|sample| !is(&sample.key.case, &sample.key.arm));
+        }
+        let numbers = survey::ledger(&runs, DIGEST).number;
+        numbers.get("nvidia-h200.peers.many.l1.from").map(|from| from.printed.clone())
+    };
+    assert_eq!(from(&[]).as_deref(), Some("512"));
+    assert_eq!(from(&["d512-l1-t64"]), None);
+    assert_eq!(from(&["d512-l4-t64"]).as_deref(), Some("512"), "of other layers");
 }
 
 #[test]

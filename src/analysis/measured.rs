@@ -63,6 +63,11 @@ impl<'a> Measured<'a> {
         !self.row.cap.is_empty()
     }
 
+    /// Whether it made every new token of every sequence that its decode case asks for.
+    pub fn is_whole(&self) -> bool {
+        self.row.units == u64::from(self.case.new_tokens) * u64::from(self.case.sequences.max(1))
+    }
+
     /// Wall time of a checked row; nothing where no clock could have read it (less than 1 ns, more than 30 years).
     pub fn wall_ns(&self) -> Option<Interval> {
         let plausible = |wall: &f64| (1.0..1e18).contains(wall);

@@ -15,6 +15,8 @@ const AXIS_ROOM: f64 = 115.0;
 /// From a frame to its curves' labels, and between these and the next frame.
 const LABEL_INDENT: f64 = 30.0;
 const LABEL_GAP: f64 = 16.0;
+/// A frame beside another one.
+const NARROWEST: f64 = 420.0;
 const PANEL_HEIGHT: f64 = 400.0;
 const HEADING_ROOM: f64 = 48.0;
 const X_AXIS_ROOM: f64 = 92.0;
@@ -112,14 +114,20 @@ impl Chart {
         LABEL_INDENT + widest + LABEL_GAP
     }
 
+    /// Panels abreast: two, unless long labels would leave them too narrow.
     fn columns(&self) -> usize {
-        self.groups.iter().map(|group| group.panels.len()).max().unwrap_or(1).clamp(1, 2)
+        let most = if self.frame_width(2) < NARROWEST { 1 } else { 2 };
+        self.groups.iter().map(|group| group.panels.len()).max().unwrap_or(1).clamp(1, most)
+    }
+
+    fn frame_width(&self, columns: usize) -> f64 {
+        (WIDTH - 2.0 * MARGIN - AXIS_ROOM + LABEL_GAP) / columns as f64 - self.label_room()
     }
 
     fn draw_group(&self, canvas: &mut Canvas, group: &Group, top: f64) {
         let columns = self.columns();
         let label_room = self.label_room();
-        let width = (WIDTH - 2.0 * MARGIN - AXIS_ROOM + LABEL_GAP) / columns as f64 - label_room;
+        let width = self.frame_width(columns);
         let mut top = top;
         if group.is_software {
             let bottom = top + group.height(columns) - GROUP_GAP;

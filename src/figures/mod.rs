@@ -4,6 +4,7 @@
 //! formatting, no dates but those in the data. What a figure needs and `data/` does not hold is no error: the figure is
 //! left out, with a line that says what is missing.
 
+pub mod batch;
 pub mod bound;
 pub mod canvas;
 pub mod chart;
@@ -32,7 +33,7 @@ pub struct Figure {
     pub draw: fn(&[Run]) -> Result<Picture>,
 }
 
-pub const FIGURES: [Figure; 9] = [
+pub const FIGURES: [Figure; 10] = [
     Figure {
         name: "throughput-width",
         caption: "Tokens per second against n_embd for every arm and policy, one row of panels per device.",
@@ -62,6 +63,11 @@ pub const FIGURES: [Figure; 9] = [
         name: "peers",
         caption: "Tokens per second of other frameworks on the same GPU, beside the arms and the physical bound.",
         draw: peers::draw,
+    },
+    Figure {
+        name: "batch",
+        caption: "Tokens per second in total against the number of sequences that one dispatch decodes.",
+        draw: batch::draw,
     },
     Figure { name: "claims", caption: "What was published beside what was measured here.", draw: claims::draw },
     Figure {

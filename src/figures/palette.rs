@@ -45,10 +45,12 @@ const POLICIES: [Known; 4] = [
     ("one-submit", RGBColor(0x33, 0x33, 0x33), Marker::Diamond, Some((30.0, 7.0))),
 ];
 
-const ARMS: [Known; 4] = [
+const ARMS: [Known; 6] = [
     ("fused-scalar", RGBColor(0x56, 0xb4, 0xe9), Marker::Down, None),
     ("fused-workgroup", RGBColor(0x00, 0x72, 0xb2), Marker::Circle, None),
     ("fused-subgroup", RGBColor(0x00, 0x9e, 0x73), Marker::Square, None),
+    ("fused-grid", RGBColor(0x8b, 0x3f, 0xe8), Marker::Up, None),
+    ("fused-batch", RGBColor(0x8c, 0x51, 0x0a), Marker::Circle, None),
     ("fused", RGBColor(0x00, 0x72, 0xb2), Marker::Circle, None),
 ];
 
@@ -80,14 +82,33 @@ pub fn bound_look() -> Look {
     Look { label: "physical bound".into(), rank: usize::MAX, color, marker, width: 3.0, dash: Some((14.0, 10.0)) }
 }
 
+/// The algorithm in an arm's name, the marker of its variant, and the width of its line as a share of the algorithm's.
+///
+/// Variants keep the colour of their algorithm: without WebGPU's checks the line is half as wide, with a diamond; of weights
+/// in two bytes, f16 has a cross and bf16 a triangle.
+fn variant(label: &str) -> (&str, Option<Marker>, f64) {
+    let (name, is_unchecked) = label.strip_suffix("-unchecked").map_or((label, false), |name| (name, true));
+    let share = if is_unchecked { 0.5 } else { 1.0 };
+    for (suffix, marker) in [("-bf16", Marker::Down), ("-f16", Marker::Cross)] {
+        if let Some(algorithm) = name.strip_suffix(suffix) {
+            return (algorithm, Some(marker), share);
+        }
+    }
+    (name, is_unchecked.then_some(Marker::Diamond), share)
+}
+
 /// How a row is drawn.
 pub fn look(key: &Key) -> Look {
     let label = label(key);
     let policies = POLICIES.iter().map(|known| (known, 3.0));
     let arms = ARMS.iter().map(|known| (known, 5.0));
-    let known = policies.chain(arms).enumerate().find(|(_, ((name, ..), _))| *name == label);
+    let (algorithm, of_variant, share) = variant(&label);
+    let known = policies.chain(arms).enumerate().find(|(_, ((name, ..), _))| *name == algorithm);
     match known {
-        Some((rank, (&(_, color, marker, dash), width))) => Look { label, rank, color, marker, width, dash },
+        Some((rank, (&(_, color, marker, dash), width))) => {
+            let (marker, width) = (of_variant.unwrap_or(marker), width * share);
+            Look { label, rank, color, marker, width, dash }
+        }
         None => {
             let digest = label.bytes().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
             let (color, marker) = OTHERS[digest % OTHERS.len()];

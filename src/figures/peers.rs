@@ -7,9 +7,10 @@ use crate::analysis::claims::WEAK_VARIANT;
 use crate::analysis::measured::Measured;
 use crate::analysis::select;
 use crate::error::Result;
-use crate::measure::statistics::Interval;
-use crate::record::rows::Case;
 use crate::record::run::Run;
+
+/// Ends the label of the variant that waits for every token.
+const WAITING: &str = ", waiting";
 
 pub fn draw(runs: &[Run]) -> Result<Picture> {
     let mut runs = select::latest_hardware(runs, "peers");
@@ -23,7 +24,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         let arm = |entry: &Measured<'_>| entry.rate().map(|rate| (palette::look(&entry.row.key), rate));
         let arms = sweep::timed(run).into_iter();
         let arms = arms.filter_map(|entry| arm(&entry).map(|(look, rate)| Mark::of(&entry, look, rate)));
-        let bounds = run.decode_cases().filter_map(|case| bound(run, case));
+        let bounds = run.decode_cases().filter_map(|case| sweep::bound(run, case));
         arms.chain(marks_of_peers(run)).chain(bounds).collect()
     });
     let mut notes = sweep::notes(&runs);
@@ -31,16 +32,18 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     if runs.iter().any(is_capped) && !notes.iter().any(|note| note == sweep::CAPPED) {
         notes.push(sweep::CAPPED.into());
     }
-    notes.push(
-        "Of each framework the fastest of its variants that compute in f32, and PyTorch's eager loop that waits for each \
-         token. The bound takes each byte from memory, at the rate of the control `copy`; what fits into the caches is \
-         read faster."
-            .into(),
-    );
+    let is_waiting = |mark: &Mark| mark.look.label.ends_with(WAITING);
+    let waiting = match runs.iter().any(|run| marks_of_peers(run).iter().any(is_waiting)) {
+        true => ", and PyTorch's eager loop that waits for each token",
+        false => "",
+    };
+    notes.push(format!("Of each framework the fastest of its variants that compute in f32{waiting}."));
+    notes.push(sweep::BOUND.into());
     Picture::drawn(Chart {
         title: "How fast are other frameworks on the same GPU?".into(),
         subtitle: format!(
-            "Tokens per second of GPT-2 decoding by model width. Thick: one dispatch; thin: other frameworks; grey: what \
+            "Tokens per second of GPT-2 decoding by model width. Thick: one dispatch, with WebGPU's checks and (half as thick) \
+             without; dashed: one dispatch per operation; thin: other frameworks; grey: what \
              the device's measured rates of memory and multiply-adds allow. {}.",
             sweep::constants(&runs, sweep::N_EMBD)
         ),
@@ -61,7 +64,7 @@ fn marks_of_peers(run: &Run) -> Vec<Mark<'_>> {
             let weak = run.peer(case, &format!("{peer}.{WEAK_VARIANT}"));
             for (entry, label, is_weak) in [
                 (run.fastest_of_peer(case, peer), format!("{peer}, fastest"), false),
-                (weak, format!("{peer}, waiting"), true),
+                (weak, format!("{peer}{WAITING}"), true),
             ] {
                 let mark = |entry: Measured<'_>| Some((entry.rate()?, entry.is_capped()));
                 let look = palette::peer_look(peer, label, is_weak);
@@ -70,11 +73,4 @@ fn marks_of_peers(run: &Run) -> Vec<Mark<'_>> {
         }
     }
     marks
-}
-
-/// What the device would allow in a case, by whichever arm made all its tokens.
-fn bound<'a>(run: &'a Run, case: &'a Case) -> Option<Mark<'a>> {
-    let whole = run.arms(case).into_iter().filter(|arm| arm.row.units == u64::from(case.new_tokens));
-    let mid = whole.filter_map(|arm| arm.bound_rate()).next()?;
-    Some(Mark { case, look: palette::bound_look(), y: Interval { low: mid, mid, high: mid }, capped: false })
 }

@@ -8,6 +8,8 @@ use crate::analysis::measured::Measured;
 use crate::measure::statistics::Interval;
 use crate::record::rows::Case;
 use crate::record::run::Run;
+use crate::workload::decode::Arm;
+use crate::workload::decode::format::Format;
 
 /// A parameter of a case, by its name.
 pub type Parameter = (&'static str, fn(&Case) -> u32);
@@ -17,7 +19,10 @@ pub const NEW_TOKENS: Parameter = ("new_tokens", |case| case.new_tokens);
 pub const POPULATION: Parameter = ("population", |case| case.population);
 pub const STEPS: Parameter = ("steps", |case| case.steps);
 
-const PARAMETERS: [Parameter; 7] = [
+/// Runs from before there were several sequences have one.
+pub const SEQUENCES: Parameter = ("sequences", |case| case.sequences.max(1));
+
+const PARAMETERS: [Parameter; 8] = [
     N_EMBD,
     ("n_layer", |case| case.n_layer),
     ("prompt_tokens", |case| case.prompt_tokens),
@@ -25,10 +30,14 @@ const PARAMETERS: [Parameter; 7] = [
     ("vocab_size", |case| case.vocab_size),
     POPULATION,
     STEPS,
+    SEQUENCES,
 ];
 
 /// What an open marker means.
 pub const CAPPED: &str = "Open markers: capped, fewer tokens or samples were timed than asked for.";
+
+/// What the bound counts.
+pub const BOUND: &str = "The bound takes each byte from memory, at the rate of the control `copy`; what fits into the caches is read faster.";
 
 /// The rows that may be drawn: checked and timed.
 pub fn timed(run: &Run) -> Vec<Measured<'_>> {
@@ -52,6 +61,14 @@ impl<'a> Mark<'a> {
     pub fn of(entry: &Measured<'a>, look: Look, y: Interval) -> Mark<'a> {
         Mark { case: entry.case, look, y, capped: entry.is_capped() }
     }
+}
+
+/// What the device would allow in a case, by whichever arm in f32 made all its tokens.
+pub fn bound<'a>(run: &'a Run, case: &'a Case) -> Option<Mark<'a>> {
+    let is_f32 = |arm: &Measured| Arm::named(&arm.row.key.arm).is_ok_and(|arm| arm.format == Format::F32);
+    let whole = run.arms(case).into_iter().filter(|arm| arm.is_whole() && is_f32(arm));
+    let mid = whole.filter_map(|arm| arm.bound_rate()).next()?;
+    Some(Mark { case, look: palette::bound_look(), y: Interval { low: mid, mid, high: mid }, capped: false })
 }
 
 /// Curves of `y` against `x` for each run; rows without `y` are left out, and so are runs that have none.
@@ -105,13 +122,14 @@ pub fn with<'a>(mut runs: Vec<&'a Run>, y: impl Fn(&Measured<'a>) -> Option<Inte
 }
 
 /// The parameters that have one value in every row of `runs`, for a subtitle: `new_tokens 64, vocab_size 64`. Those that a
-/// workload does not have are zero, and left out.
+/// workload does not have are zero, and left out; so is one sequence, which goes without saying.
 pub fn constants(runs: &[&Run], x: Parameter) -> String {
     let entries: Vec<Measured> = runs.iter().flat_map(|run| timed(run)).collect();
     let constant = |parameter: &Parameter| {
         let mut values = entries.iter().map(|entry| parameter.1(entry.case));
         let first = values.next()?;
-        (parameter.0 != x.0 && first > 0 && values.all(|value| value == first))
+        let is_told = first > 0 && (parameter.0, first) != (SEQUENCES.0, 1);
+        (parameter.0 != x.0 && is_told && values.all(|value| value == first))
             .then(|| format!("{}\u{a0}{first}", parameter.0))
     };
     PARAMETERS.iter().filter_map(constant).collect::<Vec<_>>().join(", ")

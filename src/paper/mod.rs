@@ -9,6 +9,7 @@ use world::Files;
 
 pub mod claims;
 pub mod controls;
+pub mod kernels;
 pub mod ledger;
 pub mod peers;
 pub mod print;

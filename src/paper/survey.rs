@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::claims;
 use super::controls::{add_controls, add_repeatability};
+use super::kernels;
 use super::ledger::Ledger;
 use super::peers;
 use super::print::Print;
@@ -144,7 +145,9 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, run: &Run, noise: f64) {
         }
         let arms = run.arms(case);
         labels.extend(arms.iter().map(Measured::label).filter(|label| !labels.contains(label)).collect::<Vec<_>>());
-        for (name, number, print) in numbers_of_case(run, case).into_iter().chain(peers::numbers_of_case(run, case)) {
+        let kernels = kernels::numbers_of_case(run, case);
+        let all = numbers_of_case(run, case).into_iter().chain(peers::numbers_of_case(run, case)).chain(kernels);
+        for (name, number, print) in all {
             ledger.add(&format!("{base}.{}.{name}", case.case), &number, print);
             series.entry(name).or_insert((print, Vec::new())).1.push((case, number));
         }
@@ -160,7 +163,7 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, run: &Run, noise: f64) {
             }
         }
         // Arms that were cut to fewer tokens do less of the same work.
-        let whole = || arms.iter().filter(|arm| arm.row.units == u64::from(case.new_tokens));
+        let whole = || arms.iter().filter(|arm| arm.is_whole());
         let first = whole().next().map(|arm| arm.row.multiply_adds);
         equal += usize::from(whole().all(|arm| Some(arm.row.multiply_adds) == first));
     }
@@ -183,6 +186,7 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, run: &Run, noise: f64) {
     }
     add_dispatches(ledger, &base, run);
     peers::add_peers(ledger, &base, run);
+    kernels::add_kernels(ledger, &base, run, noise);
     let names: Vec<String> = run.decode_cases().map(|case| case.case.clone()).collect();
     let cells = || vec![Cell::new(file(run, "results.csv"), "all", "multiply_adds")];
     let cases = Number::derived(names.len() as f64, "count of cases", cells());

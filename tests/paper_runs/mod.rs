@@ -31,6 +31,60 @@ pub fn peers(slug: &str) -> Run {
     decode(slug, "peers", slowness, [32, 64, 512].into_iter().flat_map(|d| [(d, 1, 64), (d, 4, 64)]).collect())
 }
 
+/// The experiments that the fused kernels are compared by: `peers` (without peers), `peers-gpt2` and `decode-batch`.
+pub fn kernels(slug: &str) -> Vec<Run> {
+    let mut runs = vec![peers(slug), decode(slug, "peers-gpt2", 1.0, vec![(768, 12, 64)])];
+    for run in &mut runs {
+        let own = |row: &&ResultRow| row.key.arm == "fused-workgroup";
+        let rows: Vec<ResultRow> = run.results.iter().filter(own).cloned().collect();
+        for workgroup in rows {
+            let case = run.cases.iter().find(|case| case.case == workgroup.key.case).expect("it has one").clone();
+            let width = f64::from(case.n_embd);
+            // Twice as fast without checks; many workgroups are faster from n_embd 200 on.
+            for (arm, times) in [
+                ("fused-workgroup-unchecked", 0.5),
+                ("fused-subgroup", 0.8),
+                ("fused-subgroup-unchecked", 0.4),
+                ("fused-grid", 160.0 / width),
+                ("fused-grid-unchecked", 80.0 / width),
+                ("fused-grid-f16-unchecked", 40.0 / width),
+            ] {
+                let mut row =
+                    ResultRow { key: Key { arm: arm.to_owned(), ..workgroup.key.clone() }, ..workgroup.clone() };
+                if arm.starts_with("fused-grid") {
+                    let rounds = 5 * u64::from(case.n_layer) + 2;
+                    (row.workgroups, row.rounds, row.barriers) = (64, rounds * row.units, 3 * rounds * row.units);
+                }
+                if arm.contains("f16") {
+                    row.min_bytes /= 2;
+                }
+                let ns = times * workgroup.wall_median_ns.expect("it is timed");
+                add(run, row, ns);
+            }
+        }
+    }
+    runs.push(batch(slug));
+    runs
+}
+
+/// A hundred sequences take as long as one.
+fn batch(slug: &str) -> Run {
+    let mut run = empty(slug, "decode-batch");
+    for sequences in [1, 4, 256, 1024] {
+        let case = Case { sequences, ..case(&format!("d64-l4-t64-s{sequences}"), "decode", 64, 4, 64) };
+        for (arm, us) in [("fused-batch", 100.0), ("fused-batch-unchecked", 80.0)] {
+            let mut row = row(&case, arm, "one-submit", 0);
+            row.units = u64::from(case.new_tokens * sequences);
+            row.multiply_adds = 200_000 * row.units;
+            row.min_bytes = 4 * row.multiply_adds;
+            add(&mut run, row, us * 64e3 * f64::from(sequences.div_ceil(100)));
+        }
+        run.cases.push(case);
+    }
+    add_controls(&mut run, 1.0);
+    run
+}
+
 fn decode(slug: &str, experiment: &str, slowness: f64, sizes: Vec<(u32, u32, u32)>) -> Run {
     let mut run = empty(slug, experiment);
     for (n_embd, n_layer, new_tokens) in sizes {

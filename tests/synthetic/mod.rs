@@ -114,6 +114,60 @@ pub fn peers(model: &Model) -> Run {
     run
 }
 
+/// The arms of the experiment `peers` with every fused kernel, without WebGPU's checks too; no peers.
+pub fn kernels(model: &Model) -> Run {
+    let mut run = peers(model);
+    let own: Vec<ResultRow> = run.results.iter().filter(|row| row.key.arm == "fused-workgroup").cloned().collect();
+    for row in own {
+        let width = run.cases.iter().find(|case| case.case == row.key.case).map_or(1.0, |case| f64::from(case.n_embd));
+        for (arm, times) in [
+            ("fused-workgroup-unchecked", 0.9),
+            ("fused-subgroup-unchecked", 0.6),
+            ("fused-grid", 80.0 / width),
+            ("fused-grid-unchecked", 70.0 / width),
+        ] {
+            run.results.push(slower(&row, arm, times));
+        }
+    }
+    run.samples = run.results.iter().flat_map(samples).collect();
+    run
+}
+
+/// `row` as another arm's, that takes `times` as long.
+fn slower(row: &ResultRow, arm: &str, times: f64) -> ResultRow {
+    let scaled = |ns: Option<f64>| ns.map(|ns| times * ns);
+    ResultRow {
+        key: Key { arm: arm.into(), ..row.key.clone() },
+        wall_median_ns: scaled(row.wall_median_ns),
+        wall_low_ns: scaled(row.wall_low_ns),
+        wall_high_ns: scaled(row.wall_high_ns),
+        units_per_s: row.units_per_s.map(|rate| rate / times),
+        ..row.clone()
+    }
+}
+
+/// The experiment `decode-batch`: a hundred sequences take as long as one, and more take turns.
+pub fn batch(model: &Model) -> Run {
+    let sizes = [1, 4, 16, 64, 256, 1024];
+    let cases: Vec<Case> = sizes
+        .iter()
+        .map(|&sequences| Case { case: format!("d64-l4-t64-s{sequences}"), sequences, ..case((64, 4, 64)) })
+        .collect();
+    let rows = |case: &Case| {
+        ["fused-batch", "fused-batch-unchecked"].map(|arm| {
+            let key = Key { case: case.case.clone(), arm: arm.into(), policy: "one-submit".into(), replica: 0 };
+            let takes = if arm == "fused-batch" { 6e6 } else { 5e6 };
+            let wall = takes * f64::from(case.sequences.div_ceil(100));
+            let units = u64::from(case.new_tokens) * u64::from(case.sequences);
+            let (multiply_adds, min_bytes) = (units * 200_000, units * 800_000);
+            let units_per_s = Some(units as f64 / wall * 1e9);
+            ResultRow { units, units_per_s, multiply_adds, min_bytes, ..row(key, wall, case) }
+        })
+    };
+    let results = cases.iter().flat_map(rows).collect();
+    assembled(model, "decode-batch", cases, results)
+}
+
 fn run(model: &Model, experiment: &str, sizes: &[(u32, u32, u32)]) -> Run {
     let cases: Vec<Case> = sizes.iter().map(|&size| case(size)).collect();
     let results = cases.iter().flat_map(|case| rows(model, case)).collect();
