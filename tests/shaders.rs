@@ -7,12 +7,13 @@ use std::path::Path;
 use naga::back::pipeline_constants::process_overrides;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
+use onedispatch::device::progress;
 use onedispatch::program::{Contents, Dispatch, Kernel, Program};
 use onedispatch::shaders;
 use onedispatch::spec::RolloutCase;
 use onedispatch::workload::control::{Scale, controls};
 use onedispatch::workload::decode::model::{Config, Request, Sampling};
-use onedispatch::workload::decode::{Arm, Tuning};
+use onedispatch::workload::decode::{Algorithm, Arm, Tuning};
 use onedispatch::workload::rollout;
 use onedispatch::workload::rollout::environment::Environment;
 use onedispatch::workload::rollout::evolution::Evolution;
@@ -29,18 +30,20 @@ fn validator(capabilities: Capabilities) -> Validator {
     Validator::new(ValidationFlags::all(), capabilities)
 }
 
-/// What a shader may use beyond WebGPU's default: subgroups, in the file named after them.
+/// What a shader may use beyond naga's default: subgroups, in the file named after them, which also unpacks two-byte floats
+/// (as every WebGPU device can: it needs no `shader-f16`).
 fn capabilities(file: &str) -> Capabilities {
-    if file.contains("subgroup") { Capabilities::SUBGROUP } else { Capabilities::empty() }
+    let of_subgroups = Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    if file.contains("subgroup") { of_subgroups } else { Capabilities::empty() }
 }
 
 #[test]
 fn the_binary_holds_every_file() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let mut there = BTreeMap::new();
-    for folder in std::fs::read_dir(&root).unwrap() {
-        let folder = folder.unwrap();
-        for file in std::fs::read_dir(folder.path()).unwrap() {
+    let folders = std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path());
+    for folder in folders.filter(|path| path.is_dir()) {
+        for file in std::fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
             let name = path.strip_prefix(&root).unwrap().display().to_string();
             there.insert(name, std::fs::read_to_string(&path).unwrap());
@@ -82,6 +85,7 @@ fn only_the_subgroup_arm_uses_subgroups() {
 fn programs() -> Vec<Program> {
     let mut programs: Vec<Program> =
         controls(&Scale::of(true, 1 << 20)).into_iter().map(|control| control.program).collect();
+    programs.push(progress::program(2, 64, 1));
     for (n_embd, n_head, n_inner, vocab_size) in [(32, 2, 128, 64), (30, 3, 50, 37), (512, 8, 2048, 257)] {
         let config = Config {
             vocab_size,
@@ -97,7 +101,8 @@ fn programs() -> Vec<Program> {
             let request = Request { prompt: vec![1, 2], new_tokens: 3, sampling, end_token: None };
             for arm in Arm::ALL {
                 for &workgroup_size in arm.workgroup_sizes() {
-                    let tuning = Tuning { subgroup_size: 32, ..Tuning::of(workgroup_size, 16) };
+                    let workgroups = if arm.algorithm == Algorithm::FusedGrid { 16 } else { 1 };
+                    let tuning = Tuning { workgroups, subgroup_size: 32, ..Tuning::of(workgroup_size, 16) };
                     programs.push(arm.program(&config, &request, &tuning));
                 }
             }

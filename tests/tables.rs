@@ -119,9 +119,9 @@ fn columns_are_the_fields_in_their_order() {
     fields(&samples[0]);
     insta::assert_snapshot!(
         [Case::COLUMNS.join(","), Sample::COLUMNS.join(","), ResultRow::COLUMNS.join(",")].join("\n"), @"
-        case,workload,n_embd,n_layer,n_head,n_inner,vocab_size,prompt_tokens,new_tokens,seed,weights_sha256,environment,population,steps
+        case,workload,n_embd,n_layer,n_head,n_inner,vocab_size,prompt_tokens,new_tokens,seed,weights_sha256,environment,population,steps,sequences
         case,arm,policy,replica,sample,order,wall_ns,gpu_ns,gpu_flag
-        case,arm,policy,replica,unit,units,workgroup_size,subgroup_size,dispatches,submits,waits,barriers,multiply_adds,min_bytes,gate,gate_error,gate_tolerance,samples,wall_median_ns,wall_low_ns,wall_high_ns,units_per_s,gpu_median_ns,gpu_busy_ns,cap,reason,program_sha256,shaders_sha256
+        case,arm,policy,replica,unit,units,workgroup_size,subgroup_size,dispatches,submits,waits,barriers,multiply_adds,min_bytes,gate,gate_error,gate_tolerance,samples,wall_median_ns,wall_low_ns,wall_high_ns,units_per_s,gpu_median_ns,gpu_busy_ns,cap,reason,program_sha256,shaders_sha256,workgroups,rounds
         ");
 }
 

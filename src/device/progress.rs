@@ -26,17 +26,17 @@ pub fn workgroups_together(gpu: &Gpu) -> Result<u32> {
 }
 
 fn meet(gpu: &Gpu, workgroups: u32) -> Result<bool> {
-    let program = program(gpu, workgroups);
+    let largest = gpu.device.limits().max_compute_invocations_per_workgroup;
+    let program = program(workgroups, if gpu.info.is_software { 64 } else { largest }, patience(gpu));
     let prepared = Prepared::new(gpu, &program, &Blocks::new())?;
     prepared.run(Policy::OneSubmit)?;
     let met: Vec<u32> = bytemuck::pod_collect_to_vec(&prepared.read("met")?);
     Ok(met == [workgroups])
 }
 
-fn program(gpu: &Gpu, workgroups: u32) -> Program {
-    let largest = gpu.device.limits().max_compute_invocations_per_workgroup;
-    let workgroup_size = if gpu.info.is_software { 64 } else { largest };
-    let constants = [("WORKGROUP_SIZE", workgroup_size), ("PATIENCE", patience(gpu))];
+/// The probe: `met` tells how many of `workgroups` saw all of them.
+pub fn program(workgroups: u32, workgroup_size: u32, patience: u32) -> Program {
+    let constants = [("WORKGROUP_SIZE", workgroup_size), ("PATIENCE", patience)];
     let word = |name: &str| Buffer { name: name.into(), bytes: 4, contents: Contents::Zero };
     let bindings = (0..2).map(|buffer| Binding { buffer, offset: 0, bytes: 4 }).collect();
     Program {

@@ -58,7 +58,7 @@ fn what_each_key_accepts() {
     tolerance: a number above 0 and at most 1e-2
     tolerance_reason: one line of text
     quick: true or false
-    arms: in a decode spec, a list of distinct names out of stepwise, fused-scalar, fused-workgroup, fused-subgroup; in a rollout spec, out of per-operation, stepwise, fused
+    arms: in a decode spec, a list of distinct names out of stepwise, fused-scalar, fused-workgroup, fused-subgroup, fused-subgroup-f16, fused-subgroup-bf16, fused-grid, fused-grid-f16, fused-grid-bf16, fused-batch, fused-batch-f16, fused-batch-bf16, each also with -unchecked; in a rollout spec, out of per-operation, stepwise, fused
     policies: in a decode or rollout spec, a list of distinct names out of wait-each, submit-each, submit-per-token, one-submit
     decode: a table [decode] in a spec whose workload is "decode", and in no other
     rollout: a table [rollout] in a spec whose workload is "rollout", and in no other
@@ -67,12 +67,13 @@ fn what_each_key_accepts() {
     new_tokens: a list of distinct whole numbers from 1 to 65536
     vocab_size: a list of distinct whole numbers from 1 to 65536
     prompt_tokens: a list of distinct whole numbers from 1 to 65536
+    sequences: a list of distinct whole numbers from 1 to 65536
     environment: a list of distinct names out of acrobot, cartpole, mountaincar, pendulum, portfolio, nbody, sphere, rastrigin, ackley, schwefel, griewank
     population: a list of distinct whole numbers from 1 to 16777216
     steps: a list of distinct whole numbers from 1 to 65536
     "#);
     let message = parse(&GOOD.replacen("n_embd", "n_embed", 1)).unwrap_err().to_string();
-    assert_snapshot!(message, @r#"sweep.toml:14: `n_embed` is not a key here (did you mean `n_embd`?); accepted: n_embd, n_layer, new_tokens, vocab_size, prompt_tokens"#);
+    assert_snapshot!(message, @r#"sweep.toml:14: `n_embed` is not a key here (did you mean `n_embd`?); accepted: n_embd, n_layer, new_tokens, vocab_size, prompt_tokens, sequences"#);
 }
 
 #[test]
@@ -176,10 +177,11 @@ prop_compose! {
         new_tokens in axis(),
         vocab_size in axis(),
         prompt_tokens in axis(),
+        sequences in axis(),
     ) -> DecodeAxes {
         // Multiples of 64 fit their heads.
         let n_embd = widths.into_iter().map(|width| 64 * width).collect();
-        DecodeAxes { n_embd, n_layer, new_tokens, vocab_size, prompt_tokens, sequences: vec![1] }
+        DecodeAxes { n_embd, n_layer, new_tokens, vocab_size, prompt_tokens, sequences }
     }
 }
 
@@ -243,7 +245,7 @@ proptest! {
     /// One letter of one key is dropped, doubled or changed.
     #[test]
     fn a_misspelt_key_is_named_with_its_line(which in 0..written(), at: prop::sample::Index, edit in 0..3) {
-        let good = GOOD.replacen("samples", "quick = false\nsamples", 1);
+        let good = GOOD.replacen("samples", "quick = false\nsamples", 1).replacen("\nprompt_tokens", "\nsequences = [1]\nprompt_tokens", 1);
         let key = KEYS.iter().filter(is_written).nth(which).unwrap().name;
         let at = at.index(key.len());
         let (head, tail) = (&key[..at], &key[at + 1..]);
