@@ -225,7 +225,7 @@ fn wide_rows_and_every_format() {
     let gpu = Gpu::open(None).unwrap();
     let exact = random::weights(&config, 3);
     let request = Request { prompt: vec![7, 30], new_tokens: 11, sampling: Sampling::Greedy, end_token: None };
-    for (format, workgroup_size) in [(Format::F32, 256), (Format::F16, 64), (Format::Bf16, 64)] {
+    for (format, workgroup_size) in [(Format::F32, 1024), (Format::F16, 64), (Format::Bf16, 64)] {
         let weights = format.rounded(&exact);
         let arm = Arm { format, ..Arm::of(Algorithm::FusedGrid) };
         let tuning = Tuning {
