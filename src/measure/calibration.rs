@@ -26,7 +26,7 @@ const ROUND_NS: f64 = 30e6;
 const LARGEST_SOFTWARE_WORKGROUP: u32 = 64;
 
 /// Of workgroups that wait for each other, smaller ones were never the fastest on hardware.
-const FEWEST_TOGETHER_THREADS: u32 = 128;
+const SMALLEST_TOGETHER_WORKGROUP: u32 = 128;
 
 /// An arm's fastest tuning.
 pub struct Calibrated {
@@ -70,7 +70,7 @@ pub fn tunings(
         for &workgroup_size in arm.workgroup_sizes() {
             let suits = match is_software {
                 true => workgroup_size <= LARGEST_SOFTWARE_WORKGROUP,
-                false => workgroups == 1 || workgroups > 2 && workgroup_size >= FEWEST_TOGETHER_THREADS,
+                false => workgroups == 1 || workgroups > 2 && workgroup_size >= SMALLEST_TOGETHER_WORKGROUP,
             };
             if !suits || workgroups > config.n_embd {
                 continue;
