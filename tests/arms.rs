@@ -3,6 +3,7 @@
 //! A software device takes seconds to compile a fused kernel of one size, so each test is one model at one workgroup size,
 //! chosen to differ in how its matrices are cut: none of them, some, or all in slices.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use onedispatch::device::Gpu;
@@ -21,6 +22,9 @@ use serde::Deserialize;
 /// Largest error of a logit, relative to the range of the logits: 100 times what a command line lets pass.
 const TOLERANCE: f64 = 1e-5;
 
+/// Tokens that each dispatch of a fused arm feeds; 0 for all at once.
+const CHUNKS: [u32; 3] = [0, 1, 5];
+
 /// What one run left.
 struct Output {
     tokens: Vec<u32>,
@@ -30,7 +34,8 @@ struct Output {
     unwritten: (Vec<u32>, Vec<f32>),
 }
 
-/// Answers each request in turn by every arm, stepwise under every policy. The requests share pipelines.
+/// Answers each request in turn by every arm, stepwise under every policy, fused whole and in chunks. The requests share
+/// pipelines.
 fn answers(
     config: &Config,
     weights: &Weights,
@@ -52,20 +57,31 @@ fn answers(
         };
         if algorithm == Algorithm::FusedBatch {
             // All at once: requests of several lengths, each with its own answer.
-            let program = arm.program_of_all(config, requests, &tuning);
-            let Some(prepared) = prepared(&gpu, algorithm, &program, &blocks) else { continue };
-            prepared.run(Policy::OneSubmit).unwrap();
-            for (index, request) in requests.iter().enumerate() {
-                check("fused-batch", request, output_of(&prepared, config, requests, index));
+            for chunk in CHUNKS {
+                let tuning = Tuning { chunk: NonZeroU32::new(chunk), ..tuning };
+                let program = arm.program_of_all(config, requests, &tuning);
+                let Some(prepared) = prepared(&gpu, algorithm, &program, &blocks) else { continue };
+                prepared.run(Policy::SubmitEach).unwrap();
+                for (index, request) in requests.iter().enumerate() {
+                    let what = format!("fused-batch in chunks of {chunk}");
+                    check(&what, request, output_of(&prepared, config, requests, index));
+                }
             }
             continue;
         }
         for request in requests {
-            let program = arm.program(config, request, &tuning);
-            let Some(prepared) = prepared(&gpu, algorithm, &program, &blocks) else { continue };
-            for policy in if arm.is_fused() { vec![Policy::OneSubmit] } else { Policy::ALL.to_vec() } {
+            let ways: Vec<(u32, Policy)> = match arm.is_fused() {
+                true => CHUNKS.into_iter().zip([Policy::OneSubmit, Policy::WaitEach, Policy::SubmitEach]).collect(),
+                false => Policy::ALL.map(|policy| (0, policy)).to_vec(),
+            };
+            for (chunk, policy) in ways {
+                let program = arm.program(config, request, &Tuning { chunk: NonZeroU32::new(chunk), ..tuning });
+                if chunk > 0 {
+                    assert_eq!(program.dispatches(), u64::from(request.positions().div_ceil(chunk)), "{}", arm.name());
+                }
+                let Some(prepared) = prepared(&gpu, algorithm, &program, &blocks) else { continue };
                 prepared.run(policy).unwrap();
-                let what = format!("{} {policy} at workgroup {workgroup_size}", arm.name());
+                let what = format!("{} {policy} at workgroup {workgroup_size} in chunks of {chunk}", arm.name());
                 assert!(!gave_up(&prepared).unwrap(), "{what}");
                 check(&what, request, output_of(&prepared, config, std::slice::from_ref(request), 0));
             }

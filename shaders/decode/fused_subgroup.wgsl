@@ -1,6 +1,7 @@
 // GPT-2 decoding, whole, in one dispatch, with subgroup operations: by one workgroup for a sequence, or by WORKGROUPS of
 // them that make progress together. A dispatch of more workgroups decodes as many sequences as that makes, each by its own
-// request.
+// request. A request may be a chunk of a generation: the KV cache, `tokens` and `exchange` are all that one dispatch leaves
+// to the next.
 //
 // A matrix is stored [out][in]. A workgroup has neighbouring rows of it. A group of lanes computes one row after another: its
 // lanes read neighbouring vec4u of the row, up to 16 of them ahead of the barrier before which the input is not known, and
@@ -90,7 +91,7 @@ override LN_F_BIAS: u32 = 0;
 
 struct Request {
     prompt_tokens: u32,
-    steps: u32,           // tokens fed to the model: prompt + new - 1
+    steps: u32,           // tokens fed to the model, in this dispatch and before it; of the last one prompt + new - 1
     end_token: u32,       // generation ends with it; no token where there is none
     logits_stride: u32,   // from one new token's logits to the next's, in vec4f; 0 keeps the last ones alone
     top_k: u32,
@@ -99,6 +100,7 @@ struct Request {
     seed_high: u32,
     first_token: u32,     // where its tokens start in `tokens`
     first_logits: u32,    // where its logits start in `logits`
+    first_step: u32,      // tokens that were fed before this dispatch
 }
 
 // Slots of `exchange`: the stream after attention and after a layer, query-key-value, attended values, inner layer, and
@@ -150,6 +152,7 @@ var<private> best_score: f32;  // of this thread's candidates for the next token
 var<private> best_token: u32;
 
 const LOWEST: f32 = -3.4028234e38;
+const NONE: u32 = 0xffffffffu;   // in place of a token that was not made
 
 // Hands element `i` of a vector on: to its region of `hidden`, or to its slot.
 fn share(slot: u32, region: u32, i: u32, value: f32) {
@@ -811,9 +814,18 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
     request = to_do;
     let steps = to_do.steps;
     let prompt_tokens = to_do.prompt_tokens;
+    if to_do.first_step >= prompt_tokens {
+        if thread == 0u {
+            chosen = tokens[to_do.first_token + to_do.first_step];
+        }
+        let last = workgroupUniformLoad(&chosen);
+        if last == to_do.end_token || last == NONE {
+            return;
+        }
+    }
     fetch(matrix(QUERY_KEY_VALUE, 0u), 0u);
     fetch_norm(LAYERS + LN_1_WEIGHT, LAYERS + LN_1_BIAS);
-    for (var step = 0u; step < steps; step++) {
+    for (var step = to_do.first_step; step < steps; step++) {
         position = step;
         var token = chosen;
         if step < prompt_tokens {

@@ -1,4 +1,5 @@
 // GPT-2 decoding, whole, in one dispatch of one workgroup: every token of the prompt and of the continuation, every layer.
+// Or a chunk of these tokens in each of several dispatches: the KV cache and `tokens` are all that one leaves to the next.
 //
 // All threads walk the same sequence of stages; a barrier ends each stage, because the next one reads what other threads
 // wrote. Activations live in workgroup memory, the KV cache and the attention scores in storage. With
@@ -63,13 +64,14 @@ override LN_F_BIAS: u32 = 0;
 
 struct Request {
     prompt_tokens: u32,
-    steps: u32,           // tokens fed to the model: prompt + new - 1
+    steps: u32,           // tokens fed to the model, in this dispatch and before it; of the last one prompt + new - 1
     end_token: u32,       // generation ends with it; no token where there is none
     logits_stride: u32,   // from one new token's logits to the next's, in vec4f; 0 keeps the last ones alone
     top_k: u32,
     temperature: f32,
     seed_low: u32,
     seed_high: u32,
+    first_step: u32,      // tokens that were fed before this dispatch
 }
 
 // Regions of `hidden`: the residual stream; what a matrix reads or attention writes; query or inner layer.
@@ -94,6 +96,7 @@ var<private> best_score: f32;  // of this thread's candidates for the next token
 var<private> best_token: u32;
 
 const LOWEST: f32 = -3.4028234e38;
+const NONE: u32 = 0xffffffffu;   // in place of a token that was not made
 
 fn add_embedding(token: u32) {
     for (var i = thread; i < N_EMBD4; i += WORKGROUP_SIZE) {
@@ -422,7 +425,16 @@ fn wide_product(a: u32, b: u32) -> vec2u {
 fn decode(@builtin(local_invocation_index) index: u32) {
     thread = index;
     var token: u32;
-    for (var at = 0u; at < request.steps; at++) {
+    if request.first_step >= request.prompt_tokens {
+        if thread == 0u {
+            chosen = tokens[request.first_step];
+        }
+        token = workgroupUniformLoad(&chosen);
+        if token == request.end_token || token == NONE {
+            return;
+        }
+    }
+    for (var at = request.first_step; at < request.steps; at++) {
         position = at;
         if at < request.prompt_tokens {
             token = tokens[at];

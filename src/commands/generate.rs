@@ -15,7 +15,7 @@ use crate::workload::decode::gate::Gate;
 use crate::workload::decode::model::{Request, Sampling};
 use crate::workload::decode::packing::Layout;
 use crate::workload::decode::text::Tokenizer;
-use crate::workload::decode::{Algorithm, Arm, gate, request};
+use crate::workload::decode::{Algorithm, Arm, Tuning, gate, request};
 
 /// Largest error of a logit, relative to the range of the logits: sums of a few thousand f32 terms in another order than
 /// the f64 oracle's.
@@ -56,6 +56,9 @@ pub struct Args {
     seed: u64,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Feed N tokens in each dispatch of a fused arm, instead of all in one; then --policy says how these are sent
+    #[arg(long, value_name = "N")]
+    chunk: Option<std::num::NonZeroU32>,
     /// Write the logits that chose each new token: a safetensors file with `logits`, f32 [N, vocab]
     #[arg(long, value_name = "FILE")]
     logits: Option<PathBuf>,
@@ -151,12 +154,17 @@ fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
     let config = &checkpoint.config;
     let arms = match &args.arm {
         Some(name) => vec![Arm::named(name)?],
-        None if args.policy.is_some() => vec![Arm::of(Algorithm::Stepwise)],
+        None if args.policy.is_some() && args.chunk.is_none() => vec![Arm::of(Algorithm::Stepwise)],
         // On a software device workgroups that wait for each other only get in each other's way.
         None if gpu.info.is_software => vec![Arm::of(Algorithm::FusedSubgroup)],
         None => [Algorithm::FusedSubgroup, Algorithm::FusedGrid].map(Arm::of).to_vec(),
     };
+    if let Some(arm) = arms.iter().find(|arm| !arm.is_fused() && args.chunk.is_some()) {
+        let reason = "makes each token in dispatches of its own; --chunk is for fused arms";
+        return Err(Error::input(format!("{} {reason}", arm.name())));
+    }
     let fallbacks = [Algorithm::FusedWorkgroup, Algorithm::Stepwise].map(Arm::of);
+    let fallbacks = &fallbacks[..if args.chunk.is_some() { 1 } else { 2 }];
     let mut fitting = Vec::new();
     let mut objections = Vec::new();
     for (index, &arm) in arms.iter().chain(fallbacks.iter().filter(|_| args.arm.is_none())).enumerate() {
@@ -187,6 +195,7 @@ fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
             }
         };
         if fastest.as_ref().is_none_or(|(least, ..)| ns < *least) {
+            let tuning = Tuning { chunk: args.chunk, ..tuning };
             fastest = Some((ns, *arm, arm.program(config, request, &tuning)));
         }
     }

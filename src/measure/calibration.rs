@@ -82,6 +82,7 @@ pub fn tunings(
                 subgroup_size: gpu.info.subgroup_min_size,
                 keep_logits,
                 capacity,
+                chunk: None,
             };
             match gpu.objection(&arm.program_of_all(config, requests, &tuning)) {
                 None => fitting.push(tuning),

@@ -4,6 +4,7 @@
 //! from the case it was made for: an arm that computed another amount would be found out. They are those of matrices and
 //! of attention, padding included; norms, GELU and sampling are left out.
 
+use super::buffers;
 use super::format::Format;
 use super::model::{Config, Request};
 use crate::program::{Contents, Dispatch, Kernel, Program};
@@ -77,8 +78,8 @@ fn dispatch_work(program: &Program, dispatch: &Dispatch, position: u64) -> Work 
         ("decode/sample.wgsl", "sample") => {
             Work { barriers: choice_barriers(kernel, get("WORKGROUP_SIZE")), ..Work::default() }
         }
-        ("decode/fused_workgroup.wgsl", _) => fused_workgroup_work(program, kernel),
-        ("decode/fused_subgroup.wgsl", _) => fused_subgroup_work(program, kernel),
+        ("decode/fused_workgroup.wgsl", _) => fused_workgroup_work(program, dispatch),
+        ("decode/fused_subgroup.wgsl", _) => fused_subgroup_work(program, dispatch),
         ("decode/embed.wgsl", _) | ("decode/sample.wgsl", "advance") => Work::default(),
         (shader, entry) => unreachable!("{entry} of {shader} is not among this workload's kernels"),
     }
@@ -96,7 +97,8 @@ fn choice_barriers(kernel: &Kernel, holders: u64) -> u64 {
     levels + 2 + if constant(kernel, "SAMPLED") > 0 { 32 * 3 } else { 0 }
 }
 
-fn fused_workgroup_work(program: &Program, kernel: &Kernel) -> Work {
+fn fused_workgroup_work(program: &Program, dispatch: &Dispatch) -> Work {
+    let kernel = &program.kernels[dispatch.kernel];
     let get = |name| constant(kernel, name);
     let [layers, embd4, heads4, inner4, vocab4, threads] =
         ["N_LAYER", "N_EMBD4", "HEADS4", "N_INNER4", "VOCAB4", "WORKGROUP_SIZE"].map(get);
@@ -105,10 +107,9 @@ fn fused_workgroup_work(program: &Program, kernel: &Kernel) -> Work {
         Work { multiply_adds: 16 * in4 * out4, barriers: 1 + u64::from(sliced), ..Work::default() }
     };
     let norm = Work { barriers: 2, ..Work::default() };
-    let mut work = Work::default();
-    let positions =
-        requests(program, "request").into_iter().flat_map(|[prompt, steps]| (0..steps).map(move |at| (prompt, at)));
-    for (prompt_tokens, position) in positions {
+    let chunks = chunks(program, dispatch);
+    let mut work = goes_on(&chunks);
+    for (prompt_tokens, position) in positions(chunks) {
         work.barriers += 1;
         for _ in 0..layers {
             work += norm;
@@ -135,7 +136,8 @@ fn fused_workgroup_work(program: &Program, kernel: &Kernel) -> Work {
     work
 }
 
-fn fused_subgroup_work(program: &Program, kernel: &Kernel) -> Work {
+fn fused_subgroup_work(program: &Program, dispatch: &Dispatch) -> Work {
+    let kernel = &program.kernels[dispatch.kernel];
     let get = |name| constant(kernel, name);
     let [layers, embd4, heads4, inner4] = ["N_LAYER", "N_EMBD4", "HEADS4", "N_INNER4"].map(get);
     let passes = get("N_HEAD").div_ceil(get("WORKGROUPS") * get("TEAMS"));
@@ -143,10 +145,9 @@ fn fused_subgroup_work(program: &Program, kernel: &Kernel) -> Work {
     let round = u64::from(get("WORKGROUPS") > 1);
     let matrices = 16 * (embd4 * 3 * heads4 + heads4 * embd4 + 2 * embd4 * inner4);
     let layer_rounds = 5 * round;
-    let mut work = Work::default();
-    let positions =
-        requests(program, "requests").into_iter().flat_map(|[prompt, steps]| (0..steps).map(move |at| (prompt, at)));
-    for (prompt_tokens, position) in positions {
+    let chunks = chunks(program, dispatch);
+    let mut work = goes_on(&chunks);
+    for (prompt_tokens, position) in positions(chunks) {
         work.multiply_adds += layers * (matrices + 2 * 4 * heads4 * (position + 1));
         work.rounds += layers * layer_rounds;
         // The embedding; two norms, four matrices, attention.
@@ -161,13 +162,40 @@ fn fused_subgroup_work(program: &Program, kernel: &Kernel) -> Work {
     work
 }
 
-/// Of each request: tokens of the prompt, and tokens fed to the model in all, as the program tells its kernels.
-fn requests(program: &Program, buffer_name: &str) -> Vec<[u64; 2]> {
-    let words_each = if buffer_name == "requests" { 10 } else { 8 };
-    let words = program.buffers.iter().find_map(|buffer| match &buffer.contents {
-        Contents::Words(words) if buffer.name == buffer_name => Some(words),
-        _ => None,
-    });
-    let all = words.map_or(&[][..], Vec::as_slice).chunks_exact(words_each);
-    all.map(|words| [u64::from(words[0]), u64::from(words[1])]).collect()
+/// What a dispatch does of a request, as the program tells its kernel.
+struct Chunk {
+    prompt_tokens: u64,
+    /// Tokens fed to the model.
+    steps: std::ops::Range<u64>,
+}
+
+fn chunks(program: &Program, dispatch: &Dispatch) -> Vec<Chunk> {
+    let chunk = |words: &[u32]| {
+        let first = u64::from(words[words.len() - 1]);
+        Chunk { prompt_tokens: u64::from(words[0]), steps: first..u64::from(words[1]) }
+    };
+    for binding in &dispatch.bindings {
+        let buffer = &program.buffers[binding.buffer];
+        let words_each = match buffer.name.as_str() {
+            buffers::REQUEST => buffers::REQUEST_WORDS,
+            buffers::REQUESTS => buffers::REQUESTS_WORDS,
+            _ => continue,
+        };
+        if let Contents::Words(words) = &buffer.contents {
+            let bound = &words[binding.offset as usize / 4..(binding.offset + binding.bytes) as usize / 4];
+            return bound.chunks_exact(words_each).map(chunk).collect();
+        }
+    }
+    Vec::new()
+}
+
+/// The tokens of the prompt and the position of each token that is fed.
+fn positions(chunks: Vec<Chunk>) -> impl Iterator<Item = (u64, u64)> {
+    chunks.into_iter().flat_map(|Chunk { prompt_tokens, steps }| steps.map(move |at| (prompt_tokens, at)))
+}
+
+/// Barriers at which a chunk finds out whether the generation goes on.
+fn goes_on(chunks: &[Chunk]) -> Work {
+    let asking = chunks.iter().filter(|chunk| chunk.steps.start >= chunk.prompt_tokens).count();
+    Work { barriers: 2 * asking as u64, ..Work::default() }
 }

@@ -1,4 +1,4 @@
-//! The fused arms: the whole generation as a program of one dispatch.
+//! The fused arms: the whole generation as a program of one dispatch, or of one for each chunk of tokens.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub fn workgroup(name: &str, config: &Config, request: &Request, tuning: &Tuning
         workgroups_together: 1,
         unchecked: false,
     };
-    one_dispatch(name, kernel, 1, buffers::fused(config, request, tuning, Layout::InOut))
+    dispatches(name, kernel, 1, buffers::fused(config, request, tuning, Layout::InOut), 1)
 }
 
 /// With subgroup operations, by `tuning.workgroups` workgroups for each request; all requests are greedy, or none is. The
@@ -89,7 +89,8 @@ pub fn subgroup(name: &str, config: &Config, requests: &[Request], tuning: &Tuni
         workgroups_together: if workgroups > 1 { workgroups * requests.len() as u32 } else { 1 },
         unchecked: false,
     };
-    one_dispatch(name, kernel, workgroups * requests.len() as u32, buffers::grid(config, requests, tuning, layout))
+    let buffers = buffers::grid(config, requests, tuning, layout);
+    dispatches(name, kernel, workgroups * requests.len() as u32, buffers, requests.len())
 }
 
 /// Threads that share a row: a power of two that divides its `chunks`; as many as a workgroup has for each of its rows, but
@@ -132,10 +133,16 @@ fn shared_constants(config: &Config, request: &Request, tuning: &Tuning, layout:
     constants
 }
 
-/// A program whose one dispatch binds `buffers` in their order.
-fn one_dispatch(name: &str, kernel: Kernel, workgroups: u32, buffers: Vec<Buffer>) -> Program {
-    let bindings =
-        (0..buffers.len()).map(|buffer| Binding { buffer, offset: 0, bytes: buffers[buffer].bytes }).collect();
+/// A program whose dispatches, one for each chunk, bind `buffers` in their order, and of the requests those of the chunk.
+fn dispatches(name: &str, kernel: Kernel, workgroups: u32, buffers: Vec<Buffer>, requests: usize) -> Program {
+    let is_request = |buffer: &Buffer| [buffers::REQUEST, buffers::REQUESTS].contains(&buffer.name.as_str());
+    let place = buffers.iter().position(is_request).expect("a buffer of buffers.rs");
+    let dispatch_of = |request: Binding| {
+        let whole = |buffer: usize| Binding { buffer, offset: 0, bytes: buffers[buffer].bytes };
+        let bindings = (0..buffers.len()).map(|buffer| if buffer == place { request } else { whole(buffer) }).collect();
+        Dispatch { kernel: 0, bindings, workgroups }
+    };
+    let dispatches = buffers::chunk_bindings(place, &buffers[place], requests).into_iter().map(dispatch_of).collect();
     let outputs = ["tokens", "logits", "gave_up"].into_iter();
     let outputs = outputs.filter(|output| buffers.iter().any(|buffer| buffer.name == *output));
     Program {
@@ -143,10 +150,6 @@ fn one_dispatch(name: &str, kernel: Kernel, workgroups: u32, buffers: Vec<Buffer
         outputs: outputs.map(String::from).collect(),
         buffers,
         kernels: vec![kernel],
-        phases: vec![Phase {
-            name: "generation".into(),
-            repeat: 1,
-            dispatches: vec![Dispatch { kernel: 0, bindings, workgroups }],
-        }],
+        phases: vec![Phase { name: "generation".into(), repeat: 1, dispatches }],
     }
 }

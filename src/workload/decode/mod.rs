@@ -17,6 +17,8 @@ pub mod stepwise;
 pub mod tensors;
 pub mod text;
 
+use std::num::NonZeroU32;
+
 use format::Format;
 use model::{Config, Request};
 use packing::Layout;
@@ -38,13 +40,16 @@ pub struct Tuning {
     pub keep_logits: bool,
     /// Positions that the KV cache holds, at least those of the request. Requests of one capacity share pipelines.
     pub capacity: u32,
+    /// Tokens fed to the model by a dispatch of a fused arm, so that a host sees what there is after each of several;
+    /// `None` feeds them all in one.
+    pub chunk: Option<NonZeroU32>,
 }
 
 impl Tuning {
     /// One workgroup of this size, without subgroups; the last logits are kept.
     pub fn of(workgroup_size: u32, capacity: u32) -> Tuning {
         let waiting = Waiting { patience: 1, by_writing: false };
-        Tuning { workgroups: 1, waiting, workgroup_size, subgroup_size: 0, keep_logits: false, capacity }
+        Tuning { workgroups: 1, waiting, workgroup_size, subgroup_size: 0, keep_logits: false, capacity, chunk: None }
     }
 }
 

@@ -1,0 +1,112 @@
+// Text generation on the visitor's GPU: picks a kernel and a chunk for a model, and yields tokens as they are made.
+
+import { Prepared } from "../executor.js";
+import { Refusal } from "../refusal.js";
+import { fusedProgram, layoutOf, workgroupSizes } from "./fused.js";
+import { pack } from "./packing.js";
+import { newTokens, positionsOf, validateRequest } from "./request.js";
+
+/** Longest that a dispatch should take: a tab feels it from some tens of milliseconds on, a GPU's watchdog from seconds on. */
+const CHUNK_MS = 50;
+
+/** Tokens of the dispatches that find out how fast a model is. */
+const TRIAL_TOKENS = 8;
+
+/** On a software device a large workgroup is slow. */
+const LARGEST_SOFTWARE_WORKGROUP = 64;
+
+/** A model on a GPU, ready to answer requests. */
+export class Generator {
+  /**
+   * Packs and uploads a model (`{config, weights}` of `loadCheckpoint`). Picks the fastest of `arms` and workgroup sizes by
+   * short trials; `progress(text)` is told what is going on. Throws a `Refusal` where no kernel fits the device.
+   */
+  static async of(gpu, model, { source, arms = ["fused-subgroup", "fused-workgroup"], progress = () => {} }) {
+    const generator = new Generator(gpu, model, source);
+    await generator.#calibrate(arms, progress);
+    return generator;
+  }
+
+  constructor(gpu, { config, weights }, source) {
+    this.gpu = gpu;
+    this.config = config;
+    this.weights = weights;
+    this.source = source;
+    this.blocks = {};
+  }
+
+  #block(layout) {
+    if (!this.blocks[layout.block]) this.blocks = { [layout.block]: pack(this.config, this.weights, layout) };
+    return this.blocks;
+  }
+
+  async #calibrate(arms, progress) {
+    const { gpu, config } = this;
+    const new_tokens = Math.min(TRIAL_TOKENS, config.n_positions);
+    const request = { prompt: [0], new_tokens, sampling: null, end_token: null };
+    let objection = "no kernel is there";
+    let fastest = Infinity;
+    for (const arm of arms) {
+      for (const workgroup_size of workgroupSizes(arm)) {
+        if (gpu.info.is_software && workgroup_size > LARGEST_SOFTWARE_WORKGROUP) continue;
+        const program = fusedProgram(arm, config, request, this.#tuning(workgroup_size, request, 1));
+        const why = gpu.objection(program);
+        if (why) {
+          objection = why;
+          continue;
+        }
+        progress(`Trying ${arm} with ${workgroup_size} threads`);
+        const prepared = await Prepared.of(gpu, program, { blocks: this.#block(layoutOf(arm)), source: this.source });
+        try {
+          // The first run may still compile.
+          await prepared.run("wait-each");
+          const ms = (await prepared.run("wait-each")).wall_ns / 1e6 / new_tokens;
+          if (ms < fastest) {
+            fastest = ms;
+            this.arm = arm;
+            this.workgroup_size = workgroup_size;
+          }
+        } finally {
+          prepared.destroy();
+        }
+      }
+    }
+    if (!this.arm) throw new Refusal(`This model does not fit ${gpu.info.name}: ${objection}; choose a smaller one.`);
+    /** Tokens fed by a dispatch. */
+    this.chunk = Math.max(1, Math.floor(CHUNK_MS / fastest));
+  }
+
+  #tuning(workgroup_size, request, chunk) {
+    return {
+      workgroup_size,
+      subgroup_size: this.gpu.info.subgroup_min_size,
+      keep_logits: false,
+      capacity: positionsOf(request),
+      chunk,
+    };
+  }
+
+  /**
+   * Yields `{tokens, wall_ns}` after each dispatch: the new tokens that it made (none while it reads the prompt), and the time
+   * since the first. Ends with the end token, or once all are made; the last yield is followed by nothing. With `chunk` null,
+   * the whole answer is one dispatch.
+   */
+  async *generate(request, { chunk = this.chunk } = {}) {
+    const { gpu, config, arm, workgroup_size } = this;
+    validateRequest(config, request);
+    const program = fusedProgram(arm, config, request, this.#tuning(workgroup_size, request, chunk));
+    const prepared = await Prepared.of(gpu, program, { blocks: this.#block(layoutOf(arm)), source: this.source });
+    let seen = 0;
+    try {
+      for await (const { wall_ns, bytes } of prepared.stream("tokens")) {
+        const made = newTokens(request, new Uint32Array(bytes));
+        const tokens = made.slice(seen);
+        seen = made.length;
+        yield { tokens, wall_ns };
+        if (request.end_token !== null && tokens.includes(request.end_token)) return;
+      }
+    } finally {
+      prepared.destroy();
+    }
+  }
+}

@@ -1,0 +1,309 @@
+// Runs a program on a GPU under a policy, and times it. The twin of `src/device/executor.rs`: the same contents of buffers,
+// the same policies, the same checks.
+
+import { oneLine } from "./gpu.js";
+import { bufferIndex, traffic } from "./program.js";
+import { Refusal } from "./refusal.js";
+
+// As numbers, since Node has no global constants of WebGPU.
+const USAGE = { STORAGE: 0x80, COPY_SRC: 0x4, COPY_DST: 0x8, MAP_READ: 0x1, QUERY_RESOLVE: 0x200 };
+
+/** A program with its pipelines, buffers and bind groups on a GPU. */
+export class Prepared {
+  /**
+   * Compiles and uploads. `blocks` holds the bytes of each constant by name; `source(file)` gives the text of a file under
+   * `shaders/`. A `Refusal` names the limit that is too small, the shader that does not compile or the memory that is missing.
+   */
+  static async of(gpu, program, { blocks = {}, source }) {
+    const objection = gpu.objection(program);
+    if (objection) throw new Refusal(`${program.name} does not fit ${gpu.info.name}: ${objection}`);
+    const prepared = new Prepared(gpu, program);
+    try {
+      await prepared.#prepare(blocks, source);
+    } catch (error) {
+      prepared.destroy();
+      throw error;
+    }
+    return prepared;
+  }
+
+  constructor(gpu, program) {
+    this.gpu = gpu;
+    this.program = program;
+    this.buffers = [];
+    /** What is written before every run: index and bytes. */
+    this.fills = [];
+    /** Indices of buffers that are cleared before every run. */
+    this.cleared = [];
+    /** By phase and dispatch. */
+    this.steps = [];
+    this.stamps = null;
+  }
+
+  async #prepare(blocks, source) {
+    const { gpu, program } = this;
+    const { device } = gpu;
+    device.pushErrorScope("out-of-memory");
+    for (const { name, bytes } of program.buffers) {
+      const usage = USAGE.STORAGE | USAGE.COPY_DST | USAGE.COPY_SRC;
+      this.buffers.push(device.createBuffer({ label: name, size: bytes, usage }));
+    }
+    const memory = await device.popErrorScope();
+    if (memory) {
+      const mebibytes = Math.ceil(program.buffers.reduce((sum, buffer) => sum + buffer.bytes, 0) / 2 ** 20);
+      throw new Refusal(`${gpu.info.name} has no memory for the ${mebibytes} MiB of ${program.name} (${oneLine(memory.message)})`);
+    }
+    program.buffers.forEach(({ name, bytes, contents }, index) => {
+      if (contents === "zero" || contents === "scratch") this.cleared.push(index);
+      else if (contents === "poison") this.fills.push([index, new Uint8Array(bytes).fill(0xff)]);
+      else if (contents.words) this.fills.push([index, Uint32Array.from(contents.words)]);
+      else {
+        const block = blocks[contents.constant];
+        if (block?.byteLength !== bytes) {
+          throw new Refusal(`${program.name}: no block \`${contents.constant}\` of ${bytes} bytes was given for \`${name}\``);
+        }
+        gpu.queue.writeBuffer(this.buffers[index], 0, block);
+      }
+    });
+    const pipelines = await Promise.all(program.kernels.map((kernel) => pipelineOf(gpu, kernel, source)));
+    device.pushErrorScope("validation");
+    this.steps = program.phases.map((phase) => phase.dispatches.map((dispatch) => this.#step(dispatch, pipelines)));
+    const invalid = await device.popErrorScope();
+    if (invalid) throw new Refusal(`${program.name}: ${oneLine(invalid.message)}`);
+    if (gpu.hasTimestamps) this.stamps = new Stamps(gpu);
+    await this.reset();
+    gpu.check();
+  }
+
+  #step(dispatch, pipelines) {
+    const pipeline = pipelines[dispatch.kernel];
+    const entries = dispatch.bindings.map(({ buffer, offset, bytes }, binding) => ({
+      binding,
+      resource: { buffer: this.buffers[buffer], offset, size: bytes },
+    }));
+    const bindGroup = this.gpu.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+    return { pipeline, bindGroup, workgroups: dispatch.workgroups };
+  }
+
+  /** Gives every buffer its initial contents. */
+  async reset() {
+    for (const [index, bytes] of this.fills) this.gpu.queue.writeBuffer(this.buffers[index], 0, bytes);
+    // What an earlier run left behind is right, so it would hide a kernel that misses a write.
+    const encoder = this.gpu.device.createCommandEncoder();
+    for (const index of this.cleared) encoder.clearBuffer(this.buffers[index]);
+    this.gpu.queue.submit([encoder.finish()]);
+    await this.gpu.done();
+  }
+
+  /**
+   * Runs the program once from its initial contents: `{wall_ns, gpu_ns, gpu_flag}`. Wall time is from the first encoder call to
+   * the end of the last wait. `gpu_ns` is null without timestamps, or where `gpu_flag` says why the reading cannot be.
+   */
+  async run(policy) {
+    await this.reset();
+    this.gpu.check();
+    const begun = performance.now();
+    await this.#submitAll(policy);
+    const wall_ns = Math.round((performance.now() - begun) * 1e6);
+    this.gpu.check();
+    const reading = this.stamps ? await this.stamps.read(wall_ns) : { gpu_ns: null, gpu_flag: "" };
+    return { wall_ns, ...reading };
+  }
+
+  async #submitAll(policy) {
+    const { gpu, program } = this;
+    // A pass is what one submit carries: a dispatch, a token, or everything.
+    const passes = traffic(program, policy).submits;
+    let pass = 0;
+    const submit = (steps) => {
+      const timestampWrites = this.stamps?.writes(pass, passes);
+      pass += 1;
+      const encoder = gpu.device.createCommandEncoder();
+      encodePass(encoder, steps, timestampWrites);
+      gpu.queue.submit([encoder.finish()]);
+    };
+    const tokens = program.phases.flatMap((phase, index) => Array(phase.repeat).fill(this.steps[index]));
+    switch (policy) {
+      case "wait-each":
+        for (const step of tokens.flat()) {
+          submit([step]);
+          await gpu.done();
+        }
+        return;
+      case "submit-each":
+        for (const step of tokens.flat()) submit([step]);
+        break;
+      case "submit-per-token":
+        for (const steps of tokens) submit(steps);
+        break;
+      case "one-submit":
+        submit(tokens.flat());
+        break;
+      default:
+        throw new Refusal(`no policy is called \`${policy}\``);
+    }
+    await gpu.done();
+  }
+
+  /**
+   * Runs the program once from its initial contents, one submit a dispatch, and yields `{dispatch, wall_ns, bytes}` after each:
+   * the bytes of `output` as this dispatch left it, and the time since the first. The next dispatch is on its way while one is
+   * looked at. A consumer that stops early leaves at most that one to finish.
+   */
+  async *stream(output) {
+    const { gpu, program } = this;
+    const index = this.#index(output);
+    await this.reset();
+    gpu.check();
+    const steps = program.phases.flatMap((phase, at) => Array(phase.repeat).fill(this.steps[at])).flat();
+    const { bytes } = program.buffers[index];
+    const copies = [0, 1].map(() => gpu.device.createBuffer({ size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST }));
+    const begun = performance.now();
+    const submit = (at) => {
+      const encoder = gpu.device.createCommandEncoder();
+      encodePass(encoder, [steps[at]]);
+      encoder.copyBufferToBuffer(this.buffers[index], 0, copies[at % 2], 0, bytes);
+      gpu.queue.submit([encoder.finish()]);
+      return gpu.mapped(copies[at % 2]);
+    };
+    let pending = null;
+    try {
+      pending = steps.length > 0 ? submit(0) : null;
+      for (let dispatch = 0; dispatch < steps.length; dispatch += 1) {
+        const current = pending;
+        pending = null;
+        const left = dispatch + 1 < steps.length ? submit(dispatch + 1) : null;
+        left?.catch(() => {});
+        pending = left;
+        const read = await current;
+        gpu.check();
+        yield { dispatch, wall_ns: Math.round((performance.now() - begun) * 1e6), bytes: read };
+      }
+    } finally {
+      await pending?.catch(() => {});
+      copies.forEach((copy) => copy.destroy());
+    }
+  }
+
+  /** Whether the program has a buffer of this name. */
+  has(name) {
+    return bufferIndex(this.program, name) >= 0;
+  }
+
+  /** The bytes of an output as the last run left it. */
+  async read(output) {
+    const index = this.#index(output);
+    const { bytes } = this.program.buffers[index];
+    return readBuffer(this.gpu, this.buffers[index], bytes);
+  }
+
+  #index(name) {
+    const index = bufferIndex(this.program, name);
+    if (index < 0) throw new Refusal(`no buffer is called ${name}`);
+    return index;
+  }
+
+  /** Lets go of the buffers. */
+  destroy() {
+    this.buffers.forEach((buffer) => buffer.destroy());
+    this.stamps?.destroy();
+  }
+}
+
+function encodePass(encoder, steps, timestampWrites) {
+  const pass = encoder.beginComputePass(timestampWrites ? { timestampWrites } : {});
+  for (const { pipeline, bindGroup, workgroups } of steps) {
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(workgroups);
+  }
+  pass.end();
+}
+
+/** The text that WebGPU is given of a file: with subgroups it wants a directive that naga 30 does not know. Nothing else differs. */
+export function forBrowser(text, kernel) {
+  return kernel.subgroup_size > 0 ? `enable subgroups;\n${text}` : text;
+}
+
+function pipelineOf(gpu, kernel, source) {
+  const key = JSON.stringify([kernel.shader, kernel.entry, Object.entries(kernel.constants).sort()]);
+  if (!gpu.pipelines.has(key)) {
+    const made = createPipeline(gpu, kernel, source);
+    gpu.pipelines.set(key, made);
+    made.catch(() => gpu.pipelines.delete(key));
+  }
+  return gpu.pipelines.get(key);
+}
+
+async function createPipeline(gpu, kernel, source) {
+  const code = forBrowser(await source(kernel.shader), kernel);
+  const module = gpu.device.createShaderModule({ label: kernel.shader, code });
+  const refused = (why) =>
+    new Refusal(`shaders/${kernel.shader} does not compile on ${gpu.info.name}: ${oneLine(why)}; please report it`);
+  try {
+    return await gpu.device.createComputePipelineAsync({
+      label: kernel.shader,
+      layout: "auto",
+      compute: { module, entryPoint: kernel.entry, constants: kernel.constants },
+    });
+  } catch (error) {
+    const { messages = [] } = (await module.getCompilationInfo?.()) ?? {};
+    const fault = messages.find((message) => message.type === "error");
+    // The module's own fault also arrives as an uncaptured error.
+    gpu.faults = gpu.isLost ? gpu.faults : [];
+    gpu.check();
+    throw refused(fault ? `line ${fault.lineNum}: ${fault.message}` : error.message);
+  }
+}
+
+/** Timestamps from the begin of a run's first pass to the end of its last. */
+class Stamps {
+  constructor(gpu) {
+    this.gpu = gpu;
+    this.set = gpu.device.createQuerySet({ type: "timestamp", count: 2 });
+    this.resolved = gpu.device.createBuffer({ size: 16, usage: USAGE.QUERY_RESOLVE | USAGE.COPY_SRC });
+  }
+
+  writes(index, count) {
+    const writes = { querySet: this.set };
+    if (index === 0) writes.beginningOfPassWriteIndex = 0;
+    if (index + 1 === count) writes.endOfPassWriteIndex = 1;
+    return index === 0 || index + 1 === count ? writes : undefined;
+  }
+
+  async read(wall_ns) {
+    const encoder = this.gpu.device.createCommandEncoder();
+    encoder.resolveQuerySet(this.set, 0, 2, this.resolved, 0);
+    this.gpu.queue.submit([encoder.finish()]);
+    const [begin, end] = new BigUint64Array(await readBuffer(this.gpu, this.resolved, 16));
+    return plausible(begin, end, wall_ns);
+  }
+
+  destroy() {
+    this.set.destroy();
+    this.resolved.destroy();
+  }
+}
+
+/** A span of two timestamps in nanoseconds, unless it cannot be. */
+export function plausible(begin, end, wall_ns) {
+  const flagged = (gpu_flag) => ({ gpu_ns: null, gpu_flag });
+  if (begin === 0n || end === 0n || begin === end) return flagged("zero");
+  if (end < begin) return flagged("negative");
+  const gpu_ns = Number(end - begin);
+  return gpu_ns > wall_ns ? flagged("longer-than-wall") : { gpu_ns, gpu_flag: "" };
+}
+
+async function readBuffer(gpu, buffer, bytes) {
+  const staging = gpu.device.createBuffer({ size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST });
+  const encoder = gpu.device.createCommandEncoder();
+  encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
+  gpu.queue.submit([encoder.finish()]);
+  try {
+    const read = await gpu.mapped(staging);
+    gpu.check();
+    return read;
+  } finally {
+    staging.destroy();
+  }
+}
