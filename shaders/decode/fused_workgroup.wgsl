@@ -2,17 +2,18 @@
 // Or a chunk of these tokens in each of several dispatches: the KV cache and `tokens` are all that one leaves to the next.
 //
 // All threads walk the same sequence of stages; a barrier ends each stage, because the next one reads what other threads
-// wrote. Activations live in workgroup memory, the KV cache and the attention scores in storage. With
-// WORKGROUP_SIZE = 1 this is the arm `fused-scalar`: one thread does everything.
+// wrote. Activations live in workgroup memory, with the key and value of the position at hand; those of earlier positions
+// are in storage, so that one storage barrier a token orders them. That one is dear: naga makes it one for the whole
+// device. With WORKGROUP_SIZE = 1 this is the arm `fused-scalar`: one thread does everything.
 //
 // Matrices are stored [in][out] and read four outputs (a "column" of vec4f) at a time, neighbouring threads reading
-// neighbouring columns. Where there are fewer columns than threads, the inputs are cut into slices, one thread per column
-// and slice, and the slices' partial sums are added after a barrier. All widths are padded with zeros to multiples of 4;
-// sizes named *4 count vec4f.
+// neighbouring columns, 16 vec4f asked for before the first is used. Where there are fewer columns than threads, the inputs
+// are cut into slices, one thread per column and slice, and the slices' partial sums are added after a barrier. All widths
+// are padded with zeros to multiples of 4; sizes named *4 count vec4f.
 //
-// Barriers per token: 1 for the embedding; per layer 2 for each of two norms, 3 for attention (2 where it is not
-// sliced), and for each of four matrices 1, or 2 where it is sliced; for the head likewise, 2 for its norm, and
-// 2 + ceil(log8(candidates)) to choose.
+// Barriers per token: 2 for the embedding; per layer 2 for each of two norms, 2 for attention, 1 more where it is sliced and
+// 1 where its scores are in storage, and for each of four matrices 1, or 2 where it is sliced; for the head likewise, 2 for
+// its norm, and 2 + ceil(log8(candidates)) to choose.
 
 override WORKGROUP_SIZE: u32 = 64;
 override N_LAYER: u32 = 1;
@@ -26,10 +27,11 @@ override VOCAB_SIZE: u32 = 64;
 override VOCAB4: u32 = 16;
 override POSITIONS: u32 = 64;        // that the KV cache holds
 override NARROW4: u32 = 8;           // max(N_EMBD4, HEADS4)
-override WIDE4: u32 = 32;            // max(N_INNER4, HEADS4)
+override WIDE4: u32 = 32;            // max(N_INNER4, 3 HEADS4)
 override NORM_LANES: u32 = 8;        // threads that gather a norm's mean and variance, at most WORKGROUP_SIZE
 override HEAD_LANES: u32 = 32;       // threads that score positions for one head
 override LANE_SCORES: u32 = 64;      // max(WORKGROUP_SIZE, N_HEAD * HEAD_LANES)
+override NEAR_SCORES: u32 = 128;      // N_HEAD * POSITIONS where as many scores fit in workgroup memory; else 0
 override EPSILON: f32 = 1e-5;
 override SCALE: f32 = 0.25;          // of attention scores
 
@@ -57,7 +59,7 @@ override LN_F_BIAS: u32 = 0;
 
 @group(0) @binding(0) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> cache: array<vec4f>;   // [layer][key, value][position][HEADS4]
-@group(0) @binding(2) var<storage, read_write> scores: array<f32>;    // [head][position]
+@group(0) @binding(2) var<storage, read_write> scores: array<f32>;    // [head][position], where they do not fit in `near_scores`
 @group(0) @binding(3) var<storage, read_write> logits: array<vec4f>;  // [row][VOCAB4]
 @group(0) @binding(4) var<storage, read_write> tokens: array<u32>;    // prompt, then new tokens
 @group(0) @binding(5) var<storage, read> request: Request;
@@ -74,7 +76,7 @@ struct Request {
     first_step: u32,      // tokens that were fed before this dispatch
 }
 
-// Regions of `hidden`: the residual stream; what a matrix reads or attention writes; query or inner layer.
+// Regions of `hidden`: the residual stream; what a matrix reads or attention writes; query, key and value, or inner layer.
 const STREAM: u32 = 0u;
 override NARROW: u32 = N_EMBD4;
 override WIDE: u32 = N_EMBD4 + NARROW4;
@@ -83,7 +85,10 @@ override HIDDEN4: u32 = N_EMBD4 + NARROW4 + WIDE4;
 var<workgroup> hidden: array<vec4f, HIDDEN4>;
 var<workgroup> partial: array<vec4f, WORKGROUP_SIZE>;
 var<workgroup> lane_scores: array<f32, LANE_SCORES>;
+override NEAR: u32 = max(NEAR_SCORES, 1u);
+var<workgroup> near_scores: array<f32, NEAR>;   // [head][position]
 var<workgroup> totals: array<f32, WORKGROUP_SIZE>;
+var<workgroup> norm_sums: array<vec2f, NORM_LANES>;
 var<workgroup> candidates: array<u32, WORKGROUP_SIZE>;
 var<workgroup> chosen: u32;
 var<workgroup> tally: atomic<u32>;
@@ -92,6 +97,7 @@ var<workgroup> tally: atomic<u32>;
 var<private> thread: u32;
 var<private> position: u32;
 var<private> layer: u32;
+var<private> mean: f32;        // of the last norm
 var<private> best_score: f32;  // of this thread's candidates for the next token
 var<private> best_token: u32;
 
@@ -107,49 +113,37 @@ fn add_embedding(token: u32) {
         hidden[STREAM + i] = row + weights[WPE + position * N_EMBD4 + i];
     }
     workgroupBarrier();
+    // The keys and values of the position before, which other threads wrote.
+    storageBarrier();
 }
 
-// NARROW = (STREAM - mean) / sqrt(variance + epsilon) * weight + bias. Lanes gather their own mean and sum of squared
-// deviations; all threads combine them (Chan, Golub, LeVeque 1979), which is stable where E[x^2] - E[x]^2 is not.
+// NARROW = (STREAM - mean) / sqrt(variance + epsilon) * weight + bias. Lanes gather sums of what is left after the mean of
+// the norm before, so that one pass gives the variance and little cancels; all threads add the lanes up.
 fn layer_norm(weight: u32, bias: u32) {
     if thread < NORM_LANES {
-        var sum = 0.0;
+        var sums = vec2f(0.0);
         for (var i = thread; i < N_EMBD4; i += NORM_LANES) {
-            sum += dot(hidden[STREAM + i], vec4f(1.0));
+            let left = select(vec4f(0.0), hidden[STREAM + i] - mean, 4u * i + vec4u(0u, 1u, 2u, 3u) < vec4u(N_EMBD));
+            sums += vec2f(dot(left, vec4f(1.0)), dot(left, left));
         }
-        let mean = sum / lane_count(thread);
-        var squares = 0.0;
-        for (var i = thread; i < N_EMBD4; i += NORM_LANES) {
-            let deviation = select(vec4f(0.0), hidden[STREAM + i] - mean, 4u * i + vec4u(0u, 1u, 2u, 3u) < vec4u(N_EMBD));
-            squares += dot(deviation, deviation);
-        }
-        partial[thread] = vec4f(sum, mean, squares, 0.0);
+        norm_sums[thread] = sums;
     }
     workgroupBarrier();
-    var sum = 0.0;
-    for (var lane = 0u; lane < NORM_LANES; lane++) {
-        sum += partial[lane].x;
+    var sums = vec2f(0.0);
+    var lane = 0u;
+    for (; lane + 4u <= NORM_LANES; lane += 4u) {
+        sums += (norm_sums[lane] + norm_sums[lane + 1u]) + (norm_sums[lane + 2u] + norm_sums[lane + 3u]);
     }
-    let mean = sum / f32(N_EMBD);
-    var squares = 0.0;
-    for (var lane = 0u; lane < NORM_LANES; lane++) {
-        let shift = partial[lane].y - mean;
-        squares += partial[lane].z + lane_count(lane) * shift * shift;
+    for (; lane < NORM_LANES; lane++) {
+        sums += norm_sums[lane];
     }
-    let scale = inverseSqrt(squares / f32(N_EMBD) + EPSILON);
+    sums /= f32(N_EMBD);
+    mean += sums.x;
+    let scale = inverseSqrt(max(sums.y - sums.x * sums.x, 0.0) + EPSILON);
     for (var i = thread; i < N_EMBD4; i += WORKGROUP_SIZE) {
         hidden[NARROW + i] = (hidden[STREAM + i] - mean) * scale * weights[weight + i] + weights[bias + i];
     }
     workgroupBarrier();
-}
-
-// Elements, without padding, that a norm's lane gathers.
-fn lane_count(lane: u32) -> f32 {
-    var count = 0u;
-    for (var i = lane; i < N_EMBD4; i += NORM_LANES) {
-        count += min(4u, N_EMBD - 4u * i);
-    }
-    return f32(count);
 }
 
 // What becomes of a matrix's output.
@@ -161,12 +155,11 @@ const LOGITS: u32 = 3u;
 fn finish(stage: u32, column: u32, value: vec4f) {
     switch stage {
         case QUERY_KEY_VALUE: {
-            if column < HEADS4 {
-                hidden[WIDE + column] = value;
-            } else if column < 2u * HEADS4 {
-                cache[key_at(position) + column - HEADS4] = value;
-            } else {
+            hidden[WIDE + column] = value;
+            if column >= 2u * HEADS4 {
                 cache[value_at(position) + column - 2u * HEADS4] = value;
+            } else if column >= HEADS4 {
+                cache[key_at(position) + column - HEADS4] = value;
             }
         }
         case RESIDUAL: {
@@ -197,11 +190,7 @@ fn linear(stage: u32, input: u32, in4: u32, weight: u32, bias: u32, out4: u32) {
         }
         workgroupBarrier();
         if thread < out4 {
-            var sum = partial[thread];
-            for (var other = 1u; other < slices; other++) {
-                sum += partial[other * out4 + thread];
-            }
-            finish(stage, thread, sum + bias_of(stage, bias, thread));
+            finish(stage, thread, sum_slices(slices, out4) + bias_of(stage, bias, thread));
         }
     } else {
         for (var column = thread; column < out4; column += WORKGROUP_SIZE) {
@@ -211,14 +200,48 @@ fn linear(stage: u32, input: u32, in4: u32, weight: u32, bias: u32, out4: u32) {
     workgroupBarrier();
 }
 
-fn dot_column(input: u32, begin: u32, end: u32, weight: u32, out4: u32) -> vec4f {
+// The sum of this thread's column over all slices. Four are read before they are added: compilers leave such loops as they are.
+fn sum_slices(slices: u32, columns: u32) -> vec4f {
     var sum = vec4f(0.0);
-    for (var i = begin; i < end; i++) {
-        let x = hidden[input + i];
-        let row = weight + 4u * i * out4;
-        sum += x.x * weights[row] + x.y * weights[row + out4] + x.z * weights[row + 2u * out4] + x.w * weights[row + 3u * out4];
+    var slice = 0u;
+    for (; slice + 4u <= slices; slice += 4u) {
+        let at = slice * columns + thread;
+        sum += (partial[at] + partial[at + columns]) + (partial[at + 2u * columns] + partial[at + 3u * columns]);
+    }
+    for (; slice < slices; slice++) {
+        sum += partial[slice * columns + thread];
     }
     return sum;
+}
+
+fn dot_column(input: u32, begin: u32, end: u32, weight: u32, out4: u32) -> vec4f {
+    var sum = vec4f(0.0);
+    var i = begin;
+    for (; i + 4u <= end; i += 4u) {
+        let at = weight + 4u * i * out4;
+        let a = rows4(at, out4);
+        let b = rows4(at + 4u * out4, out4);
+        let c = rows4(at + 8u * out4, out4);
+        let d = rows4(at + 12u * out4, out4);
+        sum = add_product(sum, a, hidden[input + i]);
+        sum = add_product(sum, b, hidden[input + i + 1u]);
+        sum = add_product(sum, c, hidden[input + i + 2u]);
+        sum = add_product(sum, d, hidden[input + i + 3u]);
+    }
+    for (; i < end; i++) {
+        sum = add_product(sum, rows4(weight + 4u * i * out4, out4), hidden[input + i]);
+    }
+    return sum;
+}
+
+// A column of four inputs.
+fn rows4(at: u32, out4: u32) -> mat4x4f {
+    return mat4x4f(weights[at], weights[at + out4], weights[at + 2u * out4], weights[at + 3u * out4]);
+}
+
+// sum + rows x, in four multiply-adds: a product of matrix and vector would take an addition more.
+fn add_product(sum: vec4f, rows: mat4x4f, x: vec4f) -> vec4f {
+    return fma(rows[3], x.wwww, fma(rows[2], x.zzzz, fma(rows[1], x.yyyy, fma(rows[0], x.xxxx, sum))));
 }
 
 // The tied head has no bias.
@@ -229,11 +252,10 @@ fn bias_of(stage: u32, bias: u32, column: u32) -> vec4f {
     return weights[bias + column];
 }
 
-// gelu_new: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). The clamp keeps tanh implementations that go through
-// exp() from overflowing; tanh is 1 in f32 from 9.01 on.
+// gelu_new: 0.5 x (1 + tanh(u)) = x / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x^3). The bound keeps exp() finite.
 fn gelu(x: vec4f) -> vec4f {
     let inner = 0.7978845608 * (x + 0.044715 * x * x * x);
-    return 0.5 * x * (1.0 + tanh(clamp(inner, vec4f(-10.0), vec4f(10.0))));
+    return x / (1.0 + exp(min(-2.0 * inner, vec4f(80.0))));
 }
 
 fn key_at(at: u32) -> u32 {
@@ -251,19 +273,20 @@ fn attention() {
         let head = item / HEAD_LANES;
         var largest = LOWEST;
         for (var at = item % HEAD_LANES; at <= position; at += HEAD_LANES) {
-            let key = key_at(at) + head * HEAD4;
             var score = 0.0;
             for (var i = 0u; i < HEAD4; i++) {
-                score += dot(hidden[WIDE + head * HEAD4 + i], cache[key + i]);
+                score += dot(hidden[WIDE + head * HEAD4 + i], key(at, head * HEAD4 + i));
             }
             score *= SCALE;
-            scores[head * POSITIONS + at] = score;
+            set_score(head * POSITIONS + at, score);
             largest = max(largest, score);
         }
         lane_scores[item] = largest;
     }
     workgroupBarrier();
-    storageBarrier();
+    if NEAR_SCORES == 0u {
+        storageBarrier();
+    }
 
     let slices = max(WORKGROUP_SIZE / HEADS4, 1u);
     var sum = vec4f(0.0);
@@ -274,8 +297,8 @@ fn attention() {
         if slice < slices {
             let largest = largest_score(column / HEAD4);
             for (var at = slice; at <= position; at += slices) {
-                let share = exp(scores[column / HEAD4 * POSITIONS + at] - largest);
-                sum += share * cache[value_at(at) + column];
+                let share = exp(score(column / HEAD4 * POSITIONS + at) - largest);
+                sum += share * value(at, column);
                 total += share;
             }
         }
@@ -284,10 +307,9 @@ fn attention() {
         workgroupBarrier();
         if thread < HEADS4 {
             for (var other = 1u; other < slices; other++) {
-                sum += partial[other * HEADS4 + thread];
                 total += totals[other * HEADS4 + thread];
             }
-            hidden[NARROW + thread] = sum / total;
+            hidden[NARROW + thread] = sum_slices(slices, HEADS4) / total;
         }
     } else {
         for (var column = thread; column < HEADS4; column += WORKGROUP_SIZE) {
@@ -295,14 +317,44 @@ fn attention() {
             sum = vec4f(0.0);
             total = 0.0;
             for (var at = 0u; at <= position; at++) {
-                let share = exp(scores[column / HEAD4 * POSITIONS + at] - largest);
-                sum += share * cache[value_at(at) + column];
+                let share = exp(score(column / HEAD4 * POSITIONS + at) - largest);
+                sum += share * value(at, column);
                 total += share;
             }
             hidden[NARROW + column] = sum / total;
         }
     }
     workgroupBarrier();
+}
+
+// Of the position at hand from workgroup memory: in storage, other threads' writes of this token are not seen yet.
+fn key(at: u32, column: u32) -> vec4f {
+    if at == position {
+        return hidden[WIDE + HEADS4 + column];
+    }
+    return cache[key_at(at) + column];
+}
+
+fn value(at: u32, column: u32) -> vec4f {
+    if at == position {
+        return hidden[WIDE + 2u * HEADS4 + column];
+    }
+    return cache[value_at(at) + column];
+}
+
+fn set_score(at: u32, score: f32) {
+    if NEAR_SCORES > 0u {
+        near_scores[at] = score;
+    } else {
+        scores[at] = score;
+    }
+}
+
+fn score(at: u32) -> f32 {
+    if NEAR_SCORES > 0u {
+        return near_scores[at];
+    }
+    return scores[at];
 }
 
 fn largest_score(head: u32) -> f32 {
@@ -445,7 +497,6 @@ fn decode(@builtin(local_invocation_index) index: u32) {
             let base = LAYERS + l * LAYER_STRIDE;
             layer_norm(base + LN_1_WEIGHT, base + LN_1_BIAS);
             linear(QUERY_KEY_VALUE, NARROW, N_EMBD4, base + ATTN_C_ATTN_WEIGHT, base + ATTN_C_ATTN_BIAS, 3u * HEADS4);
-            storageBarrier();
             attention();
             linear(RESIDUAL, NARROW, HEADS4, base + ATTN_C_PROJ_WEIGHT, base + ATTN_C_PROJ_BIAS, N_EMBD4);
             layer_norm(base + LN_2_WEIGHT, base + LN_2_BIAS);

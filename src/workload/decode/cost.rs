@@ -110,14 +110,14 @@ fn fused_workgroup_work(program: &Program, dispatch: &Dispatch) -> Work {
     let chunks = chunks(program, dispatch);
     let mut work = goes_on(&chunks);
     for (prompt_tokens, position) in positions(chunks) {
-        work.barriers += 1;
+        // The second orders storage.
+        work.barriers += 2;
         for _ in 0..layers {
             work += norm;
             work += linear(embd4, 3 * heads4);
             work += Work {
                 multiply_adds: 2 * 4 * heads4 * (position + 1),
-                // Two of them order storage.
-                barriers: if threads / heads4 > 1 { 3 + 2 } else { 2 + 2 },
+                barriers: 2 + u64::from(threads / heads4 > 1) + u64::from(get("NEAR_SCORES") == 0),
                 ..Work::default()
             };
             work += linear(heads4, embd4);

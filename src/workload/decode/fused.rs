@@ -8,21 +8,28 @@ use super::packing::{Layout, Map, Widths};
 use super::{Tuning, buffers};
 use crate::program::{Binding, Buffer, Dispatch, Kernel, Phase, Program};
 
+/// Attention scores that are kept in workgroup memory: 4 KiB of the 16 that every device has.
+const MOST_NEAR_SCORES: u32 = 1024;
+
 /// One workgroup, workgroup memory, no optional feature. With a workgroup of one thread: the arm `fused-scalar`.
 pub fn workgroup(name: &str, config: &Config, request: &Request, tuning: &Tuning) -> Program {
     let widths = Widths::of(config);
     let workgroup_size = tuning.workgroup_size;
     let narrow4 = widths.n_embd4.max(widths.heads4);
-    let wide4 = widths.n_inner4.max(widths.heads4);
+    let wide4 = widths.n_inner4.max(3 * widths.heads4);
     let head_lanes = (workgroup_size / config.n_head).clamp(1, 64);
     let lane_scores = workgroup_size.max(config.n_head * head_lanes);
+    let norm_lanes = workgroup_size.min(widths.n_embd4).min(32);
+    let all_scores = config.n_head * tuning.capacity;
+    let near_scores = if all_scores <= MOST_NEAR_SCORES { all_scores } else { 0 };
     let mut constants = shared_constants(config, request, tuning, Layout::InOut);
     constants.extend(named([
         ("NARROW4", narrow4),
         ("WIDE4", wide4),
         ("HEAD_LANES", head_lanes),
         ("LANE_SCORES", lane_scores),
-        ("NORM_LANES", workgroup_size.min(widths.n_embd4).min(32)),
+        ("NORM_LANES", norm_lanes),
+        ("NEAR_SCORES", near_scores),
     ]));
     let kernel = Kernel {
         shader: "decode/fused_workgroup.wgsl".into(),
@@ -30,7 +37,8 @@ pub fn workgroup(name: &str, config: &Config, request: &Request, tuning: &Tuning
         constants,
         workgroup_size,
         workgroup_bytes: 16 * u64::from(widths.n_embd4 + narrow4 + wide4 + workgroup_size)
-            + 4 * u64::from(lane_scores + 2 * workgroup_size)
+            + 4 * u64::from(lane_scores + near_scores.max(1) + 2 * workgroup_size)
+            + 8 * u64::from(norm_lanes)
             + 16,
         subgroup_size: 0,
         workgroups_together: 1,
