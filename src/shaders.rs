@@ -8,9 +8,11 @@ macro_rules! shaders {
 }
 
 shaders![
+    "control/barrier.wgsl",
     "control/cached_read.wgsl",
     "control/copy.wgsl",
     "control/empty.wgsl",
+    "control/exchange.wgsl",
     "control/fma.wgsl",
     "control/progress.wgsl",
     "decode/attention.wgsl",

@@ -7,7 +7,7 @@ use onedispatch::program::{Blocks, Contents, Policy, Program};
 use onedispatch::workload::control::{Control, Scale, controls};
 
 fn control(arm: &str) -> Control {
-    controls(&Scale::of(true, 1 << 16)).into_iter().find(|control| control.arm == arm).unwrap()
+    controls(&Scale::of(true, 1 << 16, 2)).into_iter().find(|control| control.arm == arm).unwrap()
 }
 
 fn line(error: Error) -> String {

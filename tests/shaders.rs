@@ -84,7 +84,7 @@ fn only_the_subgroup_arm_uses_subgroups() {
 /// Programs that between them use every kernel in every way: narrow, odd, wide and sampled, at each workgroup size.
 fn programs() -> Vec<Program> {
     let mut programs: Vec<Program> =
-        controls(&Scale::of(true, 1 << 20)).into_iter().map(|control| control.program).collect();
+        controls(&Scale::of(true, 1 << 20, 2)).into_iter().map(|control| control.program).collect();
     programs.push(progress::program(2, 64, 1));
     for (n_embd, n_head, n_inner, vocab_size) in [(32, 2, 128, 64), (30, 3, 50, 37), (512, 8, 2048, 257)] {
         let config = Config {

@@ -10,13 +10,14 @@ use crate::workload::control::{Scale, controls};
 
 pub const CASE: &str = "control";
 
-/// Rows of a control case: each control, and the last one once more as A/A.
-pub const ROWS: u64 = 7;
+/// Rows of a control case: each control, and the last one once more as A/A. One fewer where no workgroups wait for each
+/// other.
+pub const ROWS: u64 = 10;
 
 /// `tolerance` is the spec's: of a value relative to the value expected.
 pub fn measure_controls(gpu: &Gpu, plan: &Plan, tolerance: f64, step: &dyn Fn(u64)) -> Result<Measured> {
     let binding_bytes = gpu.device.limits().max_storage_buffer_binding_size;
-    let scale = Scale::of(gpu.info.is_software, binding_bytes);
+    let scale = Scale::of(gpu.info.is_software, binding_bytes, gpu.workgroups_together());
     let controls = controls(&scale);
     let prepared: Vec<Prepared> =
         controls.iter().map(|control| Prepared::new(gpu, &control.program, &control.blocks)).collect::<Result<_>>()?;
@@ -31,6 +32,8 @@ pub fn measure_controls(gpu: &Gpu, plan: &Plan, tolerance: f64, step: &dyn Fn(u6
             row.workgroup_size = control.program.kernels[0].workgroup_size;
             (row.dispatches, row.submits, row.waits) = (traffic.dispatches, traffic.submits, traffic.waits);
             row.multiply_adds = control.multiply_adds;
+            (row.barriers, row.rounds) = (control.barriers, control.rounds);
+            row.workgroups = control.program.phases[0].dispatches[0].workgroups;
             row.min_bytes = control.min_bytes;
             row.gate_tolerance = tolerance;
             row.program_sha256 = control.program.sha256();

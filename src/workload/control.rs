@@ -18,6 +18,9 @@ pub struct Control {
     pub expected: Expected,
     pub multiply_adds: u64,
     pub min_bytes: u64,
+    /// Barriers that a thread meets, and times that workgroups wait for each other.
+    pub barriers: u64,
+    pub rounds: u64,
 }
 
 /// What the output must hold.
@@ -26,6 +29,8 @@ pub enum Expected {
     Count(u32),
     /// `destination`, byte for byte.
     Bytes(Arc<Vec<u8>>),
+    /// The first words of the output.
+    Words(Vec<u32>),
     /// The first values of an output of f32.
     Floats(Vec<f64>),
 }
@@ -41,14 +46,35 @@ pub struct Scale {
     pub copies: u32,
     /// Multiply-adds of a chain, loads of a thread.
     pub rounds: u32,
+    /// Barriers of a workgroup one after another, and rounds in which workgroups wait for each other.
+    pub barriers: u32,
+    pub exchanges: u32,
+    /// Workgroups that wait for each other: 1 where no two make progress together.
+    pub together: u32,
+    pub patience: u32,
+    pub asks_by_writing: bool,
 }
 
 impl Scale {
-    /// `binding_bytes` is the device's max_storage_buffer_binding_size.
-    pub fn of(is_software: bool, binding_bytes: u64) -> Scale {
-        let (workgroup_size, workgroups, copy_bytes, copies, rounds) =
-            if is_software { (64, 32, 64 << 20, 1, 4096) } else { (256, 2048, 512 << 20, 32, 32768) };
-        Scale { workgroup_size, workgroups, copy_bytes: copy_bytes.min(binding_bytes), copies, rounds }
+    /// `binding_bytes` is the device's max_storage_buffer_binding_size, `together` how many workgroups may wait for each other.
+    pub fn of(is_software: bool, binding_bytes: u64, together: u32) -> Scale {
+        let (workgroup_size, workgroups, copy_bytes, copies, rounds, barriers, exchanges) = if is_software {
+            (64, 32, 64 << 20, 1, 4096, 1024, 16)
+        } else {
+            (256, 2048, 512 << 20, 32, 32768, 16384, 4096)
+        };
+        Scale {
+            workgroup_size,
+            workgroups,
+            copy_bytes: copy_bytes.min(binding_bytes),
+            copies,
+            rounds,
+            barriers,
+            exchanges,
+            together: together.min(MOST_TOGETHER),
+            patience: if is_software { 1 << 28 } else { 1 << 20 },
+            asks_by_writing: is_software,
+        }
     }
 
     fn threads(&self) -> u32 {
@@ -56,13 +82,19 @@ impl Scale {
     }
 }
 
+/// Workgroups that wait for each other: as many as the kernels ever have.
+const MOST_TOGETHER: u32 = 128;
+
 /// Dispatches of an `empty` run.
 const DISPATCHES: u32 = 256;
 
-/// Every control, each once.
+/// Every control, each once: the last one is repeated as A/A.
 pub fn controls(scale: &Scale) -> Vec<Control> {
     let empty = [Policy::WaitEach, Policy::SubmitEach, Policy::OneSubmit].map(empty);
-    empty.into_iter().chain([copy(scale), cached_read(scale), fma(scale)]).collect()
+    let barriers = ["workgroup-barrier", "storage-barrier"].map(|arm| barrier(scale, arm));
+    let exchange = (scale.together > 1).then(|| exchange(scale));
+    let ceilings = [copy(scale), cached_read(scale), fma(scale)];
+    empty.into_iter().chain(barriers).chain(exchange).chain(ceilings).collect()
 }
 
 fn empty(policy: Policy) -> Control {
@@ -76,6 +108,8 @@ fn empty(policy: Policy) -> Control {
         expected: Expected::Count(DISPATCHES),
         multiply_adds: 0,
         min_bytes: 0,
+        barriers: 0,
+        rounds: 0,
     }
 }
 
@@ -94,6 +128,8 @@ fn copy(scale: &Scale) -> Control {
         expected: Expected::Bytes(source),
         multiply_adds: 0,
         min_bytes: 2 * bytes * u64::from(scale.copies),
+        barriers: 0,
+        rounds: 0,
     }
 }
 
@@ -127,6 +163,8 @@ fn cached_read(scale: &Scale) -> Control {
         expected: Expected::Floats((0..64).map(sum_of).collect()),
         multiply_adds: 0,
         min_bytes: bytes,
+        barriers: 0,
+        rounds: 0,
     }
 }
 
@@ -147,6 +185,60 @@ fn fma(scale: &Scale) -> Control {
         expected: Expected::Floats(vec![16.0 * 2.0; 64]),
         multiply_adds,
         min_bytes: 0,
+        barriers: 0,
+        rounds: 0,
+    }
+}
+
+/// One workgroup whose threads pass values round.
+fn barrier(scale: &Scale, arm: &'static str) -> Control {
+    let threads = scale.workgroup_size;
+    let buffers = [("values", 8 * u64::from(threads), Contents::Zero)];
+    let mut program = program("barrier", &arm.replace('-', "_"), [("ROUNDS", scale.barriers)], threads, 1, 1, buffers);
+    program.kernels[0].workgroup_bytes = 8 * u64::from(threads);
+    Control {
+        arm,
+        policy: Policy::OneSubmit,
+        unit: "barrier",
+        units: u64::from(scale.barriers),
+        program,
+        blocks: Blocks::new(),
+        expected: Expected::Words((0..threads).map(|thread| (thread + scale.barriers) % threads).collect()),
+        multiply_adds: 0,
+        min_bytes: 0,
+        barriers: u64::from(scale.barriers),
+        rounds: 0,
+    }
+}
+
+/// Workgroups that read one word of each other in every round.
+fn exchange(scale: &Scale) -> Control {
+    let Scale { workgroup_size, exchanges, together, .. } = *scale;
+    let sizes = [
+        ("ROUNDS", exchanges),
+        ("WORKGROUPS", together),
+        ("PATIENCE", scale.patience),
+        ("ASK_BY_WRITING", u32::from(scale.asks_by_writing)),
+    ];
+    let threads = together * workgroup_size;
+    let buffers =
+        [("slots", 8 * u64::from(together), Contents::Zero), ("sums", 4 * u64::from(threads), Contents::Poison)];
+    let mut program = program("exchange", "exchange", sizes, workgroup_size, together, 1, buffers);
+    program.kernels[0].workgroups_together = together;
+    let sum_of = |thread: u32| (0..exchanges).map(|round| round + thread).sum::<u32>();
+    let sums = (0..threads).map(|thread| thread % workgroup_size);
+    Control {
+        arm: "exchange",
+        policy: Policy::OneSubmit,
+        unit: "round",
+        units: u64::from(exchanges),
+        program,
+        blocks: Blocks::new(),
+        expected: Expected::Words(sums.map(|thread| if thread < together { sum_of(thread) } else { 0 }).collect()),
+        multiply_adds: 0,
+        min_bytes: 0,
+        barriers: u64::from(exchanges),
+        rounds: u64::from(exchanges),
     }
 }
 
@@ -210,6 +302,7 @@ impl Control {
         match &self.expected {
             Expected::Count(count) => Some(if output == count.to_le_bytes() { 0.0 } else { 1.0 }),
             Expected::Bytes(bytes) => Some(if output == bytes.as_slice() { 0.0 } else { 1.0 }),
+            Expected::Words(words) => Some(if output.starts_with(bytemuck::cast_slice(words)) { 0.0 } else { 1.0 }),
             Expected::Floats(values) => {
                 let floats: Vec<f32> = bytemuck::pod_collect_to_vec(output);
                 if floats.iter().any(|float| !float.is_finite()) || floats.len() < values.len() {
