@@ -200,6 +200,12 @@ fn row(case: &Case, arm: &str, policy: &str, replica: u32) -> ResultRow {
         shaders_sha256: String::new(),
         workgroups: 1,
         rounds: 0,
+        followed: 0,
+        decided: 0,
+        fitness_error: None,
+        rank_correlation: None,
+        rank_correlation_all: None,
+        fresh_return: None,
     }
 }
 

@@ -269,6 +269,12 @@ fn row(key: Key, wall_ns: f64, case: &Case) -> ResultRow {
         shaders_sha256: "22".repeat(32),
         workgroups: 1,
         rounds: 0,
+        followed: 0,
+        decided: 0,
+        fitness_error: None,
+        rank_correlation: None,
+        rank_correlation_all: None,
+        fresh_return: None,
     }
 }
 
