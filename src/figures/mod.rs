@@ -11,6 +11,7 @@ pub mod chart;
 pub mod claims;
 pub mod dots;
 pub mod idle_share;
+pub mod kernels;
 pub mod ladder;
 pub mod learning;
 pub mod number;
@@ -36,7 +37,7 @@ pub struct Figure {
     pub draw: fn(&[Run]) -> Result<Picture>,
 }
 
-pub const FIGURES: [Figure; 12] = [
+pub const FIGURES: [Figure; 13] = [
     Figure {
         name: "throughput-width",
         caption: "Tokens per second against n_embd for every arm and policy, one row of panels per device.",
@@ -66,6 +67,11 @@ pub const FIGURES: [Figure; 12] = [
         name: "peers",
         caption: "Tokens per second of other frameworks on the same GPU, beside the arms and the physical bound.",
         draw: peers::draw,
+    },
+    Figure {
+        name: "kernels",
+        caption: "What each version of the fused kernel gains over the one before.",
+        draw: kernels::draw,
     },
     Figure {
         name: "batch",
