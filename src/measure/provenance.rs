@@ -65,7 +65,7 @@ pub fn build() -> Build {
     }
 }
 
-fn software() -> Result<Software> {
+pub fn software() -> Result<Software> {
     let binary = std::env::current_exe()
         .and_then(std::fs::read)
         .map_err(|error| Error::input(format!("the running program cannot be read to be hashed: {error}")))?;

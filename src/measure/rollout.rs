@@ -168,14 +168,14 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
     Ok(Measured { case: case_row(case, population.sha256()), results, samples })
 }
 
-pub(super) fn rollout_row(spec: &Spec, case: &RolloutCase, arm: Arm, policy: Policy, replica: u32) -> ResultRow {
+pub(crate) fn rollout_row(spec: &Spec, case: &RolloutCase, arm: Arm, policy: Policy, replica: u32) -> ResultRow {
     let mut row = blank_row(&case.name, arm.name(), policy, replica);
     row.unit = "environment step".into();
     row.gate_tolerance = spec.tolerance;
     row
 }
 
-pub(super) fn case_row(case: &RolloutCase, weights_sha256: String) -> Case {
+pub(crate) fn case_row(case: &RolloutCase, weights_sha256: String) -> Case {
     Case {
         case: case.name.clone(),
         workload: "rollout".into(),

@@ -42,10 +42,11 @@ pub struct Manifest {
 #[serde(deny_unknown_fields)]
 pub struct Device {
     pub name: String,
-    /// PCI vendor and device numbers, hexadecimal; 0 where the backend has none.
+    /// PCI vendor and device numbers, hexadecimal; 0 where the backend has none. Of a browser, the vendor and architecture
+    /// that it names.
     pub vendor: String,
     pub device: String,
-    /// `vulkan`, `metal`, `dx12`.
+    /// `vulkan`, `metal`, `dx12`; `webgpu` of a browser.
     pub backend: String,
     /// `DiscreteGpu`, `IntegratedGpu`, `Cpu`, ...
     pub device_type: String,
