@@ -17,7 +17,7 @@ endif
 LAVAPIPE := $(firstword $(wildcard /usr/share/vulkan/icd.d/lvp_icd*.json))
 
 .DEFAULT_GOAL := help
-.PHONY: help build reproduce measure peers test figures lint
+.PHONY: help build reproduce measure peers web test figures lint
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,8 +52,12 @@ figures: build ## Render figures/ and paper/ from data/
 	@$(ONEDISPATCH) figures
 	@$(ONEDISPATCH) paper
 
-test: ## Run all tests, on a software Vulkan device that is installed where it can be
+web: build ## Make the page in web/dist/
+	@$(ONEDISPATCH) web
+
+test: ## Run all tests, on a software Vulkan device and in a browser that are installed where they can be
 	@scripts/software-vulkan.sh
+	@scripts/software-browser.sh
 	@$(MAKE) --no-print-directory run-tests
 
 # A make of its own, so that LAVAPIPE is looked for after the installation.

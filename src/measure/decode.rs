@@ -192,14 +192,14 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step
     Ok(Measured { case: case_row(case, weights_sha256), results, samples })
 }
 
-fn decode_row(spec: &Spec, case: &DecodeCase, arm: Arm, policy: Policy, replica: u32) -> ResultRow {
+pub(crate) fn decode_row(spec: &Spec, case: &DecodeCase, arm: Arm, policy: Policy, replica: u32) -> ResultRow {
     let mut row = blank_row(&case.name, &arm.name(), policy, replica);
     row.unit = "token".into();
     row.gate_tolerance = spec.tolerance;
     row
 }
 
-fn case_row(case: &DecodeCase, weights_sha256: String) -> Case {
+pub(crate) fn case_row(case: &DecodeCase, weights_sha256: String) -> Case {
     Case {
         case: case.name.clone(),
         workload: "decode".into(),

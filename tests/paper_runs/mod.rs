@@ -262,6 +262,7 @@ fn empty(slug: &str, experiment: &str) -> Run {
                 clean: true,
                 binary_sha256: String::new(),
             },
+            browser: None,
             files: BTreeMap::new(),
         },
         cases: Vec::new(),

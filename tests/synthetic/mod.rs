@@ -357,6 +357,7 @@ fn manifest(model: &Model, experiment: &str) -> Manifest {
             clean: true,
             binary_sha256: "44".repeat(32),
         },
+        browser: None,
         files: BTreeMap::new(),
     }
 }

@@ -174,7 +174,7 @@ function describe(adapter, device) {
   }
   const software = info.isFallbackAdapter === true || adapter.isFallbackAdapter === true;
   return {
-    name: description || model || [vendor, architecture].filter(Boolean).join(" ") || "unnamed GPU",
+    name: model || description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed GPU",
     vendor,
     architecture,
     device: model,

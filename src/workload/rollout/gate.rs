@@ -262,6 +262,14 @@ impl<'a> Reference<'a> {
         Gate { reason, ..gate }
     }
 
+    /// Individuals whose episode does not hang on rounding, and that episode.
+    pub fn decided(&self) -> impl Iterator<Item = (u32, &Episode)> {
+        self.expected
+            .iter()
+            .filter(|expected| expected.decided)
+            .map(|expected| (expected.individual, &expected.episode))
+    }
+
     /// Individuals that the oracle follows.
     pub fn sample(&self) -> usize {
         self.expected.len()
