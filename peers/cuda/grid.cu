@@ -13,7 +13,8 @@
 // Norms are computed by every group for itself, in registers. Each head's attention belongs to one block, and the threads
 // that wrote a position's key and value are those that read them.
 //
-// A thread that asks PATIENCE times in vain stops waiting for good and says so: the run then fails, and soon.
+// Asking takes bandwidth away from the weights, so a thread may rest for PAUSE nanoseconds before it asks again. One that asks
+// PATIENCE times in vain stops waiting for good and says so: the run then fails, and soon.
 
 #include "host.cuh"
 
@@ -253,6 +254,7 @@ struct Decoder {
                         missing &= ~(1u << i);
                     }
                 }
+                if (PAUSE > 0 && missing != 0) __nanosleep(PAUSE);
             }
             if (missing != 0) patience = 0;
         }

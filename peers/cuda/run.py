@@ -20,10 +20,11 @@ import numpy as np
 from packing import Packed
 from peer.report import driver, main
 
-# Sizes to choose from: (blocks, threads of a block). On a CPU every thread of a block is a thread of the system.
-ONE_BLOCK = {"cuda": [(1, 32), (1, 64), (1, 128), (1, 256), (1, 512), (1, 1024)], "cpu": [(1, 32), (1, 64)]}
+# Sizes to choose from: (blocks, threads of a block, nanoseconds of rest between two looks for another block's values). On a CPU every thread of a block is a thread of the system.
+ONE_BLOCK = {"cuda": [(1, block, 0) for block in [32, 64, 128, 256, 512, 1024]], "cpu": [(1, 32, 0), (1, 64, 0)]}
 NVCC = ["nvcc", "-O3", "-arch=sm_90", "-std=c++17", "-shared", "-Xcompiler", "-fPIC"]
 EMULATION = ["g++", "-O2", "-std=c++20", "-shared", "-fPIC", "-pthread", "-DEMULATE", "-x", "c++"]
+PAUSES = [0, 50]
 # Calibration, as src/measure/decode.rs has it: a quarter of the tokens but at least 16, each size for 50 ms in each of two
 # rounds, and its fastest run counts.
 CALIBRATION_TOKENS = 16
@@ -31,7 +32,7 @@ CALIBRATION_NS = 50e6
 
 
 class Variant:
-    """`sizes` are those to choose from, (blocks, threads of a block)."""
+    """`sizes` are those to choose from."""
 
     def __init__(self, name, source, case, packed, device, sizes):
         self.name, self.source, self.case, self.packed, self.device = name, HERE / source, case, packed, device
@@ -57,7 +58,7 @@ class Variant:
             if size != best:
                 kernel.release()
         self.kernel = kernels[best]
-        self.settings = {"blocks": best[0], "block": best[1], "refused": refused}
+        self.settings = {"blocks": best[0], "block": best[1], "pause_ns": best[2], "refused": refused}
 
     def run(self):
         return self.kernel.run(self.case.new_tokens)
@@ -121,10 +122,11 @@ def calibrate(kernels, new_tokens):
 
 def build(source, constants, case, device, size):
     """The path of a shared library: a kernel for one case and one size, compiled once."""
-    grid, block = size
+    grid, block, pause = size
     lines = [f"constexpr int {name} = {value};" for name, value in constants.items()]
     lines.append(f"constexpr int GRID = {grid};")
     lines.append(f"constexpr int BLOCK = {block};")
+    lines.append(f"constexpr int PAUSE = {pause};")
     # Rows of four loads: 32 in flight, or 8 where a thread has only 64 registers.
     lines.append(f"constexpr int UNROLL = {8 if block <= 256 else 4 if block == 512 else 2};")
     lines.append(f"constexpr float EPSILON = {case.config['layer_norm_epsilon']!r}f;")
@@ -159,10 +161,11 @@ def grid_sizes(case, device):
     """Sizes with about one group of lanes for each channel: then every thread has a row of each matrix, or as many more as
     the matrix has more rows."""
     if device == "cpu":
-        return [(3, 32), (2, 64)]
+        return [(3, 32, 0), (2, 64, 50)]
     channels = case.config["n_embd"]
     threads = channels * min(32, max(channels // 4, 1))
-    sizes = {(threads // block, block) for block in [64, 128, 192, 256, 512, 1024] if threads % block == 0}
+    sizes = {(threads // block, block, pause) for block in [64, 128, 192, 256, 512, 1024] if threads % block == 0
+             for pause in PAUSES}
     return sorted(size for size in sizes if 1 < size[0] <= 128)
 
 
