@@ -179,7 +179,8 @@ impl Chart {
         }
     }
 
-    /// Names each curve beside its last point; a thin line leads to a label that had to give way.
+    /// Names each curve beside its last point; a thin line leads to a label that had to give way,
+    /// and a dotted one from a curve that ends early.
     fn label_ends(&self, canvas: &mut Canvas, panel: &Panel, frame: &Frame) {
         let right = frame.left + frame.width;
         let mut ends: Vec<((f64, f64), &str, RGBColor)> = Vec::new();
@@ -195,7 +196,12 @@ impl Chart {
         let places = spread(&wanted, 31.0, frame.top, frame.top + frame.height + 20.0);
         for ((end, label, color), place) in ends.into_iter().zip(places) {
             let thin = Stroke { color, width: 1.5, dash: None };
-            canvas.line(&[(end.0.min(right) + 12.0, end.1), (right + 6.0, end.1), (right + 24.0, place)], thin);
+            // Through the frame it is dotted and grey, since a line there would look like more of the curve.
+            if end.0 < right - 1.0 {
+                let dotted = Stroke { color: MUTED, width: 1.5, dash: Some((2.0, 9.0)) };
+                canvas.line(&[(end.0 + 12.0, end.1), (right, end.1)], dotted);
+            }
+            canvas.line(&[(right + 12.0, end.1), (right + 24.0, place)], thin);
             canvas.text((right + LABEL_INDENT, place), label, LABEL, color, Align::Start);
         }
     }
