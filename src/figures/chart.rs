@@ -184,6 +184,7 @@ impl Chart {
     fn label_ends(&self, canvas: &mut Canvas, panel: &Panel, frame: &Frame) {
         let right = frame.left + frame.width;
         let mut ends: Vec<((f64, f64), &str, RGBColor)> = Vec::new();
+        let widest = panel.sweep().last().map_or(right, |&x| frame.x(x));
         for curve in &panel.curves {
             if let Some(last) = curve.points.last() {
                 ends.push(((frame.x(last.x), frame.y(last.y.mid)), &curve.look.label, curve.look.ink()));
@@ -196,12 +197,15 @@ impl Chart {
         let places = spread(&wanted, 31.0, frame.top, frame.top + frame.height + 20.0);
         for ((end, label, color), place) in ends.into_iter().zip(places) {
             let thin = Stroke { color, width: 1.5, dash: None };
-            // Through the frame it is dotted and grey, since a line there would look like more of the curve.
-            if end.0 < right - 1.0 {
+            // From a curve that ends early it is dotted and grey, since it would look like more of the curve.
+            let begin = if end.0 < widest - 1.0 {
                 let dotted = Stroke { color: MUTED, width: 1.5, dash: Some((2.0, 9.0)) };
                 canvas.line(&[(end.0 + 12.0, end.1), (right, end.1)], dotted);
-            }
-            canvas.line(&[(right + 12.0, end.1), (right + 24.0, place)], thin);
+                right
+            } else {
+                end.0.min(right) + 12.0
+            };
+            canvas.line(&[(begin, end.1), (right + 6.0, end.1), (right + 24.0, place)], thin);
             canvas.text((right + LABEL_INDENT, place), label, LABEL, color, Align::Start);
         }
     }
