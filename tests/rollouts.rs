@@ -341,7 +341,14 @@ fn tasks_without_a_policy_are_the_oracles() {
     let gpu = Gpu::open(None).unwrap();
     for environment in task::NAMES {
         let name = environment.to_string();
-        let case = RolloutCase { name, environment: environment.into(), population: 70, steps: 31, seed: 5, ..RolloutCase::default() };
+        let case = RolloutCase {
+            name,
+            environment: environment.into(),
+            population: 70,
+            steps: 31,
+            seed: 5,
+            ..RolloutCase::default()
+        };
         let task = Task::of(&case).unwrap();
         assert!(task.expected.iter().any(|value| (value - task.expected[0]).abs() > 1e-3 * task.scale));
         for &arm in task.arms {

@@ -121,7 +121,14 @@ fn programs() -> Vec<Program> {
     }
     for environment in task::NAMES {
         let name = String::new();
-        let case = RolloutCase { name, environment: environment.into(), population: 70, steps: 5, seed: 1, ..RolloutCase::default() };
+        let case = RolloutCase {
+            name,
+            environment: environment.into(),
+            population: 70,
+            steps: 5,
+            seed: 1,
+            ..RolloutCase::default()
+        };
         let task = Task::of(&case).unwrap();
         programs.extend(task.arms.iter().map(|&arm| (task.program)(arm, 32)));
     }

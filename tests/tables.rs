@@ -140,7 +140,9 @@ fn cases_without_the_columns_that_came_later_are_read() {
     assert_eq!((rows[0].new_tokens, rows[0].environment.as_str(), rows[0].population, rows[0].steps), (64, "", 0, 0));
     assert_eq!(String::from_utf8(table.to_csv(true)).unwrap(), csv);
     // Runs from before there were evolutions; of the columns that came at once all or none.
-    let later = csv.replace("weights_sha256", "weights_sha256,environment,population,steps,sequences").replace(",00", ",00,a,2,3,0");
+    let later = csv
+        .replace("weights_sha256", "weights_sha256,environment,population,steps,sequences")
+        .replace(",00", ",00,a,2,3,0");
     let rows = Table::parse::<Case>(later.as_bytes(), "cases.csv").unwrap().rows::<Case>("cases.csv").unwrap();
     assert_eq!((rows[0].population, rows[0].generations, rows[0].prices_sha256.as_str()), (2, 0, ""));
     let some = csv.replace("weights_sha256", "weights_sha256,environment").replace(",00", ",00,acrobot");

@@ -163,7 +163,8 @@ impl<'a> Runs<'a> {
     /// Acrobot at the published size, in the first of the experiments that has it.
     fn acrobot(&self) -> Option<(&'a Run, &'a Case)> {
         let is = |case: &&Case| {
-            (case.environment.as_str(), case.population, case.steps, case.generations) == ("acrobot", POPULATION, STEPS, 0)
+            (case.environment.as_str(), case.population, case.steps, case.generations)
+                == ("acrobot", POPULATION, STEPS, 0)
         };
         let runs = ["rollout", "rollout-population", "rollout-length"].map(|name| self.experiment(name));
         runs.into_iter().flatten().find_map(|run| Some((run, run.cases.iter().find(is)?)))
@@ -187,7 +188,8 @@ pub fn fused<'a>(run: &'a Run, case: &Case) -> Option<Measured<'a>> {
 
 /// The fastest of the arms of several dispatches, and the slowest policy's: what waits for each.
 pub fn in_several<'a>(run: &'a Run, case: &Case) -> [Option<Measured<'a>>; 2] {
-    let several = || run.arms(case).into_iter().filter(|arm| ["stepwise", "per-operation"].contains(&arm.row.key.arm.as_str()));
+    let several =
+        || run.arms(case).into_iter().filter(|arm| ["stepwise", "per-operation"].contains(&arm.row.key.arm.as_str()));
     let waits = several().filter(|arm| arm.row.key.policy == Policy::WaitEach.name());
     [fastest(several()), fastest(waits)]
 }
@@ -195,8 +197,10 @@ pub fn in_several<'a>(run: &'a Run, case: &Case) -> [Option<Measured<'a>>; 2] {
 /// How far the two entries of the A/A control of a case may be apart: the end of their ratio's interval that is farther from 1,
 /// as a factor above 1.
 pub fn noise(run: &Run, case: &Case) -> Option<f64> {
-    let twins: Vec<Measured> =
-        run.rows().filter(|row| row.case.case == case.case && row.row.key.arm == "fused" && row.rate().is_some()).collect();
+    let twins: Vec<Measured> = run
+        .rows()
+        .filter(|row| row.case.case == case.case && row.row.key.arm == "fused" && row.rate().is_some())
+        .collect();
     let [first, second] = &twins[..] else { return None };
     let interval = second.speedup_over(first)?.as_interval();
     Some(interval.high.max(1.0 / interval.low))
@@ -255,7 +259,8 @@ fn fusion_alone(_: &[&str], runs: &Runs<'_>) -> [Vec<Wanted>; 2] {
 }
 
 fn controls(_: &[&str], runs: &Runs<'_>) -> [Vec<Wanted>; 2] {
-    let cases = runs.0.iter().flat_map(|run| run.cases.iter().filter(|case| is_control(case)).map(move |case| (*run, case)));
+    let cases =
+        runs.0.iter().flat_map(|run| run.cases.iter().filter(|case| is_control(case)).map(move |case| (*run, case)));
     gathered(cases.map(|(run, case)| {
         let bound = if case.environment == "nbody" { Some(COUPLED_GAIN) } else { noise(run, case) };
         in_several(run, case).map(|slow| {

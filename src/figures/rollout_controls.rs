@@ -77,6 +77,11 @@ fn row(run: &Run, case: &Case) -> Option<Row> {
     let mut texts: Vec<String> = gains.iter().map(shown).collect();
     texts.push(kernels.map_or_else(String::new, |ratio| number::step(ratio.value)));
     let dots: Vec<_> = gains.iter().enumerate().filter_map(|(kind, gain)| Some((kind, (*gain)?))).collect();
-    let label = format!("{} · {} × {}", case.environment, number::short(case.population.into()), number::short(case.steps.into()));
+    let label = format!(
+        "{} · {} × {}",
+        case.environment,
+        number::short(case.population.into()),
+        number::short(case.steps.into())
+    );
     (!dots.is_empty()).then_some(Row { label, band: noise.map(|noise| (1.0 / noise, noise)), dots, texts })
 }

@@ -65,7 +65,8 @@ fn ladder(run: &Run, case: &Case) -> Option<Group> {
     let fused = fused(run, case).filter(|_| case.workload == "rollout")?;
     let arms = run.arms(case);
     let arm = |name: &str, policy: Policy| {
-        let is = |arm: &&Measured| arm.row.key.arm == name && arm.row.key.policy == policy.name() && arm.rate().is_some();
+        let is =
+            |arm: &&Measured| arm.row.key.arm == name && arm.row.key.policy == policy.name() && arm.rate().is_some();
         arms.iter().find(is).copied()
     };
     let row = |policy: Policy| {

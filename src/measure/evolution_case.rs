@@ -44,8 +44,11 @@ pub fn measure_case(
     if let Some(objection) = programs.iter().find_map(|program| gpu.objection(program)) {
         return Err(Error::input(format!("{}: does not fit {}: {objection}", case.name, gpu.info.name)));
     }
-    let prepared: Vec<Prepared> =
-        programs.iter().map(|program| Prepared::new(gpu, program, &blocks)).collect::<Result<_>>().within(&case.name)?;
+    let prepared: Vec<Prepared> = programs
+        .iter()
+        .map(|program| Prepared::new(gpu, program, &blocks))
+        .collect::<Result<_>>()
+        .within(&case.name)?;
     let sampled = Sampled::of(&evolution, &drawn, spec.tolerance);
     // The best policy is the same after every run, and so is what comes of it.
     let champion: RefCell<Option<(Vec<f32>, Verdict)>> = RefCell::default();
@@ -106,7 +109,8 @@ fn made(evolution: &Evolution, arm: &str, prepared: &Prepared) -> Result<u64> {
 
 fn describe(row: &mut ResultRow, evolution: &Evolution, program: &Program) {
     let Evolution { environment, population, steps, .. } = *evolution;
-    let fused = Arm::Fused.program(environment, population, steps, &Tuning { workgroup_size: WORKGROUP_SIZE, traced: false });
+    let fused =
+        Arm::Fused.program(environment, population, steps, &Tuning { workgroup_size: WORKGROUP_SIZE, traced: false });
     row.workgroup_size = WORKGROUP_SIZE;
     // Of the episodes; breeding and ranking are left out.
     row.multiply_adds = row.units * cost::multiply_adds_per_step(&fused, environment);
@@ -140,7 +144,9 @@ fn check_loop(
     let error = gate.error.map(|error| error.max(off));
     let reason = match () {
         () if !gate.reason.is_empty() => format!("the best policy: {}", gate.reason),
-        () if off > tolerance => format!("the best return is {}, {mean} when its policy is followed by itself", last.best),
+        () if off > tolerance => {
+            format!("the best return is {}, {mean} when its policy is followed by itself", last.best)
+        }
         () => String::new(),
     };
     Ok(Verdict { error, reason, ranking: None })
@@ -173,13 +179,15 @@ impl<'a> Sampled<'a> {
     fn check(&self, found: &Found) -> Verdict {
         let population = self.population as usize;
         let components = found.states.len() / found.episodes.len();
-        let episodes = self.places.iter().map(|&(start, individual)| {
-            found.episodes[start as usize * population + individual as usize]
-        });
+        let episodes = self
+            .places
+            .iter()
+            .map(|&(start, individual)| found.episodes[start as usize * population + individual as usize]);
         let state = |component: usize, (start, individual): (u32, u32)| {
             found.states[(start as usize * components + component) * population + individual as usize]
         };
-        let states = (0..components).flat_map(|component| self.places.iter().map(move |&place| state(component, place)));
+        let states =
+            (0..components).flat_map(|component| self.places.iter().map(move |&place| state(component, place)));
         let chosen = Found { episodes: episodes.collect(), states: states.collect() };
         let Gate { error, reason, .. } = self.reference.check(&chosen);
         Verdict { error, reason, ranking: Some(self.reference.ranking(&chosen)) }

@@ -66,7 +66,11 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
     step(u64::from(plan.samples) * rows_of_refused.len() as u64);
     arms.retain(|arm| refused.iter().all(|(refused, _)| refused != arm));
     if arms.is_empty() {
-        return Ok(Measured { case: case_row(case, String::new(), prices_sha256), results: rows_of_refused, samples: Vec::new() });
+        return Ok(Measured {
+            case: case_row(case, String::new(), prices_sha256),
+            results: rows_of_refused,
+            samples: Vec::new(),
+        });
     }
 
     let population = Population::random(environment, case.population, case.seed);

@@ -35,7 +35,8 @@ pub fn add_verdicts(ledger: &mut Ledger, slug: &str, runs: &[&Run]) {
         let mut cells = Vec::new();
         for (baseline, wanted) in [("strong", &judgement.strong), ("weak", &judgement.weak)] {
             // The second number of C12 is a correlation.
-            let print = if (claim.id, baseline) == ("C12", "weak") { Print::Correlation } else { Print::of(claim.unit) };
+            let print =
+                if (claim.id, baseline) == ("C12", "weak") { Print::Correlation } else { Print::of(claim.unit) };
             add_comparisons(ledger, &format!("{key}.{baseline}"), wanted, print);
             cells.extend(wanted.iter().flat_map(|wanted| wanted.number.cells.clone()));
         }
@@ -65,10 +66,18 @@ fn add_comparisons(ledger: &mut Ledger, key: &str, wanted: &[Wanted], print: Pri
             Bound::AtLeast(value) => ("at least", value),
             Bound::AtMost(value) => ("at most", value),
         };
-        let bound = format!("{word} {}", if print == Print::Significant { Print::Significant.show(value) } else { print.short(value) });
+        let bound = format!(
+            "{word} {}",
+            if print == Print::Significant { Print::Significant.show(value) } else { print.short(value) }
+        );
         ledger.add_words(&format!("{key}.bound"), bound, "what the claim's rule asks for", cells());
         let reaches = if wanted.is_reached() { "yes" } else { "no" };
-        ledger.add_words(&format!("{key}.reaches"), reaches, "whether the number does, by the end of its interval", cells());
+        ledger.add_words(
+            &format!("{key}.reaches"),
+            reaches,
+            "whether the number does, by the end of its interval",
+            cells(),
+        );
         places.push(place.to_string());
     }
     ledger.lists.insert(key.to_owned(), places);
@@ -190,7 +199,8 @@ fn add_evolution(ledger: &mut Ledger, base: &str, run: &Run) {
                 ledger.add(&format!("{key}.solved"), &Number::derived(count, formula, cells()), Print::Count);
                 let seeds = Number::derived(numbers.len() as f64, "seeds with a fresh_return", cells());
                 ledger.add(&format!("{key}.seeds"), &seeds, Print::Count);
-                let wanted = Number::cell(solved, Cell::new("onedispatch", *environment, "solved from this mean return on"));
+                let wanted =
+                    Number::cell(solved, Cell::new("onedispatch", *environment, "solved from this mean return on"));
                 ledger.add(&format!("{key}.wanted"), &wanted, Print::Count);
             }
         }
