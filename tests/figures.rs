@@ -176,6 +176,44 @@ fn gains_of_rollouts_are_those_over_waiting_for_each_step() {
     assert!(svg("rollout-length", &slower) != svg("rollout-length", &runs));
 }
 
+/// One dispatch in all over one per operation and one per step, policy by policy.
+#[test]
+fn the_ladder_of_rollouts_has_every_environment_and_factor() {
+    let runs = synthetic::of_device(&H200);
+    let drawn = says(&svg("rollout-ladder", &runs));
+    for label in ["wait-each", "submit-each", "submit-per-token", "one-submit", "one dispatch", "per operation"] {
+        assert!(drawn.lines().any(|line| line == label), "{label} is not named");
+    }
+    assert!(drawn.contains("acrobot · population 4096, steps 500") && drawn.contains("pendulum"), "{drawn}");
+    let run = runs.iter().find(|run| run.manifest.experiment == "rollout").unwrap();
+    let case = &run.cases[0];
+    let fused = run.arm(case, "fused").unwrap();
+    for arm in run.arms(case).iter().filter(|arm| arm.label() != "fused") {
+        let factor = onedispatch::figures::number::step(fused.speedup_over(arm).unwrap().value);
+        assert!(drawn.lines().any(|line| line == factor), "{}: {factor} in\n{drawn}", arm.label());
+    }
+}
+
+/// A gain within the A/A control of its case is none.
+#[test]
+fn controls_gain_nothing_within_their_noise() {
+    let mut runs = synthetic::of_device(&H200);
+    let rows = |drawn: &str| drawn.lines().filter(|line| *line == "≈").count();
+    let before = says(&svg("rollout-controls", &runs));
+    assert!(before.contains("sphere · 4.1k × 2") && before.contains("nbody · 512 × 200"), "{before}");
+    assert_eq!(rows(&before), 0, "{before}");
+    // As fast in several dispatches.
+    let run = runs.iter_mut().find(|run| run.manifest.experiment == "rollout-controls").unwrap();
+    let fused = row(run, "sphere-n4096-t2", "fused", "one-submit").clone();
+    for slow in run.results.iter_mut().filter(|row| row.key.case == "sphere-n4096-t2" && row.key.arm != "fused") {
+        *slow = ResultRow { key: slow.key.clone(), ..fused.clone() };
+    }
+    run.samples.retain(|sample| sample.key.case != "sphere-n4096-t2");
+    let drawn = says(&svg("rollout-controls", &runs));
+    // Over waiting, and over the fastest; the last column is the ratio of busy times.
+    assert_eq!(rows(&drawn), 2, "{drawn}");
+}
+
 /// The rows of this test have no multiply-adds but these: half of what the control reached.
 #[test]
 fn the_bound_of_a_rollout_is_stated() {

@@ -285,8 +285,8 @@ fn numerics(_: &[&str], runs: &Runs<'_>) -> [Vec<Wanted>; 2] {
     }))
 }
 
-/// How many times as long the kernels of `slow` are busy as those of `fast`, by the GPU's clock, each by its units: what a gain
-/// has to do with the work in the kernels, and not with handing it over.
+/// How many times as long `slow` keeps the GPU as `fast` does, by its own clock, each by its units. Gaps between the dispatches
+/// of a pass are in it; what a gain has beyond it is the host's part.
 pub fn busy_ratio(fast: &Measured, slow: &Measured) -> Option<Number> {
     let per_unit = |row: &Measured| Some(row.row.gpu_busy_ns.filter(|ns| *ns > 0.0)? / row.row.units as f64);
     let cells = vec![slow.cell("gpu_busy_ns").called("a"), fast.cell("gpu_busy_ns").called("b")];

@@ -34,14 +34,14 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     };
     let mut notes = sweep::notes(&runs);
     notes.push(
-        "Grey: what the A/A control of the case leaves open; a gain within it is none (≈). Kernels alone: how many times as \
-         long the kernels of several dispatches are busy by the GPU's clock. A gain that is as large is saved work (such as \
-         terms that need not go through memory), and not overhead; a gain that is larger is overhead. Below 1 the many \
-         dispatches use more of the GPU."
+        "Grey: what the A/A control of the case leaves open; a gain within it is none (≈). GPU alone: how many times as long \
+         the fastest way of several dispatches keeps the GPU, by its own clock, gaps between dispatches included; what a gain \
+         has beyond that is the host's part. The terms of a test function go through memory between two dispatches, which one \
+         dispatch spares: that is less work."
             .into(),
     );
     let page = Page {
-        title: "Does work gain from one dispatch that is no chain of steps?",
+        title: "Does work without a chain of steps gain from one dispatch?",
         subtitle: "How many times as fast one dispatch is as several that do the same arithmetic: test functions, whose terms \
                    stand side by side, with the terms in memory in between; counted samples, in ten dispatches of the same \
                    kernel; and bodies that all pull at each other, with a dispatch for each step."
@@ -52,7 +52,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
             kind("over waiting for each dispatch", Policy::WaitEach),
             kind("over the fastest way of several", Policy::OneSubmit),
         ],
-        columns: vec!["over\nwaiting", "over the\nfastest", "kernels\nalone"],
+        columns: vec!["over\nwaiting", "over the\nfastest", "GPU\nalone"],
         reference: Some(1.0),
         groups,
         notes,

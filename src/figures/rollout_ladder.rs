@@ -26,7 +26,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     let mut notes = sweep::notes(&runs);
     notes.push(
         "×: how many times as fast one dispatch in all is as the way of its row, which is the gain of fusion and, above \
-         `one-submit`, of batching. A factor whose interval holds 1 is shown as no difference (≈)."
+         one-submit, of batching. Of a rollout, a step is what a token is: submit-per-token has one submit for each step. A factor whose interval holds 1 is shown as no difference (≈)."
             .into(),
     );
     let page = Page {

@@ -131,6 +131,9 @@ fn add_case(ledger: &mut Ledger, key: &str, run: &Run, case: &Case) {
         if let Some(number) = fused.speedup_over(slow) {
             ledger.add(&format!("{key}.fused.over.{}", slow.label()), &number, Print::Significant);
         }
+        if let Some(number) = busy_ratio(&fused, slow) {
+            ledger.add(&format!("{key}.fused.busy-over.{}", slow.label()), &number, Print::Significant);
+        }
     }
     if !is_control(case) {
         return;

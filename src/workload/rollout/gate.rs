@@ -288,10 +288,8 @@ impl<'a> Reference<'a> {
         let decided: Vec<&Expected> = self.expected.iter().filter(|expected| expected.decided).collect();
         let errors = decided.iter().map(|expected| {
             let Expected { individual, episode, .. } = expected;
-            let there = Episode {
-                episode_return: f64::from(found.episodes[*individual as usize].episode_return),
-                ..episode.clone()
-            };
+            let there =
+                Episode { episode_return: f64::from(found.episodes[*individual as usize].episode_return), ..*episode };
             return_error(self.environment, &there, episode)
         });
         Ranking {
