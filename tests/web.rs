@@ -1,7 +1,9 @@
 //! The page's files, without a browser: what the native program makes of sizes that the page's modules are held to as well.
 
+use std::io::{BufRead, BufReader, Read, Write};
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use onedispatch::measure::decode::weight_blocks;
 use onedispatch::record::digest::sha256_hex;
@@ -94,6 +96,132 @@ fn plain(config: &Config) -> Value {
         "layer_norm_epsilon": config.layer_norm_epsilon,
         "scale_attn_weights": config.scale_attn_weights,
     })
+}
+
+const SPEC: &str = "web/tests/experiments/decode.toml";
+
+/// A folder of this test's own, which goes with it.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn new(name: &str) -> Temporary {
+        let path = std::env::temp_dir().join(format!("onedispatch-web-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Temporary(path)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn onedispatch(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
+    command.args(words).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+fn refusal(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    String::from_utf8(output.stderr).unwrap().trim_end().to_string()
+}
+
+/// Every file below a folder, by its path there.
+fn files(root: &Path, below: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(below).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files(root, &path, found),
+            false => found.push(path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/")),
+        }
+    }
+}
+
+#[test]
+fn a_site_lists_every_file_with_its_digest_and_is_made_the_same_again() {
+    let folder = Temporary::new("site");
+    let out = folder.0.join("site");
+    let make = || onedispatch(&["web", "--spec", SPEC, "--out"]).arg(&out).output().unwrap();
+    assert!(make().status.success());
+    let list = std::fs::read_to_string(out.join("files.js")).unwrap();
+    let json = list.split_once("self.FILES = ").unwrap().1.trim_end().trim_end_matches(';');
+    let listed: std::collections::BTreeMap<String, String> = serde_json::from_str(json).unwrap();
+    let mut there = Vec::new();
+    files(&out, &out, &mut there);
+    // The worker and its list are looked up by the browser itself.
+    there.retain(|name| !["sw.js", "files.js"].contains(&name.as_str()));
+    there.sort();
+    assert_eq!(listed.keys().cloned().collect::<Vec<_>>(), there);
+    for (name, digest) in &listed {
+        assert_eq!(sha256_hex(&std::fs::read(out.join(name)).unwrap()), *digest, "{name}");
+    }
+    let shown =
+        ["js/executor.js", "shaders/decode/fused_workgroup.wgsl", "cases/browser-test/d32-l1-t4.json", "devices.json"];
+    assert!(shown.iter().all(|name| listed.contains_key(*name)), "{listed:?}");
+    let not_shown =
+        |name: &&String| name.starts_with("tests/") || name.contains("node_modules") || name.contains("package");
+    assert_eq!(listed.keys().find(not_shown), None);
+    assert!(make().status.success());
+    assert_eq!(std::fs::read_to_string(out.join("files.js")).unwrap(), list);
+}
+
+#[test]
+fn what_is_no_page_is_not_overwritten_and_what_no_page_can_run_is_refused() {
+    let folder = Temporary::new("refused");
+    std::fs::write(folder.0.join("thesis.tex"), "years of work").unwrap();
+    let line = refusal(onedispatch(&["web", "--spec", SPEC, "--out"]).arg(&folder.0));
+    assert!(line.ends_with("holds something that is no page; choose another place with --out"), "{line}");
+    assert!(folder.0.join("thesis.tex").exists());
+    let out = folder.0.join("site");
+    let spec = folder.0.join("spec.toml");
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(SPEC)).unwrap();
+    std::fs::write(&spec, text.replace("\"fused-subgroup\"", "\"fused-grid\"")).unwrap();
+    let line = refusal(onedispatch(&["web", "--spec"]).arg(&spec).arg("--out").arg(&out));
+    assert!(line.ends_with("the arm fused-grid cannot run in a browser; leave it out of the spec"), "{line}");
+    assert!(!out.exists());
+    let line = refusal(onedispatch(&["serve"]).arg(&out));
+    assert!(line.ends_with("there is no index.html; make the page with `onedispatch web`"), "{line}");
+}
+
+/// Ends the server with the test.
+struct Server(std::process::Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_server_isolates_the_page_and_keeps_to_its_folder() {
+    let folder = Temporary::new("serve");
+    std::fs::write(folder.0.join("index.html"), "<!doctype html>").unwrap();
+    std::fs::write(folder.0.join("x.js"), "1").unwrap();
+    let mut command = onedispatch(&["serve", "--port", "0"]);
+    let mut server = Server(command.arg(&folder.0).stdout(std::process::Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("http://").unwrap().trim_end_matches('/').to_string();
+    let asked = |request: &str| {
+        let mut stream = std::net::TcpStream::connect(&address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let page = asked("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/html"), "{page}");
+    assert!(page.contains("\r\nCross-Origin-Opener-Policy: same-origin\r\n"), "{page}");
+    assert!(page.contains("\r\nCross-Origin-Embedder-Policy: require-corp\r\n"), "{page}");
+    assert!(page.ends_with("\r\n\r\n<!doctype html>"), "{page}");
+    assert!(asked("GET /x.js?v=1 HTTP/1.1\r\n\r\n").contains("Content-Type: text/javascript"));
+    assert!(asked("HEAD /x.js HTTP/1.1\r\n\r\n").ends_with("\r\n\r\n"));
+    assert!(asked("GET /../Cargo.toml HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404"));
+    assert!(asked("POST / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405"));
 }
 
 /// The page's own tests hold its modules to the same file. Written anew where UPDATE_DIGESTS is set.

@@ -122,6 +122,12 @@ pub fn of_decode(spec: &Spec, case: &DecodeCase) -> Result<Value> {
 pub fn of_rollout(spec: &Spec, case: &RolloutCase) -> Result<Value> {
     let environment = Environment::named(&case.environment)?;
     environment.check_steps(case.steps)?;
+    if case.generations > 0 || spec.rollout.as_ref().is_some_and(|axes| axes.prices.is_some()) {
+        return Err(Error::input(format!(
+            "{}: a page has neither evolutions nor other prices; leave them out",
+            case.name
+        )));
+    }
     let population = Population::random(environment, case.population, case.seed);
     let reference = Reference::new(environment, &population, case.steps, spec.tolerance);
     let components = environment.components.len();

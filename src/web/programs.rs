@@ -16,6 +16,9 @@ const SUBGROUP_SIZES: [u32; 6] = [4, 8, 16, 32, 64, 128];
 /// Threads of a rollout's workgroup that the page tries.
 const ROLLOUT_WORKGROUPS: [u32; 3] = [64, 128, 256];
 
+/// Controls of the page: what a dispatch costs, and what no row may exceed.
+const CONTROLS: [&str; 5] = ["empty", "workgroup-barrier", "storage-barrier", "cached-read", "fma"];
+
 /// A program with what a row says of it before it has run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PageProgram {
@@ -134,12 +137,12 @@ pub fn of_rollout(spec: &Spec, case: &RolloutCase) -> Result<Vec<PageProgram>> {
 /// be on a phone, and without the copy, which would be half a gigabyte to make.
 pub fn of_controls() -> Vec<(Control, PageProgram)> {
     let scales = [
-        (true, Scale { copy_bytes: 0, copies: 0, ..Scale::of(true, 0, 1) }),
-        (false, Scale { workgroups: 256, copy_bytes: 0, copies: 0, rounds: 8192, ..Scale::of(false, 0, 1) }),
+        (true, Scale { workgroups: 32, rounds: 4096, ..Scale::of(true, 0, 1) }),
+        (false, Scale { workgroups: 256, rounds: 8192, ..Scale::of(false, 0, 1) }),
     ];
     let mut all = Vec::new();
     for (is_software, scale) in scales {
-        for control in controls(&scale).into_iter().filter(|control| control.arm != "copy") {
+        for control in controls(&scale).into_iter().filter(|control| CONTROLS.contains(&control.arm)) {
             let program = PageProgram {
                 policy: Some(control.policy),
                 units: Some(control.units),
