@@ -1,7 +1,8 @@
 //! Which runs and rows speak for a device.
 //!
 //! Of each device and experiment the newest run, whole ones before partial ones. Devices are kept apart, and nothing joins
-//! two runs. Quick runs have too few samples for any number: only their outputs count.
+//! two runs. Quick runs have too few samples for any number: only their outputs count. Runs in a browser have coarser clocks
+//! and an engine of their own, so they stand beside the native ones and never for them.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,28 @@ use crate::program::Policy;
 use crate::record::rows::{Case, ResultRow};
 use crate::record::run::Run;
 
-/// The newest run of each device and experiment, in this order, quick ones beside the others.
+/// The newest native run of each device and experiment, in this order, quick ones beside the others.
 pub fn newest(runs: &[Run]) -> Vec<&Run> {
+    newest_of(runs.iter().filter(|run| run.manifest.browser.is_none()))
+}
+
+/// The newest runs in browsers of the experiment and device of `native`: one of each browser.
+pub fn in_browsers<'a>(runs: &'a [Run], native: &Run) -> Vec<&'a Run> {
+    let is_same = |run: &&Run| {
+        run.manifest.browser.is_some()
+            && run.device_folder() == native.device_folder()
+            && run.manifest.experiment == native.manifest.experiment
+            && !run.is_quick()
+    };
+    let mut by_browser: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
+    for run in runs.iter().filter(is_same) {
+        let name = run.manifest.browser.as_ref().map_or("", |browser| browser.name.as_str());
+        by_browser.entry(name).or_default().push(run);
+    }
+    by_browser.into_values().flat_map(|runs| newest_of(runs.into_iter())).collect()
+}
+
+fn newest_of<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<&'a Run> {
     let mut chosen: BTreeMap<_, &Run> = BTreeMap::new();
     let recency = |run: &Run| (run.manifest.complete, run.manifest.date.clone(), run.path.clone());
     for run in runs {

@@ -48,7 +48,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
             Kind { label: "checked", color: checked.color, marker: checked.marker },
             Kind { label: "unchecked", color: policy_look(Policy::OneSubmit).color, marker: unchecked.marker },
         ],
-        columns: vec!["over the\nrow above", "unchecked\nover checked"],
+        columns: vec!["over the\nrow above", "without\nchecks"],
         reference: None,
         groups,
         notes,

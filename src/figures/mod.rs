@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod bound;
+pub mod browser;
 pub mod canvas;
 pub mod chart;
 pub mod claims;
@@ -37,7 +38,7 @@ pub struct Figure {
     pub draw: fn(&[Run]) -> Result<Picture>,
 }
 
-pub const FIGURES: [Figure; 13] = [
+pub const FIGURES: [Figure; 14] = [
     Figure {
         name: "throughput-width",
         caption: "Tokens per second against n_embd for every arm and policy, one row of panels per device.",
@@ -77,6 +78,11 @@ pub const FIGURES: [Figure; 13] = [
         name: "batch",
         caption: "Tokens per second in total against the number of sequences that one dispatch decodes.",
         draw: batch::draw,
+    },
+    Figure {
+        name: "browser",
+        caption: "How many times as fast the same programs run natively as on a browser's engine, on one device.",
+        draw: browser::draw,
     },
     Figure { name: "claims", caption: "What was published beside what was measured here.", draw: claims::draw },
     Figure {
