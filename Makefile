@@ -39,7 +39,7 @@ measure: ## Measure this machine's GPU (QUICK=1: within minutes), then render fi
 	@$(ONEDISPATCH) run $(MEASURE)
 	@$(MAKE) --no-print-directory figures
 
-peers: build ## Measure arms beside CUDA C++, PyTorch and JAX, as far as this machine can (PYTHON: the interpreter)
+peers: build ## Measure arms beside other frameworks, as far as this machine can (PYTHON: the interpreter)
 	@$(ONEDISPATCH) export experiments/peers.toml --out peers/build/cases
 	@rm -rf peers/build/results
 	@$(ONEDISPATCH) run experiments/peers.toml

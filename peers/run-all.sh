@@ -2,12 +2,12 @@
 # Every peer on every exported case: peers/run-all.sh DIR_OF_CASES OUT_DIR [NAME[:VARIANT,VARIANT]...]
 #
 #   onedispatch export experiments/peers.toml --out cases
-#   peers/run-all.sh cases results                     # cuda, pytorch, jax, all variants
+#   peers/run-all.sh cases results                     # every peer of decoding, all variants
 #   peers/run-all.sh cases results cuda pytorch:graph,compile-graph jax:scan
 #
-# First everything is compiled, several cases at a time; compilers keep what they make in peers/build (or PEERS_CACHE). Then
-# every peer is measured, one at a time, and writes OUT_DIR/<case>.<peer>.json. What fails is said, and does not keep the
-# rest from running. PYTHON is the interpreter; DEVICE=cpu sees whether outputs are right where there is no GPU;
+# First everything is compiled, several cases at a time; compilers keep what they make in peers/build (or PEERS_CACHE), and
+# PREPARE=1 stops there, so that a machine's GPU is not held for it twice. Then every peer is measured, one at a time, and writes OUT_DIR/<case>.<peer>.json. What fails is said, and does not keep the
+# rest from running; a peer that this machine cannot run is named with the reason. PYTHON is the interpreter; DEVICE=cpu sees whether outputs are right where there is no GPU;
 # BUILD_LIMIT and RUN_LIMIT are the seconds that one peer may take for one case.
 set -uo pipefail
 
@@ -19,7 +19,7 @@ cases=$1
 out=$2
 shift 2
 peers=("$@")
-[ ${#peers[@]} -gt 0 ] || peers=(cuda pytorch jax)
+[ ${#peers[@]} -gt 0 ] || peers=(cuda triton pytorch jax transformers onnxruntime burn)
 
 here=$(cd "$(dirname "$0")" && pwd)
 PYTHON=${PYTHON:-python3}
@@ -97,6 +97,7 @@ for directory in "${directories[@]}"; do
     done
 done | xargs -0 -n 2 -P "$(nproc)" bash -c 'one build "$0" "$1"'
 
+[ -z "${PREPARE:-}" ] || exit 0
 echo "== measuring (after $SECONDS s)"
 failed=0
 for directory in "${directories[@]}"; do

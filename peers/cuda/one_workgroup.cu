@@ -6,7 +6,7 @@
 //
 // The sizes are constants of case.h, which run.py writes for each case; BLOCK is the shader's WORKGROUP_SIZE.
 
-#include "one_block.cuh"
+#include "host.cuh"
 
 namespace {
 
@@ -320,11 +320,9 @@ struct Decoder {
 
 }  // namespace
 
-__global__ void __launch_bounds__(BLOCK, 1)
-    decode(const float4* __restrict__ weights, float4* cache, float* scores, float4* logits, unsigned* tokens,
-           int prompt_tokens, int steps) {
+__global__ void __launch_bounds__(BLOCK, 1) decode(Arguments a) {
     Shared& shared = *reinterpret_cast<Shared*>(dynamic_shared());
-    Decoder{shared, weights, cache, scores, logits, tokens, thread_index()}.decode(prompt_tokens, steps);
+    Decoder{shared, a.weights, a.cache, a.scores, a.logits, a.tokens, thread_index()}.decode(a.prompt_tokens, a.steps);
 }
 
-ONE_BLOCK(decode, sizeof(Shared))
+HOST(decode, sizeof(Shared), 1, 0, decode)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""CUDA C++ by hand: the kernels of one workgroup, as they stand in shaders/decode/. See README.md."""
+"""CUDA C++ by hand: the shaders' kernels of one workgroup and of a grid, written for CUDA. See README.md."""
 
 import concurrent.futures
 import ctypes
@@ -20,11 +20,11 @@ import numpy as np
 from packing import Packed
 from peer.report import driver, main
 
-BLOCKS = [32, 64, 128, 256, 512, 1024]
-# On a CPU every thread of a block is a thread of the system.
-EMULATED_BLOCKS = [32, 64]
+# Sizes to choose from: (blocks, threads of a block, nanoseconds of rest between two looks for another block's values). On a CPU every thread of a block is a thread of the system.
+ONE_BLOCK = {"cuda": [(1, block, 0) for block in [32, 64, 128, 256, 512, 1024]], "cpu": [(1, 32, 0), (1, 64, 0)]}
 NVCC = ["nvcc", "-O3", "-arch=sm_90", "-std=c++17", "-shared", "-Xcompiler", "-fPIC"]
 EMULATION = ["g++", "-O2", "-std=c++20", "-shared", "-fPIC", "-pthread", "-DEMULATE", "-x", "c++"]
+PAUSES = [0, 50]
 # Calibration, as src/measure/decode.rs has it: a quarter of the tokens but at least 16, each size for 50 ms in each of two
 # rounds, and its fastest run counts.
 CALIBRATION_TOKENS = 16
@@ -32,32 +32,33 @@ CALIBRATION_NS = 50e6
 
 
 class Variant:
-    def __init__(self, name, source, case, packed, device):
+    """`sizes` are those to choose from."""
+
+    def __init__(self, name, source, case, packed, device, sizes):
         self.name, self.source, self.case, self.packed, self.device = name, HERE / source, case, packed, device
+        self.sizes = sizes
         self.settings = {}
 
     def prepare(self):
         packed = self.packed()
-        blocks = BLOCKS if self.device == "cuda" else EMULATED_BLOCKS
+        kernels, refused = {}, {}
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            libraries = list(pool.map(functools.partial(build, self.source, packed.constants, self.case, self.device), blocks))
-        Variant.library = libraries[0]
-        kernels = {}
-        refused = {}
-        for block, library in zip(blocks, libraries):
+            building = {size: pool.submit(build, self.source, packed.constants, self.case, self.device, size) for size in self.sizes}
+        for size, library in building.items():
             try:
-                kernels[block] = Kernel(library, self.case, packed.floats)
+                Variant.library = library.result()
+                kernels[size] = Kernel(Variant.library, self.case, packed.floats)
             except RuntimeError as error:
-                refused[block] = str(error)
+                refused["x".join(map(str, size))] = str(error)[:300]
         if not kernels:
-            raise RuntimeError(f"no block size runs: {refused}")
+            raise RuntimeError(f"no size runs: {refused}")
         times = calibrate(kernels, self.case.new_tokens)
         best = min(times, key=times.get)
-        for block, kernel in kernels.items():
-            if block != best:
+        for size, kernel in kernels.items():
+            if size != best:
                 kernel.release()
         self.kernel = kernels[best]
-        self.settings = {"block": best, "blocks_refused": refused}
+        self.settings = {"blocks": best[0], "block": best[1], "pause_ns": best[2], "refused": refused}
 
     def run(self):
         return self.kernel.run(self.case.new_tokens)
@@ -67,7 +68,7 @@ class Variant:
 
 
 class Kernel:
-    """One block size of a kernel, with its own copy of the weights on the device."""
+    """One size of a kernel, with its own copy of the weights on the device."""
 
     def __init__(self, library, case, floats):
         self.case = case
@@ -106,23 +107,26 @@ def pointer(array):
 
 
 def calibrate(kernels, new_tokens):
-    """The fastest run of each block size, in ns."""
+    """The fastest run of each size, in ns."""
     short = min(max(new_tokens // 4, CALIBRATION_TOKENS), new_tokens)
     fastest = dict.fromkeys(kernels, float("inf"))
     for _ in range(2):
-        for block, kernel in kernels.items():
+        for size, kernel in kernels.items():
             elapsed = 0
             while elapsed < CALIBRATION_NS:
                 wall_ns = kernel.run(short)
                 elapsed += wall_ns
-                fastest[block] = min(fastest[block], wall_ns)
+                fastest[size] = min(fastest[size], wall_ns)
     return fastest
 
 
-def build(source, constants, case, device, block):
-    """The path of a shared library: a kernel for one case and one block size, compiled once."""
+def build(source, constants, case, device, size):
+    """The path of a shared library: a kernel for one case and one size, compiled once."""
+    grid, block, pause = size
     lines = [f"constexpr int {name} = {value};" for name, value in constants.items()]
+    lines.append(f"constexpr int GRID = {grid};")
     lines.append(f"constexpr int BLOCK = {block};")
+    lines.append(f"constexpr int PAUSE = {pause};")
     # Rows of four loads: 32 in flight, or 8 where a thread has only 64 registers.
     lines.append(f"constexpr int UNROLL = {8 if block <= 256 else 4 if block == 512 else 2};")
     lines.append(f"constexpr float EPSILON = {case.config['layer_norm_epsilon']!r}f;")
@@ -140,14 +144,29 @@ def build(source, constants, case, device, block):
         new = room / f"kernel-{os.getpid()}.so"
         built = subprocess.run([*command, "-I", room, "-I", HERE, "-o", new, source], capture_output=True, text=True)
         if built.returncode:
-            raise RuntimeError(f"{source.name} does not compile for block {block}: {built.stderr.strip()[:2000]}")
+            raise RuntimeError(f"{source.name} does not compile for {grid} blocks of {block}: {built.stderr.strip()[:2000]}")
         new.replace(library)
     return str(library)
 
 
 def variants(case, device):
     in_out = functools.cache(lambda: Packed(case, out_in=False))
-    yield Variant("one-workgroup", "one_workgroup.cu", case, in_out, device)
+    out_in = functools.cache(lambda: Packed(case, out_in=True))
+    yield Variant("one-workgroup", "one_workgroup.cu", case, in_out, device, ONE_BLOCK[device])
+    yield Variant("one-block-subgroup", "grid.cu", case, out_in, device, ONE_BLOCK[device])
+    yield Variant("cooperative-grid", "grid.cu", case, out_in, device, grid_sizes(case, device))
+
+
+def grid_sizes(case, device):
+    """Sizes with about one group of lanes for each channel: then every thread has a row of each matrix, or as many more as
+    the matrix has more rows."""
+    if device == "cpu":
+        return [(3, 32, 0), (2, 64, 50)]
+    channels = case.config["n_embd"]
+    threads = channels * min(32, max(channels // 4, 1))
+    sizes = {(threads // block, block, pause) for block in [64, 128, 192, 256, 512, 1024] if threads % block == 0
+             for pause in PAUSES}
+    return sorted(size for size in sizes if 1 < size[0] <= 128)
 
 
 def describe(device):

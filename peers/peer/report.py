@@ -99,3 +99,15 @@ def driver():
     if nvml.nvmlInit_v2() or nvml.nvmlSystemGetDriverVersion(version, 96):
         return ""
     return version.value.decode()
+
+
+def device_name():
+    """The first NVIDIA GPU's name as NVML gives it, for a framework that does not tell; "" where there is none."""
+    try:
+        nvml = ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return ""
+    name, handle = ctypes.create_string_buffer(96), ctypes.c_void_p()
+    if nvml.nvmlInit_v2() or nvml.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(handle)) or nvml.nvmlDeviceGetName(handle, name, 96):
+        return ""
+    return name.value.decode()

@@ -34,6 +34,8 @@ def measure(case, variants, prepare_limit_s):
                 variant.prepare()
                 variant.run()
             result["prepare_s"] = time.perf_counter() - begin
+            # Preparing is what finds out the best ones.
+            result["settings"] = variant.settings
             verdict(case, variant, result)
             if not result["reason"]:
                 counts[index], result["cap"] = samples_within_cap(protocol, warm_up(protocol, variant.run))
