@@ -249,6 +249,16 @@ impl<'a> Reference<'a> {
         Gate { reason, ..gate }
     }
 
+    /// The individuals that the oracle follows, how their episodes end, and whether rounding leaves that as it is.
+    pub fn followed(&self) -> impl Iterator<Item = (u32, &Episode, bool)> {
+        self.expected.iter().map(|expected| (expected.individual, &expected.episode, expected.decided))
+    }
+
+    /// What a single step of each individual of [`Reference::shared`] may lead to, and whether rounding leaves that as it is.
+    pub fn single_steps(&self) -> impl Iterator<Item = (&[Transition], bool)> {
+        self.singles.iter().map(|single| (single.alternatives.as_slice(), single.decided))
+    }
+
     /// Individuals that the oracle follows.
     pub fn sample(&self) -> usize {
         self.expected.len()
