@@ -4,7 +4,7 @@
 // to the others' by shuffles, after which all of them have the same sums to the last bit; the physics is done by each. With a
 // small population this is what keeps the GPU's processors busy; run.py's calibration says how many lanes are best.
 //
-// case.h has the sizes: ACROBOT, CARTPOLE or PORTFOLIO, SEEN, HIDDEN, OUTPUTS, COMPONENTS, LANES, BLOCK. With EMULATE it is
+// case.h has the sizes: ACROBOT, CARTPOLE or PORTFOLIO, SEEN, HIDDEN, OUTPUTS, COMPONENTS, LANES. With EMULATE it is
 // C++ for a CPU with one lane, to see that it is right.
 
 #include <chrono>
@@ -240,6 +240,7 @@ struct Arguments {
     unsigned* terminated;
     int population;
     int steps;
+    int block;  // threads of a block, up to 256
 };
 
 DEVICE void episode(const Arguments& a, int individual, int lane) {
@@ -270,15 +271,15 @@ static cudaError_t launch(const Arguments& arguments) {
     return cudaSuccess;
 }
 #else
-__global__ void __launch_bounds__(BLOCK) episodes(Arguments arguments) {
-    const int thread = blockIdx.x * BLOCK + threadIdx.x;
+__global__ void __launch_bounds__(256) episodes(Arguments arguments) {
+    const int thread = blockIdx.x * blockDim.x + threadIdx.x;
     const int individual = thread / LANES;
     if (individual < arguments.population) episode(arguments, individual, thread % LANES);
 }
 
 static cudaError_t launch(const Arguments& arguments) {
     const int64_t threads = int64_t(arguments.population) * LANES;
-    episodes<<<int((threads + BLOCK - 1) / BLOCK), BLOCK>>>(arguments);
+    episodes<<<int((threads + arguments.block - 1) / arguments.block), arguments.block>>>(arguments);
     return cudaGetLastError();
 }
 
@@ -312,7 +313,7 @@ static bool allocate(T*& place, size_t count, const void* contents = nullptr) {
 extern "C" const char* error() { return why.c_str(); }
 
 extern "C" Arguments* prepare(const float* genomes, const float* initial, const float* market, int days, int population,
-                              int steps) {
+                              int steps, int block) {
     constexpr size_t PARAMETERS = HIDDEN * (SEEN + 1) + OUTPUTS * (HIDDEN + 1);
     const size_t n = population;
     float *on_genomes = nullptr, *on_initial = nullptr;
@@ -323,6 +324,7 @@ extern "C" Arguments* prepare(const float* genomes, const float* initial, const 
         !allocate(a->lengths, n) || !allocate(a->terminated, n))
         return nullptr;
     a->genomes = on_genomes, a->initial = on_initial, a->market = on_market, a->population = population, a->steps = steps;
+    a->block = block;
     return a;
 }
 

@@ -4,6 +4,7 @@
 import concurrent.futures
 import ctypes
 import functools
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -17,8 +18,9 @@ import run as shared
 from peer.report import main
 from peer.rollout import RolloutCase, Variant
 
-# (lanes of an individual, threads of a block) to choose from.
-SIZES = {"cuda": [(lanes, block) for lanes in [1, 2, 4, 8, 16] for block in [32, 64, 128, 256]], "cpu": [(1, 32)]}
+# Lanes of an individual and threads of a block, to choose from.
+LANES = {"cuda": [1, 2, 4, 8, 16], "cpu": [1]}
+BLOCKS = {"cuda": [32, 64, 128, 256], "cpu": [32]}
 # Calibration, as src/measure/rollout.rs has it: short runs of each size for 50 ms, and its fastest one counts.
 CALIBRATION_STEPS = 50
 CALIBRATION_NS = 50e6
@@ -27,12 +29,12 @@ CALIBRATION_NS = 50e6
 class Ready:
     """Whole episodes of a population, by one size of the kernel."""
 
-    def __init__(self, case, library, population, steps):
+    def __init__(self, case, library, block, population, steps):
         self.library, self.population = library, population
         genomes, initial = np.ascontiguousarray(population.genomes.T), np.ascontiguousarray(population.initial.T)
         market = np.zeros((1, 4), np.float32) if case.market is None else np.ascontiguousarray(case.market.T)
         arrays = (shared.pointer(array) for array in (genomes, initial, market))
-        self.arguments = ctypes.c_void_p(library.prepare(*arrays, len(market), len(population), steps))
+        self.arguments = ctypes.c_void_p(library.prepare(*arrays, len(market), len(population), steps, block))
         if not self.arguments:
             raise RuntimeError(library.error().decode())
 
@@ -64,29 +66,30 @@ class Kernel(Variant):
 
     def prepare(self):
         case = self.case
-        sizes = [size for size in SIZES[self.device] if case.sizes[1] % size[0] == 0]
+        lanes = [lanes for lanes in LANES[self.device] if case.sizes[1] % lanes == 0]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            made = list(pool.map(lambda size: build(case, self.device, self.flags, size), sizes))
+            made = list(pool.map(lambda lanes: build(case, self.device, self.flags, lanes), lanes))
         Kernel.library = made[0]
-        libraries = {size: library(path) for size, path in zip(sizes, made)}
-        best = fastest(case, libraries)
-        self.settings = {**self.settings, "lanes": best[0], "block": best[1]}
-        self.start = functools.partial(Ready, case, libraries[best])
+        libraries = dict(zip(lanes, map(library, made)))
+        lanes, block = fastest(case, libraries, BLOCKS[self.device])
+        self.settings = {**self.settings, "lanes": lanes, "block": block}
+        self.start = functools.partial(Ready, case, libraries[lanes], block)
         super().prepare()
 
     def run(self):
         return self.whole.run()
 
 
-def fastest(case, libraries):
+def fastest(case, libraries, blocks):
+    """The fastest (lanes, threads of a block)."""
     times = {}
-    for size, there in libraries.items():
-        ready = Ready(case, there, case.population, min(case.steps, CALIBRATION_STEPS))
+    for lanes, block in itertools.product(libraries, blocks):
+        ready = Ready(case, libraries[lanes], block, case.population, min(case.steps, CALIBRATION_STEPS))
         elapsed = 0
         while elapsed < CALIBRATION_NS:
             wall_ns = ready.run()
             elapsed += wall_ns
-            times[size] = min(times.get(size, wall_ns), wall_ns)
+            times[lanes, block] = min(times.get((lanes, block), wall_ns), wall_ns)
         ready.release()
     return min(times, key=times.get)
 
@@ -99,11 +102,10 @@ def library(path):
     return there
 
 
-def build(case, device, flags, size):
-    """The path of a shared library for one environment and size, compiled once."""
-    lanes, block = size
+def build(case, device, flags, lanes):
+    """The path of a shared library for one environment and number of lanes, compiled once."""
     seen, hidden, outputs = case.sizes
-    constants = dict(SEEN=seen, HIDDEN=hidden, OUTPUTS=outputs, COMPONENTS=len(case.scales), LANES=lanes, BLOCK=block)
+    constants = dict(SEEN=seen, HIDDEN=hidden, OUTPUTS=outputs, COMPONENTS=len(case.scales), LANES=lanes)
     header = f"#define {case.environment.upper()}\n"
     header += "".join(f"constexpr int {name} = {value};\n" for name, value in constants.items())
     return shared.compile(HERE / "rollout.cu", header, device, flags)
