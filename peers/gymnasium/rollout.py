@@ -121,7 +121,8 @@ def describe(device):
 
 def objection(device):
     try:
-        import gymnasium  # noqa: F401
+        # The folder of this file goes by the same name, but has no such module.
+        import gymnasium.vector  # noqa: F401
     except ImportError as error:
         return f"{error}; pip install -r requirements.txt"
     return ""

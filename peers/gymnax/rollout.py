@@ -4,6 +4,7 @@
 import functools
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -73,17 +74,14 @@ def variants(case, device):
 
 
 def describe(device):
-    import gymnax
-
-    name = jax.devices()[0].device_kind
-    from importlib.metadata import version
-
-    return name, {"gymnax": version("gymnax"), "jax": jax.__version__, "jaxlib": jax.lib.__version__}
+    versions = {"gymnax": version("gymnax"), "jax": jax.__version__, "jaxlib": jax.lib.__version__}
+    return jax.devices()[0].device_kind, versions
 
 
 def objection(device):
     try:
-        import gymnax  # noqa: F401
+        # The folder of this file goes by the same name, but has no such module.
+        import gymnax.environments  # noqa: F401
     except ImportError as error:
         return f"{error}; pip install -r requirements.txt"
     there = jax.default_backend()

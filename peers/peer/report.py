@@ -38,6 +38,9 @@ def main(peer, room, variants, describe, objection, read=Case):
 
     case = read(args.case)
     chosen = list(variants(case, args.device))
+    if not chosen:
+        print(f"{case.name} {peer}: has no variant for this case")
+        return
     if args.variants:
         names = args.variants.split(",")
         unknown = set(names) - {variant.name for variant in chosen}
