@@ -13,6 +13,9 @@ MEASURE := experiments/controls.toml experiments/decode.toml experiments/decode-
 	experiments/rollout-portfolio.toml experiments/rollout-nbody.toml experiments/rollout-controls.toml
 endif
 
+# Experiments that peers take part in.
+PEERS := peers rollout rollout-portfolio
+
 # Tests run on lavapipe where it is installed, whatever GPU is there.
 LAVAPIPE := $(firstword $(wildcard /usr/share/vulkan/icd.d/lvp_icd*.json))
 
@@ -40,12 +43,15 @@ measure: ## Measure this machine's GPU (QUICK=1: within minutes), then render fi
 	@$(MAKE) --no-print-directory figures
 
 peers: build ## Measure arms beside other frameworks, as far as this machine can (PYTHON: the interpreter)
-	@$(ONEDISPATCH) export experiments/peers.toml --out peers/build/cases
-	@rm -rf peers/build/results
-	@$(ONEDISPATCH) run experiments/peers.toml
-	@status=0; \
-	peers/run-all.sh peers/build/cases peers/build/results || status=1; \
-	$(ONEDISPATCH) import --run "$$(ls -td data/*/*-peers* | head -n 1)" peers/build/results/*.json || status=1; \
+	@status=0; rm -rf peers/build/cases peers/build/results; \
+	for name in $(PEERS); do \
+		cases=peers/build/cases/$$name; results=peers/build/results/$$name; \
+		$(ONEDISPATCH) export experiments/$$name.toml --out $$cases || exit; \
+		$(ONEDISPATCH) run experiments/$$name.toml || exit; \
+		peers/run-all.sh $$cases $$results || status=1; \
+		run=$$(ls -td data/*/*-$$name data/*/*-$$name-[0-9]* 2>/dev/null | head -n 1); \
+		$(ONEDISPATCH) import --run "$$run" $$results/*.json || status=1; \
+	done; \
 	exit $$status
 
 figures: build ## Render figures/ and paper/ from data/

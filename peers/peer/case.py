@@ -13,7 +13,7 @@ DTYPES = {"F32": np.float32, "F64": np.float64}
 class Case:
     """`spec` is case.json, `config` the model's config.json."""
 
-    unit = "tokens"
+    unit, is_known = "tokens", True
 
     def __init__(self, directory):
         self.directory, self.spec = read_case(directory, FORMAT)

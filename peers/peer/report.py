@@ -37,7 +37,7 @@ def main(peer, room, variants, describe, objection, read=Case):
         parser.error("--out FILE.json is missing: where is the result to go?")
 
     case = read(args.case)
-    chosen = list(variants(case, args.device))
+    chosen = list(variants(case, args.device)) if case.is_known else []
     if not chosen:
         print(f"{case.name} {peer}: has no variant for this case")
         return

@@ -12,6 +12,8 @@ from .case import read_case, read_safetensors
 from .timing import timed
 
 FORMAT = "onedispatch-rollout-1"
+# Those that peers know; every environment of a spec is exported.
+ENVIRONMENTS = ("acrobot", "cartpole", "portfolio")
 
 
 class Population:
@@ -43,6 +45,7 @@ class RolloutCase:
         self.directory, self.spec = read_case(directory, FORMAT)
         self.name, self.steps = self.spec["case"], self.spec["steps"]
         self.environment = self.spec["environment"]
+        self.is_known = self.environment in ENVIRONMENTS
         self.sizes = [self.spec[name] for name in ("observations", "hidden", "outputs")]
         self.population = Population(self, self.directory / "population.safetensors")
         self.shared = Population(self, self.directory / "shared.safetensors")

@@ -83,6 +83,7 @@ fn check_peer_work(row: &ResultRow, case: &Case, results: &[ResultRow], place: &
     if !possible.contains(&row.units) {
         let expected = match is_rollout {
             false => format!("`{}`, the new tokens of {}", case.new_tokens, case.case),
+            true if row.gate != "pass" => "`0`, since it did not pass".to_owned(),
             true => format!("from {} to {}, the steps of whole episodes", possible.start(), possible.end()),
         };
         faults.push(place.cell("units", format!("`{}`", row.units), expected));
