@@ -10,7 +10,8 @@ MEASURE := experiments/decode-quick.toml experiments/rollout.toml --quick
 else
 MEASURE := experiments/controls.toml experiments/decode.toml experiments/decode-tokens.toml \
 	experiments/rollout.toml experiments/rollout-length.toml experiments/rollout-population.toml \
-	experiments/rollout-portfolio.toml experiments/rollout-nbody.toml experiments/rollout-controls.toml
+	experiments/rollout-portfolio.toml experiments/rollout-nbody.toml experiments/rollout-controls.toml \
+	experiments/rollout-pi.toml experiments/rollout-evolution.toml
 endif
 
 # Experiments that peers take part in.
@@ -20,7 +21,7 @@ PEERS := peers rollout rollout-portfolio
 LAVAPIPE := $(firstword $(wildcard /usr/share/vulkan/icd.d/lvp_icd*.json))
 
 .DEFAULT_GOAL := help
-.PHONY: help build reproduce measure peers test figures lint
+.PHONY: help build reproduce measure peers web test figures lint
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,8 +59,12 @@ figures: build ## Render figures/ and paper/ from data/
 	@$(ONEDISPATCH) figures
 	@$(ONEDISPATCH) paper
 
-test: ## Run all tests, on a software Vulkan device that is installed where it can be
+web: build ## Make the page in web/dist/
+	@$(ONEDISPATCH) web
+
+test: ## Run all tests, on a software Vulkan device and in a browser that are installed where they can be
 	@scripts/software-vulkan.sh
+	@scripts/software-browser.sh
 	@$(MAKE) --no-print-directory run-tests
 
 # A make of its own, so that LAVAPIPE is looked for after the installation.

@@ -12,6 +12,7 @@
 //! - `peer`: the same work in other frameworks, as files out and rows in;
 //! - `analysis`: what rows say of the published claims;
 //! - `figures` and `paper`, which know nothing of each other;
+//! - `web`: the page;
 //! - `commands`.
 
 pub mod analysis;
@@ -27,4 +28,5 @@ pub mod program;
 pub mod record;
 pub mod shaders;
 pub mod spec;
+pub mod web;
 pub mod workload;

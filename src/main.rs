@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use onedispatch::commands::{compare, devices, evolve, export, figures, generate, import, paper, rollout, run, verify};
+use onedispatch::commands::{
+    compare, devices, evolve, export, figures, generate, import, paper, rollout, run, serve, verify, web,
+};
 
 /// How much of a GPU's time is lost by sending work one piece at a time, and what one dispatch gains
 #[derive(Parser)]
@@ -35,6 +37,10 @@ enum Command {
     Paper(paper::Args),
     /// Check data/: digests, schema, gates, bounds, and the paper's numbers
     Verify(verify::Args),
+    /// Make the page that measures a visitor's GPU, as static files
+    Web(web::Args),
+    /// Serve the page on this machine
+    Serve(serve::Args),
     /// Compare two result sets of one experiment
     Compare(compare::Args),
 }
@@ -57,6 +63,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Devices(args) => devices::run(args),
         Command::Run(args) => run::run(args),
+        Command::Web(args) => web::run(args),
+        Command::Serve(args) => serve::run(args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
         Command::Generate(args) => generate::run(args),

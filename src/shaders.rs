@@ -30,6 +30,7 @@ shaders![
     "rollout/nbody.wgsl",
     "rollout/operations.wgsl",
     "rollout/pendulum.wgsl",
+    "rollout/pi.wgsl",
     "rollout/portfolio.wgsl",
 ];
 

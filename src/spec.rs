@@ -30,6 +30,9 @@ pub const UNCHECKED: &str = "-unchecked";
 
 /// Names of the arms, and of the environments, that a rollout spec may ask for.
 pub const ROLLOUT_ARMS: &[&str] = &["per-operation", "stepwise", "fused"];
+/// The same where there are generations: evaluation alone, of the first one's individuals as often as there are generations,
+/// and the whole loop.
+pub const EVOLUTION_ARMS: &[&str] = &["evaluation", "evolution"];
 pub const ENVIRONMENTS: &[&str] = &[
     "acrobot",
     "cartpole",
@@ -42,7 +45,11 @@ pub const ENVIRONMENTS: &[&str] = &[
     "ackley",
     "schwefel",
     "griewank",
+    "monte-carlo-pi",
 ];
+
+/// The environment that trades on prices.
+pub const PRICED: &str = "portfolio";
 
 /// Fewest samples that a spec may ask for unless it says that it is quick.
 pub const MIN_SAMPLES: u32 = 15;
@@ -121,18 +128,30 @@ pub struct RolloutAxes {
     pub population: Vec<u32>,
     /// Longest length of an episode.
     pub steps: Vec<u32>,
+    /// A CSV of prices that `portfolio` trades on, as a path from where the program is started; those in the binary where the
+    /// spec does not say.
+    pub prices: Option<String>,
+    /// Of an evolution: generations of one run, initial states that each individual starts from, and how many seeds, the
+    /// spec's and those after it, are cases of their own. Nothing is evolved where the spec does not say.
+    pub generations: Option<u32>,
+    pub episodes: Option<u32>,
+    pub seeds: Option<u32>,
 }
 
 /// One point of a rollout sweep: a random population is followed through an episode each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RolloutCase {
-    /// `acrobot-n4096-t500`: environment, population and steps. Unique within a spec.
+    /// `acrobot-n4096-t500`: environment, population and steps; of an evolution `-e8-g40-s1` follows, with episodes, generations
+    /// and the seed. Unique within a spec.
     pub name: String,
     pub environment: String,
     pub population: u32,
     pub steps: u32,
-    /// The spec's seed.
+    /// The spec's seed, or one after it.
     pub seed: u64,
+    /// Initial states of an individual, and generations; 0 where nothing is evolved.
+    pub episodes: u32,
+    pub generations: u32,
 }
 
 /// One point of the decode sweep: a model of these sizes continues a prompt by `new_tokens` tokens.
@@ -213,8 +232,17 @@ impl Spec {
             for &population in &axes.population {
                 for &steps in &axes.steps {
                     let name = format!("{environment}-n{population}-t{steps}");
-                    let environment = environment.clone();
-                    cases.push(RolloutCase { name, environment, population, steps, seed: self.seed });
+                    let case = RolloutCase { name, population, steps, seed: self.seed, ..RolloutCase::default() };
+                    let case = RolloutCase { environment: environment.clone(), ..case };
+                    let Some(generations) = axes.generations else {
+                        cases.push(case);
+                        continue;
+                    };
+                    let episodes = axes.episodes.unwrap_or(1);
+                    for seed in (self.seed..).take(axes.seeds.unwrap_or(1) as usize) {
+                        let name = format!("{}-e{episodes}-g{generations}-s{seed}", case.name);
+                        cases.push(RolloutCase { name, seed, episodes, generations, ..case.clone() });
+                    }
                 }
             }
         }
@@ -252,6 +280,9 @@ impl Spec {
             let smallest = |axis: &[u32], at_most: u32| axis.iter().min().map(|&size| size.min(at_most));
             axes.population = smallest(&axes.population, 256).into_iter().collect();
             axes.steps = smallest(&axes.steps, 50).into_iter().collect();
+            axes.generations = axes.generations.map(|generations| generations.min(4));
+            axes.episodes = axes.episodes.map(|episodes| episodes.min(2));
+            axes.seeds = axes.seeds.map(|seeds| seeds.min(1));
         }
         spec.text = toml::to_string(&spec).expect("a spec is plain data");
         spec

@@ -51,10 +51,31 @@ fn help_teaches() {
     insta::assert_snapshot!("help", printed(&mut onedispatch(&["--help"])));
     let verbs = [
         "devices", "run", "export", "import", "generate", "rollout", "evolve", "figures", "paper", "verify", "compare",
+        "serve", "web",
     ];
     for verb in verbs {
         insta::assert_snapshot!(format!("help-{verb}"), printed(&mut onedispatch(&[verb, "--help"])));
     }
+}
+
+/// One dispatch for all tokens, or one for every few: the same tokens.
+#[test]
+fn chunks_give_the_same_tokens() {
+    let directory = Temporary::new();
+    let answer = |rest: &[&str]| -> serde_json::Value {
+        let words = [&ASKED[..], &["--arm", "fused-workgroup", "--format", "json"], rest].concat();
+        serde_json::from_str(&printed(&mut generate(MODEL, &words))).unwrap()
+    };
+    let whole = answer(&[]);
+    let chunked = answer(&["--chunk", "3", "--policy", "wait-each"]);
+    assert_eq!(chunked["token_ids"], whole["token_ids"]);
+    let positions =
+        (whole["prompt_ids"].as_array().unwrap().len() + whole["token_ids"].as_array().unwrap().len() - 1) as u64;
+    let dispatches = |answer: &serde_json::Value| ["dispatches", "waits"].map(|key| answer[key].as_u64().unwrap());
+    assert_eq!((dispatches(&whole), dispatches(&chunked)), ([1; 2], [positions.div_ceil(3); 2]));
+    let line =
+        refusal(&mut generate(MODEL, &[&ASKED[..], &["--arm", "stepwise", "--chunk", "3"]].concat()), &directory);
+    assert_eq!(line, "onedispatch: stepwise makes each token in dispatches of its own; --chunk is for fused arms");
 }
 
 /// Clap's own refusals have several lines, with the usage among them.

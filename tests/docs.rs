@@ -10,7 +10,7 @@ use onedispatch::workload::rollout::{Arm, task};
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
 const SHOWN: [&str; 8] = ["compare", "devices", "evolve", "generate", "import", "rollout", "run", "verify"];
-const CALLED: [&str; 6] = ["export", "figures", "import", "paper", "run", "verify"];
+const CALLED: [&str; 7] = ["export", "figures", "import", "paper", "run", "verify", "web"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

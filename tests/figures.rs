@@ -176,6 +176,44 @@ fn gains_of_rollouts_are_those_over_waiting_for_each_step() {
     assert!(svg("rollout-length", &slower) != svg("rollout-length", &runs));
 }
 
+/// One dispatch in all over one per operation and one per step, policy by policy.
+#[test]
+fn the_ladder_of_rollouts_has_every_environment_and_factor() {
+    let runs = synthetic::of_device(&H200);
+    let drawn = says(&svg("rollout-ladder", &runs));
+    for label in ["wait-each", "submit-each", "submit-per-token", "one-submit", "one dispatch", "per operation"] {
+        assert!(drawn.lines().any(|line| line == label), "{label} is not named");
+    }
+    assert!(drawn.contains("acrobot · population 4096, steps 500") && drawn.contains("pendulum"), "{drawn}");
+    let run = runs.iter().find(|run| run.manifest.experiment == "rollout").unwrap();
+    let case = &run.cases[0];
+    let fused = run.arm(case, "fused").unwrap();
+    for arm in run.arms(case).iter().filter(|arm| arm.label() != "fused") {
+        let factor = onedispatch::figures::number::step(fused.speedup_over(arm).unwrap().value);
+        assert!(drawn.lines().any(|line| line == factor), "{}: {factor} in\n{drawn}", arm.label());
+    }
+}
+
+/// A gain within the A/A control of its case is none.
+#[test]
+fn controls_gain_nothing_within_their_noise() {
+    let mut runs = synthetic::of_device(&H200);
+    let rows = |drawn: &str| drawn.lines().filter(|line| *line == "≈").count();
+    let before = says(&svg("rollout-controls", &runs));
+    assert!(before.contains("sphere · 4.1k × 2") && before.contains("nbody · 512 × 200"), "{before}");
+    assert_eq!(rows(&before), 0, "{before}");
+    // As fast in several dispatches.
+    let run = runs.iter_mut().find(|run| run.manifest.experiment == "rollout-controls").unwrap();
+    let fused = row(run, "sphere-n4096-t2", "fused", "one-submit").clone();
+    for slow in run.results.iter_mut().filter(|row| row.key.case == "sphere-n4096-t2" && row.key.arm != "fused") {
+        *slow = ResultRow { key: slow.key.clone(), ..fused.clone() };
+    }
+    run.samples.retain(|sample| sample.key.case != "sphere-n4096-t2");
+    let drawn = says(&svg("rollout-controls", &runs));
+    // Over waiting, and over the fastest; the last column is the ratio of busy times.
+    assert_eq!(rows(&drawn), 2, "{drawn}");
+}
+
 /// The rows of this test have no multiply-adds but these: half of what the control reached.
 #[test]
 fn the_bound_of_a_rollout_is_stated() {
@@ -266,12 +304,13 @@ fn peers_stand_beside_the_arms_of_their_own_run_alone() {
     let with_peers = || synthetic_peers::with_peers(synthetic::peers(&H200));
     let drawn = svg("peers", &[with_peers()]);
     let says = says(&drawn);
-    for name in
-        ["wait-each", "fused-workgroup", "cuda, fastest", "jax, fastest", "pytorch, fastest", "pytorch, waiting"]
-    {
+    for name in ["fused-workgroup", "cuda, fastest", "jax, fastest", "pytorch, fastest", "pytorch, waiting"] {
         assert!(says.lines().any(|line| line == name), "{name} is not named");
     }
     assert!(says.lines().any(|line| line == "physical bound"));
+    let policies = ["wait-each", "submit-each", "submit-per-token", "one-submit"];
+    let stepwise: BTreeSet<&str> = says.lines().filter(|line| policies.contains(line)).collect();
+    assert_eq!(stepwise.len(), 1, "only the fastest stepwise policy stands beside peers");
     let faster = |arm: &str, policy: &str| {
         let mut run = with_peers();
         for row in run.peers.results.iter_mut().filter(|row| (&*row.key.arm, &*row.key.policy) == (arm, policy)) {
@@ -298,9 +337,9 @@ fn every_fused_kernel_is_named_beside_the_peers() {
     let run = synthetic_peers::with_peers(synthetic::kernels(&H200));
     let says = says(&svg("peers", std::slice::from_ref(&run)));
     for name in ["fused-workgroup", "fused-subgroup", "fused-grid"] {
-        for name in [name.to_owned(), format!("{name}-unchecked")] {
-            assert_eq!(says.lines().filter(|line| **line == name).count(), 2, "{name} is not named in both panels");
-        }
+        let named = |name: &str| says.lines().filter(|line| *line == name).count();
+        assert_eq!(named(&format!("{name}-unchecked")), 2, "{name}-unchecked is not named in both panels");
+        assert_eq!(named(name), 0, "{name} is there without its checks too");
     }
 }
 

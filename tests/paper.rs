@@ -17,8 +17,20 @@ use onedispatch::record::rows::ResultRow;
 use onedispatch::record::run::Run;
 
 const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-const FIGURES: [&str; 8] =
-    ["throughput-width", "ladder", "idle-share", "throughput-length", "bound", "peers", "batch", "claims"];
+const FIGURES: [&str; 12] = [
+    "throughput-width",
+    "ladder",
+    "idle-share",
+    "throughput-length",
+    "bound",
+    "peers",
+    "batch",
+    "claims",
+    "rollout-ladder",
+    "rollout-population",
+    "rollout-length",
+    "rollout-controls",
+];
 
 /// The paper's own sources, with stand-ins for figures that are not there.
 fn sources() -> Files {
@@ -392,4 +404,52 @@ fn an_interval_gives_three_entries_with_one_source() {
         Cell::new("nvidia-h200/2030-01-01-decode/results.csv", "d32-l1-t64 stepwise one-submit 0", "units_per_s");
     ledger.add("a", &Number::cell(78214.5, cell).within(77000.25, 79000.0, "units / wall"), Print::Significant);
     insta::assert_snapshot!(ledger.to_toml());
+}
+
+/// The paper speaks of rollouts where they were measured, and says so where they were not.
+#[test]
+fn rollouts_are_judged_where_there_are_some() {
+    let with_gain = |gain: f64| {
+        let mut runs = paper_runs::runs();
+        runs.extend(paper_runs::rollouts("nvidia-h200", gain));
+        runs
+    };
+    let verdict = |runs: &[Run], claim: &str| {
+        survey::ledger(runs, DIGEST).number[&format!("nvidia-h200.rollouts.{claim}.verdict")].printed.clone()
+    };
+    for (gain, expected) in [(3.0, "holds"), (1.5, "holds only against a weak baseline"), (0.1, "does not hold here")] {
+        assert_eq!(verdict(&with_gain(gain), "c9"), expected, "{gain}");
+    }
+    let runs = with_gain(3.0);
+    assert_eq!(verdict(&runs, "c11"), "holds", "one submit is as fast as one dispatch");
+    assert_eq!(verdict(&runs, "c12"), "holds");
+    for claim in ["c7", "c8"] {
+        assert_eq!(verdict(&runs, claim), "not measured here", "{claim} needs peers");
+    }
+    // Errors and ranks both count.
+    let mut wrong = runs.clone();
+    wrong.iter_mut().flat_map(|run| &mut run.results).for_each(|row| row.rank_correlation = Some(0.99));
+    assert_eq!(verdict(&wrong, "c12"), "does not hold here");
+    // Work that gains is named.
+    let mut gains = runs.clone();
+    let controls = gains.iter_mut().find(|run| run.manifest.experiment == "rollout-controls").unwrap();
+    for sample in controls.samples.iter_mut().filter(|sample| sample.key.arm == "per-operation") {
+        sample.wall_ns *= 2;
+    }
+    for row in controls.results.iter_mut().filter(|row| row.key.arm == "per-operation") {
+        for time in [&mut row.wall_median_ns, &mut row.wall_low_ns, &mut row.wall_high_ns] {
+            *time = time.map(|ns| 2.0 * ns);
+        }
+    }
+    assert_eq!(verdict(&gains, "c11"), "does not hold here");
+
+    let built = build(sources(), &runs, DIGEST).unwrap();
+    let numbers = &built.numbers.number;
+    let printed = |key: &str| numbers[&format!("nvidia-h200.{key}")].printed.as_str();
+    assert_eq!(printed("rollout-evolution.acrobot.solved"), "2");
+    assert_eq!(printed("rollouts.c12.weak.min"), "1.000");
+    assert!(numbers.contains_key("nvidia-h200.rollout.acrobot-n4096-t500.fused.over.per-operation.wait-each"));
+    let without = build(sources(), &paper_runs::runs(), DIGEST).unwrap().numbers.number;
+    assert_eq!(without["nvidia-h200.rollouts.c9.verdict"].printed, "not measured here");
+    assert!(!without.contains_key("nvidia-h200.rollouts.c9.strong.0"));
 }

@@ -213,3 +213,50 @@ fn faults_of_an_evolution_are_named() {
     onedispatch: DIR/file: File exists (os error 17); check the file
     ");
 }
+
+/// A spec of rollouts on prices, quick enough for any device.
+fn spec(directory: &Temporary, prices: &Path, more: &str) -> PathBuf {
+    let path = directory.0.join("own.toml");
+    let text = format!(
+        "name = \"own-quick\"\nquestion = \"Does it run?\"\nworkload = \"rollout\"\nseed = 1\nquick = true\nsamples = 1\n\
+         warmup_s = 0\narm_cap_s = 1\ntolerance = 1e-3\ntolerance_reason = \"f32\"\npolicies = [\"one-submit\"]\n{more}\
+         environment = [\"portfolio\"]\npopulation = [64]\nsteps = [8]\nprices = {:?}\n",
+        prices.display().to_string()
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn run(spec: &Path, directory: &Temporary) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
+    command.arg("run").arg(spec).arg("--out").arg(directory.0.join("data"));
+    command
+}
+
+/// The prices that a spec names are checked before anything is measured, and told in the case; evolution is run as rows.
+#[test]
+fn a_spec_names_its_prices() {
+    let directory = Temporary::new();
+    let prices = directory.0.join("prices.csv");
+    let days = (0..40).map(|day| format!("{},{},{}\n", 100 + day % 7, 50 + day % 3, 80 + day)).collect::<String>();
+    std::fs::write(&prices, format!("A,B,C\n{days}100,,90\n")).unwrap();
+    let arms = "arms = [\"fused\"]\n[rollout]\n";
+    let (code, line) = said(&mut run(&spec(&directory, &prices, arms), &directory), &directory);
+    assert_eq!(code, Some(2));
+    assert!(line.contains("DIR/prices.csv: line 42: a price is missing"), "{line}");
+    assert!(!directory.0.join("data").exists(), "nothing was measured");
+
+    std::fs::write(&prices, format!("A,B,C\n{days}")).unwrap();
+    let evolution = "arms = [\"evaluation\", \"evolution\"]\n[rollout]\ngenerations = 2\nepisodes = 2\n";
+    let (code, line) = said(&mut run(&spec(&directory, &prices, evolution), &directory), &directory);
+    assert_eq!(code, Some(0), "{line}");
+    let runs = onedispatch::record::run::load_all(&directory.0.join("data")).unwrap();
+    let case = runs[0].cases.iter().find(|case| case.workload == "rollout").unwrap();
+    let sha256 = onedispatch::record::digest::sha256_hex(&std::fs::read(&prices).unwrap());
+    assert_eq!((case.prices_sha256.as_str(), case.generations, case.episodes), (sha256.as_str(), 2, 2));
+    let row = |arm: &str| runs[0].results.iter().find(|row| row.key.arm == arm).unwrap();
+    // Two generations of two episodes of eight days.
+    assert_eq!([row("evaluation").units, row("evolution").units], [64 * 8 * 4; 2]);
+    assert_eq!(row("evaluation").followed, 64);
+    assert!(row("evolution").fresh_return.is_some() && row("evolution").gate == "pass");
+}

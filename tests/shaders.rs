@@ -117,11 +117,18 @@ fn programs() -> Vec<Program> {
         }
         let evolution =
             Evolution { environment, population: 128, steps: 7, episodes: 3, generations: 4, at_once: 2, seed: 1 };
-        programs.push(evolution.program(32));
+        programs.extend([evolution.program(32), evolution.evaluation(32)]);
     }
     for environment in task::NAMES {
         let name = String::new();
-        let case = RolloutCase { name, environment: environment.into(), population: 70, steps: 5, seed: 1 };
+        let case = RolloutCase {
+            name,
+            environment: environment.into(),
+            population: 70,
+            steps: 5,
+            seed: 1,
+            ..RolloutCase::default()
+        };
         let task = Task::of(&case).unwrap();
         programs.extend(task.arms.iter().map(|&arm| (task.program)(arm, 32)));
     }

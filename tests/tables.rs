@@ -22,11 +22,13 @@ fn key() -> impl Strategy<Value = Key> {
 }
 
 prop_compose! {
-    fn case()(case in text(), workload in text(), sizes: [u32; 10], seed: u64, weights_sha256 in text(), environment in text()) -> Case {
-        let [n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, population, steps, sequences] = sizes;
+    fn case()(texts in prop::array::uniform5(text()), sizes: [u32; 12], seed: u64) -> Case {
+        let [case, workload, weights_sha256, environment, prices_sha256] = texts;
+        let [n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, population, steps, sequences, episodes,
+            generations] = sizes;
         Case {
             case, workload, n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, seed, weights_sha256,
-            environment, population, steps, sequences,
+            environment, population, steps, sequences, episodes, generations, prices_sha256,
         }
     }
 }
@@ -50,18 +52,21 @@ prop_compose! {
         key in key(),
         texts in prop::array::uniform6(text()),
         units: [u64; 8],
-        sizes: [u32; 4],
+        sizes: [u32; 6],
         tolerance in number(),
         times in prop::array::uniform7(prop::option::of(number())),
+        ranks in prop::array::uniform4(prop::option::of(number())),
     ) -> ResultRow {
         let [unit, gate, cap, reason, program_sha256, shaders_sha256] = texts;
         let [units, dispatches, submits, waits, barriers, multiply_adds, min_bytes, rounds] = units;
-        let [workgroup_size, subgroup_size, samples, workgroups] = sizes;
+        let [workgroup_size, subgroup_size, samples, workgroups, followed, decided] = sizes;
+        let [fitness_error, rank_correlation, rank_correlation_all, fresh_return] = ranks;
         let [gate_error, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s, gpu_median_ns, gpu_busy_ns] = times;
         ResultRow {
             key, unit, units, workgroup_size, subgroup_size, dispatches, submits, waits, barriers, multiply_adds, min_bytes,
             gate, gate_error, gate_tolerance: tolerance, samples, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s,
             gpu_median_ns, gpu_busy_ns, cap, reason, program_sha256, shaders_sha256, workgroups, rounds,
+            followed, decided, fitness_error, rank_correlation, rank_correlation_all, fresh_return,
         }
     }
 }
@@ -119,9 +124,9 @@ fn columns_are_the_fields_in_their_order() {
     fields(&samples[0]);
     insta::assert_snapshot!(
         [Case::COLUMNS.join(","), Sample::COLUMNS.join(","), ResultRow::COLUMNS.join(",")].join("\n"), @"
-        case,workload,n_embd,n_layer,n_head,n_inner,vocab_size,prompt_tokens,new_tokens,seed,weights_sha256,environment,population,steps,sequences
+        case,workload,n_embd,n_layer,n_head,n_inner,vocab_size,prompt_tokens,new_tokens,seed,weights_sha256,environment,population,steps,sequences,episodes,generations,prices_sha256
         case,arm,policy,replica,sample,order,wall_ns,gpu_ns,gpu_flag
-        case,arm,policy,replica,unit,units,workgroup_size,subgroup_size,dispatches,submits,waits,barriers,multiply_adds,min_bytes,gate,gate_error,gate_tolerance,samples,wall_median_ns,wall_low_ns,wall_high_ns,units_per_s,gpu_median_ns,gpu_busy_ns,cap,reason,program_sha256,shaders_sha256,workgroups,rounds
+        case,arm,policy,replica,unit,units,workgroup_size,subgroup_size,dispatches,submits,waits,barriers,multiply_adds,min_bytes,gate,gate_error,gate_tolerance,samples,wall_median_ns,wall_low_ns,wall_high_ns,units_per_s,gpu_median_ns,gpu_busy_ns,cap,reason,program_sha256,shaders_sha256,workgroups,rounds,followed,decided,fitness_error,rank_correlation,rank_correlation_all,fresh_return
         ");
 }
 
@@ -134,7 +139,12 @@ fn cases_without_the_columns_that_came_later_are_read() {
     let rows = table.rows::<Case>("cases.csv").unwrap();
     assert_eq!((rows[0].new_tokens, rows[0].environment.as_str(), rows[0].population, rows[0].steps), (64, "", 0, 0));
     assert_eq!(String::from_utf8(table.to_csv(true)).unwrap(), csv);
-    // All of them or none.
+    // Runs from before there were evolutions; of the columns that came at once all or none.
+    let later = csv
+        .replace("weights_sha256", "weights_sha256,environment,population,steps,sequences")
+        .replace(",00", ",00,a,2,3,0");
+    let rows = Table::parse::<Case>(later.as_bytes(), "cases.csv").unwrap().rows::<Case>("cases.csv").unwrap();
+    assert_eq!((rows[0].population, rows[0].generations, rows[0].prices_sha256.as_str()), (2, 0, ""));
     let some = csv.replace("weights_sha256", "weights_sha256,environment").replace(",00", ",00,acrobot");
     let fault = Table::parse::<Case>(some.as_bytes(), "cases.csv").unwrap_err().to_string();
     assert!(fault.contains("population"), "{fault}");

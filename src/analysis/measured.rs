@@ -194,6 +194,49 @@ impl<'a> Measured<'a> {
         Some(number.within(bound_ns / wall.high, bound_ns / wall.low, formula))
     }
 
+    /// Bytes that have to move for each unit, at least.
+    pub fn bytes_per_unit(&self) -> Option<Number> {
+        let cells = vec![self.cell("min_bytes"), self.cell("units")];
+        let per_unit = self.row.min_bytes as f64 / self.row.units as f64;
+        (self.row.units > 0).then(|| Number::derived(per_unit, "min_bytes / units", cells))
+    }
+
+    /// Least microseconds for each unit that a program's barriers and rounds, or its bytes, allow one after another: the longer
+    /// of the two. A barrier takes what it takes in the control `workgroup-barrier` of the same run, and a round what one takes
+    /// in `exchange`, its own barrier included; bytes move at the rate of `copy`.
+    pub fn floor_us(&self) -> Option<Number> {
+        let control_ns = |arm: &str| Some((self.run.ceiling(arm)?, 1e9 / self.run.ceiling(arm)?.rate()?.mid));
+        let (barrier, barrier_ns) = control_ns("workgroup-barrier")?;
+        let (copy, byte_ns) = control_ns("copy")?;
+        let row = self.row;
+        let mut cells = vec![self.cell("barriers"), barrier.cell("units_per_s").called("barrier")];
+        let (waits_ns, waits) = match row.rounds {
+            0 => (row.barriers as f64 * barrier_ns, "barriers / barrier"),
+            rounds => {
+                let (exchange, round_ns) = control_ns("exchange")?;
+                cells.extend([self.cell("rounds"), exchange.cell("units_per_s").called("exchange")]);
+                let others = row.barriers.saturating_sub(rounds) as f64;
+                (others * barrier_ns + rounds as f64 * round_ns, "(barriers - rounds) / barrier + rounds / exchange")
+            }
+        };
+        cells.extend([self.cell("min_bytes"), copy.cell("units_per_s").called("copy"), self.cell("units")]);
+        let bytes_ns = row.min_bytes as f64 * byte_ns;
+        let formula = format!("max({waits}, min_bytes / copy) / units * 1e6");
+        let floor_us = waits_ns.max(bytes_ns) / row.units as f64 / 1e3;
+        (row.units > 0).then(|| Number::derived(floor_us, formula, cells))
+    }
+
+    /// [`Measured::floor_us`] over the time taken.
+    pub fn floor_fraction(&self) -> Option<Number> {
+        let (floor, taken) = (self.floor_us()?, self.us_per_unit()?);
+        let cells = [floor.cells.clone(), vec![self.cell("wall_median_ns")]].concat();
+        Some(Number::derived(
+            floor.value / taken.value,
+            format!("({}) / (wall_median_ns / units / 1e3)", floor.formula),
+            cells,
+        ))
+    }
+
     /// Units per second at the bound of [`Measured::bound_fraction`].
     pub fn bound_rate(&self) -> Option<f64> {
         Some(self.rate()?.mid / self.bound_fraction()?.value)

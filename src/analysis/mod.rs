@@ -6,4 +6,5 @@ pub mod claims;
 pub mod measured;
 pub mod number;
 pub mod published;
+pub mod rollouts;
 pub mod select;

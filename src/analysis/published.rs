@@ -155,7 +155,7 @@ pub const CLAIMS: &[Claim] = &[
         corrected: None,
         measured_on: "M2 Pro, T4",
         source: FITNESS,
-        test: Test::Alike(&["cuda", "jax"]),
+        test: Test::Alike(&["cuda", "jax", "triton"]),
     },
     Claim {
         id: "C12",

@@ -1,15 +1,18 @@
-//! `onedispatch import FILE…`: what peers measured, checked again and put beside the arms of the same session.
+//! `onedispatch import FILE…`: what peers measured, checked again and put beside the arms of the same session; and what a page
+//! measured, as runs of its own.
 
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::peer::browser;
 use crate::peer::import::{Imported, import};
-use crate::record::run::load;
+use crate::record::run::{load, load_all};
 
-/// Add what peers measured to the run that was measured with it, after checking each output and each time again
+/// Add what peers measured to the run that was measured with it, or what the page saved as runs of its own, after checking
+/// each output and each time again
 #[derive(clap::Args)]
 pub struct Args {
-    /// Results of peers, as `peers/run-all.sh` writes them; one that is refused does not keep others out
+    /// Results of peers, as `peers/run-all.sh` writes them, or of the page; one that is refused does not keep others out
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Where the runs are
@@ -18,15 +21,31 @@ pub struct Args {
     /// The directory of the run that they belong to, where several of that day fit
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
+    /// Of the page's results: another experiment than the page's own; may be given again
+    #[arg(long, value_name = "SPEC")]
+    spec: Vec<PathBuf>,
 }
 
 pub fn run(args: Args) -> Result<()> {
+    // An unreadable file is refused below, as one of a peer.
+    let (pages, peers): (Vec<_>, Vec<_>) =
+        args.files.iter().partition(|file| std::fs::read(file).is_ok_and(|bytes| browser::is_result(&bytes)));
+    let mut refused = Vec::new();
+    let specs = super::web::specs(&args.spec)?;
+    for file in pages {
+        // The last file's runs are among them.
+        let there = load_all(&args.data)?;
+        match browser::import(file, &specs, &args.data, &there) {
+            Ok(runs) => runs.iter().for_each(|run| println!("{}", line_of_run(run))),
+            Err(error) => refused.push(error),
+        }
+    }
     let runs = match &args.run {
+        _ if peers.is_empty() => Vec::new(),
         Some(run) => vec![load(run)?],
         None => super::results(&args.data)?,
     };
-    let mut refused = Vec::new();
-    for file in &args.files {
+    for file in peers {
         match import(file, &runs) {
             Ok(imported) => println!("{}", line(&imported)),
             Err(error) => refused.push(error),
@@ -42,6 +61,12 @@ pub fn run(args: Args) -> Result<()> {
             Err(if is_check { Error::check(text) } else { Error::input(text) })
         }
     }
+}
+
+fn line_of_run(run: &browser::Imported) -> String {
+    let browser::Imported { run, cases, timed, untimed } = run;
+    let without = if *untimed > 0 { format!(", {untimed} without times") } else { String::new() };
+    format!("{cases} cases: {timed} rows{without} -> {}", run.display())
 }
 
 fn line(imported: &Imported) -> String {

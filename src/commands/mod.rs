@@ -10,8 +10,10 @@ pub mod import;
 pub mod paper;
 pub mod rollout;
 pub mod run;
+pub mod serve;
 pub mod text_table;
 pub mod verify;
+pub mod web;
 
 use std::path::Path;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::device::Gpu;
 use crate::error::{Error, Result, Within};
-use crate::measure::rollout::{check_single, found, prepare};
+use crate::measure::episodes::{check_single, found, prepare};
 use crate::program::Policy;
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::gate::{Found, Reference};
@@ -141,7 +141,7 @@ fn check(
             return Err(Error::check(format!("the output does not match the f64 oracle: {}", gate.reason)));
         }
     }
-    if let Some(correlation) = reference.rank_correlation(found) {
+    if let Some(correlation) = reference.ranking(found).correlation_of_all {
         let sample = reference.sample();
         eprintln!(
             "{sample} individuals followed in f64: their returns have a rank correlation of {correlation:.6} with these"

@@ -9,7 +9,7 @@ use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::measure::case::Measured;
 use crate::measure::protocol::Plan;
-use crate::measure::{control, decode, provenance, rollout};
+use crate::measure::{control, decode, provenance, rollout, rollout_rows};
 use crate::record::directory::RunDirectory;
 use crate::record::rows::ResultRow;
 use crate::record::run::{Run, load};
@@ -50,13 +50,13 @@ fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
     let cases = spec.cases();
     let rows_per_case = match spec.workload {
         Workload::Decode => decode::entries(spec)?.len() as u64,
-        Workload::Rollout => rollout::entries(spec)?.len() as u64,
+        Workload::Rollout => rollout_rows::rows_per_case(spec)?,
         Workload::Control => 0,
     };
     let rollouts = spec.rollout_cases();
     // Impossible sizes are found now, not after hours of the cases before them.
     cases.iter().try_for_each(decode::validate)?;
-    rollouts.iter().try_for_each(rollout::validate)?;
+    rollouts.iter().try_for_each(|case| rollout_rows::validate(spec, case))?;
     let (mut directory, finished) = RunDirectory::open(out, provenance::manifest(spec, &gpu.info)?)?;
     println!("{} on {} -> {}", spec.name, gpu.info.name, directory.path().display());
     if !finished.is_empty() {

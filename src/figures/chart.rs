@@ -179,10 +179,12 @@ impl Chart {
         }
     }
 
-    /// Names each curve beside its last point; a thin line leads to a label that had to give way.
+    /// Names each curve beside its last point; a thin line leads to a label that had to give way,
+    /// and a dotted one from a curve that ends early.
     fn label_ends(&self, canvas: &mut Canvas, panel: &Panel, frame: &Frame) {
         let right = frame.left + frame.width;
         let mut ends: Vec<((f64, f64), &str, RGBColor)> = Vec::new();
+        let widest = panel.sweep().last().map_or(right, |&x| frame.x(x));
         for curve in &panel.curves {
             if let Some(last) = curve.points.last() {
                 ends.push(((frame.x(last.x), frame.y(last.y.mid)), &curve.look.label, curve.look.ink()));
@@ -195,7 +197,15 @@ impl Chart {
         let places = spread(&wanted, 31.0, frame.top, frame.top + frame.height + 20.0);
         for ((end, label, color), place) in ends.into_iter().zip(places) {
             let thin = Stroke { color, width: 1.5, dash: None };
-            canvas.line(&[(end.0.min(right) + 12.0, end.1), (right + 6.0, end.1), (right + 24.0, place)], thin);
+            // From a curve that ends early it is dotted and grey, since it would look like more of the curve.
+            let begin = if end.0 < widest - 1.0 {
+                let dotted = Stroke { color: MUTED, width: 1.5, dash: Some((2.0, 9.0)) };
+                canvas.line(&[(end.0 + 12.0, end.1), (right, end.1)], dotted);
+                right
+            } else {
+                end.0.min(right) + 12.0
+            };
+            canvas.line(&[(begin, end.1), (right + 6.0, end.1), (right + 24.0, place)], thin);
             canvas.text((right + LABEL_INDENT, place), label, LABEL, color, Align::Start);
         }
     }

@@ -9,7 +9,9 @@ pub mod bound;
 pub mod canvas;
 pub mod chart;
 pub mod claims;
+pub mod dots;
 pub mod idle_share;
+pub mod kernels;
 pub mod ladder;
 pub mod learning;
 pub mod number;
@@ -17,6 +19,8 @@ pub mod palette;
 pub mod peers;
 pub mod png;
 pub mod rollout;
+pub mod rollout_controls;
+pub mod rollout_ladder;
 pub mod scale;
 pub mod sweep;
 pub mod throughput_length;
@@ -33,7 +37,7 @@ pub struct Figure {
     pub draw: fn(&[Run]) -> Result<Picture>,
 }
 
-pub const FIGURES: [Figure; 10] = [
+pub const FIGURES: [Figure; 13] = [
     Figure {
         name: "throughput-width",
         caption: "Tokens per second against n_embd for every arm and policy, one row of panels per device.",
@@ -65,6 +69,11 @@ pub const FIGURES: [Figure; 10] = [
         draw: peers::draw,
     },
     Figure {
+        name: "kernels",
+        caption: "What each version of the fused kernel gains over the one before.",
+        draw: kernels::draw,
+    },
+    Figure {
         name: "batch",
         caption: "Tokens per second in total against the number of sequences that one dispatch decodes.",
         draw: batch::draw,
@@ -79,6 +88,16 @@ pub const FIGURES: [Figure; 10] = [
         name: "rollout-length",
         caption: "What is gained over waiting for each step, against the length of an episode.",
         draw: rollout::draw_length,
+    },
+    Figure {
+        name: "rollout-ladder",
+        caption: "Environment steps per second of each way of dispatching, by environment.",
+        draw: rollout_ladder::draw,
+    },
+    Figure {
+        name: "rollout-controls",
+        caption: "What one dispatch gains for work that is no chain of steps.",
+        draw: rollout_controls::draw,
     },
 ];
 

@@ -4,7 +4,7 @@ use super::chart::{Chart, Vertical};
 use super::sweep::{self, Mark};
 use super::{Picture, number, palette};
 use crate::analysis::claims::WEAK_VARIANT;
-use crate::analysis::measured::Measured;
+use crate::analysis::measured::{Measured, STEPWISE};
 use crate::analysis::select;
 use crate::error::Result;
 use crate::record::run::Run;
@@ -22,7 +22,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     }
     let groups = sweep::grouped(&runs, sweep::N_EMBD, |run| {
         let arm = |entry: &Measured<'_>| entry.rate().map(|rate| (palette::look(&entry.row.key), rate));
-        let arms = sweep::timed(run).into_iter();
+        let arms = sweep::timed(run).into_iter().filter(|entry| is_shown(run, entry));
         let arms = arms.filter_map(|entry| arm(&entry).map(|(look, rate)| Mark::of(&entry, look, rate)));
         let bounds = run.decode_cases().filter_map(|case| sweep::bound(run, case));
         arms.chain(marks_of_peers(run)).chain(bounds).collect()
@@ -42,8 +42,8 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     Picture::drawn(Chart {
         title: "How fast are other frameworks on the same GPU?".into(),
         subtitle: format!(
-            "Tokens per second of GPT-2 decoding by model width. Thick: one dispatch, with WebGPU's checks and (half as thick) \
-             without; dashed: one dispatch per operation; thin: other frameworks; grey: what \
+            "Tokens per second of GPT-2 decoding by model width. Thick: one dispatch, without WebGPU's checks where that was \
+             measured; dashed: one dispatch per operation; thin: other frameworks; grey: what \
              the device's measured rates of memory and multiply-adds allow. {}.",
             sweep::constants(&runs, sweep::N_EMBD)
         ),
@@ -54,6 +54,16 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         groups,
         notes,
     })
+}
+
+/// Peers are many, so of an arm that was also measured without WebGPU's checks the checked one is left out here, and of the
+/// stepwise policies all but the fastest of its case: other figures have them.
+fn is_shown(run: &Run, entry: &Measured<'_>) -> bool {
+    if entry.row.key.arm == STEPWISE {
+        return run.fastest_stepwise(entry.case).is_some_and(|fastest| fastest.row.key == entry.row.key);
+    }
+    let unchecked = format!("{}-unchecked", entry.row.key.arm);
+    run.arm(entry.case, &unchecked).is_none_or(|other| other.wall_ns().is_none())
 }
 
 /// Each peer at its fastest, and the variant that waits for every token, in every case.

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::program::Policy;
 use crate::record::rows::{Case, Key, ResultRow, Sample};
 use crate::record::summary::summarise;
+use crate::workload::rollout::gate::Ranking;
 
 /// All rows of one case.
 pub struct Measured {
@@ -23,10 +24,13 @@ pub struct Candidate<'a> {
 }
 
 /// What a check of an arm's last output found.
+#[derive(Clone, Debug)]
 pub struct Verdict {
     pub error: Option<f64>,
     /// Why it fails; empty where it passes.
     pub reason: String,
+    /// How it ranks individuals, where they have a fitness.
+    pub ranking: Option<Ranking>,
 }
 
 /// A row with nothing in it but what it is about.
@@ -60,6 +64,12 @@ pub fn blank_row(case: &str, arm: &str, policy: Policy, replica: u32) -> ResultR
         shaders_sha256: String::new(),
         workgroups: 0,
         rounds: 0,
+        followed: 0,
+        decided: 0,
+        fitness_error: None,
+        rank_correlation: None,
+        rank_correlation_all: None,
+        fresh_return: None,
     }
 }
 
@@ -145,6 +155,11 @@ fn record_verdict(row: &mut ResultRow, verdict: &Verdict) {
     };
     if row.reason.is_empty() {
         row.reason = verdict.reason.clone();
+    }
+    // An arm gives the same output again, or fails.
+    if let Some(ranking) = verdict.ranking {
+        (row.followed, row.decided, row.fitness_error) = (ranking.followed, ranking.decided, ranking.error);
+        (row.rank_correlation, row.rank_correlation_all) = (ranking.correlation, ranking.correlation_of_all);
     }
     row.gate = if row.reason.is_empty() { "pass" } else { "fail" }.into();
 }

@@ -46,7 +46,7 @@ pub fn measure_controls(gpu: &Gpu, plan: &Plan, tolerance: f64, step: &dyn Fn(u6
             control.arm == candidate.row.key.arm && control.policy == candidate.policy
         };
         let Some(control) = controls.iter().find(same) else {
-            return Ok(Verdict { error: None, reason: "no such control".into() });
+            return Ok(Verdict { error: None, reason: "no such control".into(), ranking: None });
         };
         let error = control.error(&candidate.prepared.read(&control.program.outputs[0])?);
         let reason = match error {
@@ -54,7 +54,7 @@ pub fn measure_controls(gpu: &Gpu, plan: &Plan, tolerance: f64, step: &dyn Fn(u6
             Some(error) => format!("the output is off by {error:.1e} of what was expected"),
             None => "the output is not finite or not whole".into(),
         };
-        Ok(Verdict { error, reason })
+        Ok(Verdict { error, reason, ranking: None })
     };
     let (results, samples) = measure(plan, candidates, &mut check, step)?;
     let case = Case { case: CASE.into(), workload: "control".into(), seed: plan.seed, ..Case::default() };

@@ -168,10 +168,10 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step
         let tuned = tuned.iter().find(|tuned| tuned.arm.name() == candidate.row.key.arm);
         let Some((tuned, reference)) = tuned.and_then(|tuned| Some((tuned, references.get_mut(&tuned.arm.format)?)))
         else {
-            return Ok(Verdict { error: None, reason: "no such arm".into() });
+            return Ok(Verdict { error: None, reason: "no such arm".into(), ranking: None });
         };
         if gave_up(candidate.prepared)? {
-            return Ok(Verdict { error: None, reason: GAVE_UP.into() });
+            return Ok(Verdict { error: None, reason: GAVE_UP.into(), ranking: None });
         }
         let mut largest = 0f64;
         for (index, (tokens, logits)) in
@@ -180,11 +180,11 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step
             let gate = reference.check(&tuned.requests[index], &tokens, &logits, spec.tolerance);
             if !gate.pass {
                 let of = if tuned.requests.len() > 1 { format!("sequence {index}: ") } else { String::new() };
-                return Ok(Verdict { error: gate.error, reason: of + &gate.reason });
+                return Ok(Verdict { error: gate.error, reason: of + &gate.reason, ranking: None });
             }
             largest = largest.max(gate.error.unwrap_or_default());
         }
-        Ok(Verdict { error: Some(largest), reason: String::new() })
+        Ok(Verdict { error: Some(largest), reason: String::new(), ranking: None })
     };
     let (mut results, samples) = measure(plan, candidates, &mut check, step).within(&case.name)?;
     results.extend(rows_of_refused);
@@ -192,14 +192,14 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step
     Ok(Measured { case: case_row(case, weights_sha256), results, samples })
 }
 
-fn decode_row(spec: &Spec, case: &DecodeCase, arm: Arm, policy: Policy, replica: u32) -> ResultRow {
+pub(crate) fn decode_row(spec: &Spec, case: &DecodeCase, arm: Arm, policy: Policy, replica: u32) -> ResultRow {
     let mut row = blank_row(&case.name, &arm.name(), policy, replica);
     row.unit = "token".into();
     row.gate_tolerance = spec.tolerance;
     row
 }
 
-fn case_row(case: &DecodeCase, weights_sha256: String) -> Case {
+pub(crate) fn case_row(case: &DecodeCase, weights_sha256: String) -> Case {
     Case {
         case: case.name.clone(),
         workload: "decode".into(),

@@ -1,6 +1,6 @@
 //! Runs an evolution on a device, and tries what came of it.
 
-use super::rollout::{found, prepare};
+use super::episodes::{found, prepare};
 use super::statistics::median;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
@@ -8,11 +8,12 @@ use crate::error::{Error, Result};
 use crate::program::Policy;
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::evolution::{Evolution, Generation};
-use crate::workload::rollout::gate::Reference;
+use crate::workload::rollout::gate::{Gate, Reference};
 use crate::workload::rollout::population::Population;
 use crate::workload::rollout::{Arm, Tuning};
 
-const WORKGROUP_SIZE: u32 = 64;
+/// Threads in a workgroup of every kernel of an evolution.
+pub const WORKGROUP_SIZE: u32 = 64;
 
 /// What came of an evolution.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,17 +69,30 @@ pub fn returns_of(
     seed: u64,
     tolerance: f64,
 ) -> Result<Vec<f64>> {
+    let (returns, gate) = tried(gpu, environment, genome, (episodes, environment.steps), seed, tolerance)?;
+    match gate.reason.is_empty() {
+        true => Ok(returns),
+        false => Err(Error::check(format!("a policy's episodes do not match the f64 oracle: {}", gate.reason))),
+    }
+}
+
+/// The same over `steps` steps at most, and what the check found.
+pub fn tried(
+    gpu: &Gpu,
+    environment: &Environment,
+    genome: &[f32],
+    (episodes, steps): (u32, u32),
+    seed: u64,
+    tolerance: f64,
+) -> Result<(Vec<f64>, Gate)> {
     let mut population = Population::random(environment, episodes, seed);
     population.genomes = genome.iter().flat_map(|&gene| std::iter::repeat_n(gene, episodes as usize)).collect();
-    let program = Arm::Fused.program(environment, episodes, environment.steps, &TUNING);
+    let program = Arm::Fused.program(environment, episodes, steps, &TUNING);
     let prepared = Prepared::new(gpu, &program, &population.blocks(environment))?;
     prepared.run(Policy::OneSubmit)?;
     let found = found(&prepared)?;
-    let gate = Reference::new(environment, &population, environment.steps, tolerance).check(&found);
-    if !gate.reason.is_empty() {
-        return Err(Error::check(format!("a policy's episodes do not match the f64 oracle: {}", gate.reason)));
-    }
-    Ok(found.episodes.iter().map(|episode| episode.episode_return.into()).collect())
+    let gate = Reference::new(environment, &population, steps, tolerance).check(&found);
+    Ok((found.episodes.iter().map(|episode| episode.episode_return.into()).collect(), gate))
 }
 
 const TUNING: Tuning = Tuning { workgroup_size: WORKGROUP_SIZE, traced: false };

@@ -20,6 +20,7 @@ pub fn manifest(spec: &Spec, device: &Device) -> Result<Manifest> {
         device: device.clone(),
         host: host(),
         software: software()?,
+        browser: None,
         files: BTreeMap::new(),
     })
 }
@@ -48,15 +49,31 @@ fn clock_resolution_ns() -> u64 {
     smallest
 }
 
-fn software() -> Result<Software> {
+/// What the running program was built from.
+pub struct Build {
+    pub version: &'static str,
+    /// Empty where unknown.
+    pub commit: &'static str,
+    pub clean: bool,
+}
+
+pub fn build() -> Build {
+    Build {
+        version: env!("CARGO_PKG_VERSION"),
+        commit: env!("ONEDISPATCH_COMMIT"),
+        clean: env!("ONEDISPATCH_CLEAN") == "true",
+    }
+}
+
+pub fn software() -> Result<Software> {
     let binary = std::env::current_exe()
         .and_then(std::fs::read)
         .map_err(|error| Error::input(format!("the running program cannot be read to be hashed: {error}")))?;
     Ok(Software {
-        onedispatch: env!("CARGO_PKG_VERSION").into(),
+        onedispatch: build().version.into(),
         wgpu: locked_version("wgpu"),
-        commit: env!("ONEDISPATCH_COMMIT").into(),
-        clean: env!("ONEDISPATCH_CLEAN") == "true",
+        commit: build().commit.into(),
+        clean: build().clean,
         binary_sha256: sha256_hex(&binary),
     })
 }

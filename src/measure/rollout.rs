@@ -2,19 +2,22 @@
 
 use std::cell::RefCell;
 
-use super::case::{Candidate, Measured, Verdict, blank_row, measure};
+use super::case::{Candidate, Measured, Verdict, measure};
+use super::episodes::{check_single, found};
 use super::protocol::Plan;
+use super::rollout_rows::{case_row, entries, priced, rollout_row};
+use super::{evolution_case, task};
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
-use crate::error::{Error, Result, Within};
+use crate::error::{Result, Within};
 use crate::program::{Blocks, Policy, Program};
-use crate::record::rows::{Case, ResultRow};
+use crate::record::rows::ResultRow;
 use crate::shaders;
 use crate::spec::{RolloutCase, Spec};
 use crate::workload::rollout::environment::Environment;
-use crate::workload::rollout::gate::{Found, Gate, Reference};
+use crate::workload::rollout::gate::{Gate, Reference};
 use crate::workload::rollout::population::Population;
-use crate::workload::rollout::task::{self, Task};
+use crate::workload::rollout::task::Task;
 use crate::workload::rollout::{Arm, Tuning, cost};
 
 /// Workgroup sizes that calibration tries; a software device gets the first alone.
@@ -23,61 +26,6 @@ const WORKGROUP_SIZES: [u32; 3] = [64, 128, 256];
 const CALIBRATION_STEPS: u32 = 50;
 /// How long a workgroup size is tried; its fastest run counts.
 const CALIBRATION_NS: f64 = 50e6;
-
-/// What a program's last run made.
-pub fn found(prepared: &Prepared) -> Result<Found> {
-    Ok(Found::of_bytes(&prepared.read("episodes")?, &prepared.read("states")?))
-}
-
-/// Checks single steps of an arm from states that the oracle visited. Its kernels are those of whole episodes.
-pub fn check_single(
-    gpu: &Gpu,
-    environment: &Environment,
-    arm: Arm,
-    tuning: &Tuning,
-    reference: &Reference,
-) -> Result<Gate> {
-    let program = arm.program(environment, reference.shared.individuals, 1, &Tuning { traced: false, ..*tuning });
-    let prepared = prepare(gpu, &program, &reference.shared.blocks(environment))?;
-    prepared.run(Policy::OneSubmit)?;
-    Ok(reference.check_single(&found(&prepared)?))
-}
-
-/// A program on the GPU; what does not fit is said in terms of a population.
-pub fn prepare<'a>(gpu: &'a Gpu, program: &'a Program, blocks: &Blocks) -> Result<Prepared<'a>> {
-    if let Some(objection) = gpu.objection(program) {
-        let (name, device) = (&program.name, &gpu.info.name);
-        let mend = "choose a smaller population, or fewer steps where every state is kept";
-        return Err(Error::input(format!("{name} does not fit {device}: {objection}; {mend}")));
-    }
-    Prepared::new(gpu, program, blocks)
-}
-
-/// The arms of a spec with the policies that each runs under; every arm where the spec names none.
-pub fn entries(spec: &Spec) -> Result<Vec<(Arm, Policy, u32)>> {
-    let arms = match spec.arms.as_slice() {
-        [] => Arm::ALL.to_vec(),
-        names => names.iter().map(|name| Arm::named(name)).collect::<Result<_>>()?,
-    };
-    let policies = if spec.policies.is_empty() { &Policy::ALL[..] } else { &spec.policies };
-    let mut entries = Vec::new();
-    for &arm in &arms {
-        let policies = if arm.is_fused() { &[Policy::OneSubmit][..] } else { policies };
-        entries.extend(policies.iter().map(|&policy| (arm, policy, 0)));
-    }
-    // The A/A control of every case: one entry twice.
-    let twice = entries.iter().find(|(arm, ..)| arm.is_fused()).or(entries.last()).copied();
-    entries.extend(twice.map(|(arm, policy, _)| (arm, policy, 1)));
-    Ok(entries)
-}
-
-/// Refuses a case that its environment cannot have.
-pub fn validate(case: &RolloutCase) -> Result<()> {
-    if task::NAMES.contains(&case.environment.as_str()) {
-        return Ok(());
-    }
-    Environment::named(&case.environment)?.check_steps(case.steps).within(&case.name)
-}
 
 /// An arm as it will be timed.
 struct Tuned {
@@ -89,9 +37,16 @@ struct Tuned {
 /// Measures one case of a spec.
 pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, step: &dyn Fn(u64)) -> Result<Measured> {
     if let Some(task) = Task::of(case) {
-        return super::task::measure_case(gpu, spec, plan, (case, &task), step);
+        return task::measure_case(gpu, spec, plan, (case, &task), step);
     }
-    let environment = Environment::named(&case.environment)?;
+    let priced = priced(spec, case)?;
+    let (environment, prices_sha256) = match &priced {
+        Some((environment, sha256)) => (environment, sha256.clone()),
+        None => (Environment::named(&case.environment)?, String::new()),
+    };
+    if case.generations > 0 {
+        return evolution_case::measure_case(gpu, spec, plan, (case, environment, prices_sha256), step);
+    }
     let entries = entries(spec)?;
     let mut arms: Vec<Arm> = entries.iter().map(|(arm, ..)| *arm).collect();
     arms.dedup();
@@ -105,13 +60,17 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
     for &(arm, policy, replica) in &entries {
         if let Some((_, objection)) = refused.iter().find(|(refused, _)| *refused == arm) {
             let reason = format!("does not run on this device: {objection}");
-            rows_of_refused.push(ResultRow { reason, ..rollout_row(spec, case, arm, policy, replica) });
+            rows_of_refused.push(ResultRow { reason, ..rollout_row(spec, case, arm.name(), policy, replica) });
         }
     }
     step(u64::from(plan.samples) * rows_of_refused.len() as u64);
     arms.retain(|arm| refused.iter().all(|(refused, _)| refused != arm));
     if arms.is_empty() {
-        return Ok(Measured { case: case_row(case, String::new()), results: rows_of_refused, samples: Vec::new() });
+        return Ok(Measured {
+            case: case_row(case, String::new(), prices_sha256),
+            results: rows_of_refused,
+            samples: Vec::new(),
+        });
     }
 
     let population = Population::random(environment, case.population, case.seed);
@@ -126,7 +85,7 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
     let mut candidates = Vec::new();
     for (arm, policy, replica) in entries {
         if let Some(index) = tuned.iter().position(|tuned| tuned.arm == arm) {
-            let mut row = rollout_row(spec, case, arm, policy, replica);
+            let mut row = rollout_row(spec, case, arm.name(), policy, replica);
             // How many steps there are is only known once they were made.
             prepared[index].run(Policy::OneSubmit)?;
             row.units = found(&prepared[index])?.steps();
@@ -148,7 +107,7 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
     };
     let mut check = |candidate: &Candidate| {
         let Some(tuned) = tuned.iter().find(|tuned| tuned.arm.name() == candidate.row.key.arm) else {
-            return Ok(Verdict { error: None, reason: "no such arm".into() });
+            return Ok(Verdict { error: None, reason: "no such arm".into(), ranking: None });
         };
         let single = single(tuned)?;
         let found = found(candidate.prepared)?;
@@ -161,31 +120,11 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
             None if steps != candidate.row.units => format!("{steps} steps, {} in another run", candidate.row.units),
             None => String::new(),
         };
-        Ok(Verdict { error, reason })
+        Ok(Verdict { error, reason, ranking: Some(reference.ranking(&found)) })
     };
     let (mut results, samples) = measure(plan, candidates, &mut check, step).within(&case.name)?;
     results.extend(rows_of_refused);
-    Ok(Measured { case: case_row(case, population.sha256()), results, samples })
-}
-
-pub(super) fn rollout_row(spec: &Spec, case: &RolloutCase, arm: Arm, policy: Policy, replica: u32) -> ResultRow {
-    let mut row = blank_row(&case.name, arm.name(), policy, replica);
-    row.unit = "environment step".into();
-    row.gate_tolerance = spec.tolerance;
-    row
-}
-
-pub(super) fn case_row(case: &RolloutCase, weights_sha256: String) -> Case {
-    Case {
-        case: case.name.clone(),
-        workload: "rollout".into(),
-        seed: case.seed,
-        weights_sha256,
-        environment: case.environment.clone(),
-        population: case.population,
-        steps: case.steps,
-        ..Case::default()
-    }
+    Ok(Measured { case: case_row(case, population.sha256(), prices_sha256), results, samples })
 }
 
 /// The workgroup size that is fastest in short runs. One is tried after the other: a population may be there only so often.

@@ -2,7 +2,7 @@
 
 use super::case::{Candidate, Measured, Verdict, measure};
 use super::protocol::Plan;
-use super::rollout::{case_row, entries, rollout_row};
+use super::rollout_rows::{case_row, entries, rollout_row};
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Result, Within};
@@ -48,7 +48,8 @@ pub fn measure_case(
     let mut candidates = Vec::new();
     let mut refused = Vec::new();
     for (arm, policy, replica) in entries {
-        let mut row = rollout_row(spec, case, arm, policy, replica);
+        let mut row = rollout_row(spec, case, arm.name(), policy, replica);
+        row.unit = task.unit.into();
         match prepared.iter().find(|(prepared, ..)| *prepared == arm) {
             Some((_, program, prepared)) => {
                 let traffic = program.traffic(policy);
@@ -71,19 +72,20 @@ pub fn measure_case(
     let mut check = |candidate: &Candidate| {
         let found = prepared.iter().find(|(arm, ..)| arm.name() == candidate.row.key.arm);
         let Some((_, program, _)) = found else {
-            return Ok(Verdict { error: None, reason: "no such arm".into() });
+            return Ok(Verdict { error: None, reason: "no such arm".into(), ranking: None });
         };
-        let error = task.error(&candidate.prepared.read(&program.outputs[0])?);
+        let output = candidate.prepared.read(&program.outputs[0])?;
+        let error = task.error(&output);
         let reason = match error {
             Some(error) if error <= spec.tolerance => String::new(),
             Some(error) => format!("the output is off by {error:.1e} of its range"),
             None => "the output is not finite or not whole".into(),
         };
-        Ok(Verdict { error, reason })
+        Ok(Verdict { error, reason, ranking: task.ranking(&output) })
     };
     let (mut results, samples) = measure(plan, candidates, &mut check, step).within(&case.name)?;
     results.extend(refused);
-    Ok(Measured { case: case_row(case, task.sha256.clone()), results, samples })
+    Ok(Measured { case: case_row(case, task.sha256.clone(), String::new()), results, samples })
 }
 
 /// The program in the workgroup size that is fastest; or why there is none.

@@ -2,8 +2,8 @@
 
 use super::ledger::Ledger;
 use super::print::Print;
-use super::survey::add_range;
-use crate::analysis::claims::{Verdict, judge};
+use super::range::add_range;
+use crate::analysis::claims::{Verdict, judge, peers_there};
 use crate::analysis::measured::Measured;
 use crate::analysis::number::{Cell, Number};
 use crate::analysis::published::{CLAIMS, Test};
@@ -75,6 +75,10 @@ pub fn add_verdicts<'a>(ledger: &mut Ledger, slug: &str, runs: &[&'a Run], rows:
             ledger.add(&format!("{key}.{baseline}.reached"), &reached, Print::Count);
             let cases = Number::derived(values.len() as f64, "published cases", cells);
             ledger.add(&format!("{key}.{baseline}.cases"), &cases, Print::Count);
+        }
+        if let (Test::Alike(peers), Some(run)) = (claim.test, run) {
+            let there = peers_there(run, peers).into_iter().map(str::to_owned).collect();
+            ledger.lists.insert(format!("{key}.peers"), there);
         }
         ledger.add_words(&format!("{key}.verdict"), judgement.verdict.wording(), claim.rule(), cells);
         tally[judgement.verdict as usize] += 1;

@@ -13,6 +13,7 @@ pub fn add_controls<'a>(ledger: &mut Ledger, slug: &str, rows: impl Iterator<Ite
         let key = format!("{slug}.control.{}", control.row.key.arm);
         let (key, number) = match control.row.unit.as_str() {
             "dispatch" => (format!("{key}.{}.us", control.row.key.policy), control.us_per_unit()),
+            "barrier" | "round" => (format!("{key}.us"), control.us_per_unit()),
             "byte" => (format!("{key}.gb_per_s"), control.g_units_per_s()),
             _ => (format!("{key}.g_per_s"), control.g_units_per_s()),
         };

@@ -13,6 +13,7 @@ use crate::workload::decode::format::Format;
 use crate::workload::decode::{Algorithm, Arm};
 
 /// Numbers of one case, by `<arm>.<quantity>` for each fused arm: `workgroups`, `rounds_per_token`, `barriers_per_token`,
+/// `bytes_per_token`, the floor that these imply (`floor_us` for each token, `of_floor` the fraction reached),
 /// and `over.one-sequence`, how many times as many tokens in total as the fewest sequences of the run make. `best-fused` is
 /// the fastest fused arm in f32, `best-fused.over.best-peer` its speed-up over the fastest peer in f32, and
 /// `many.over.one` that of `fused-grid` over the fastest arm of one workgroup, both with WebGPU's checks.
@@ -29,6 +30,9 @@ pub fn numbers_of_case(run: &Run, case: &Case) -> Vec<(String, Number, Print)> {
         for (column, count) in [("rounds", row.rounds), ("barriers", row.barriers)] {
             add(format!("{label}.{column}_per_token"), per_token(arm, column, count), Print::Significant);
         }
+        add(format!("{label}.bytes_per_token"), arm.bytes_per_unit(), Print::Significant);
+        add(format!("{label}.floor_us"), arm.floor_us(), Print::Significant);
+        add(format!("{label}.of_floor"), arm.floor_fraction(), Print::Percent);
         let of_few = few.and_then(|few| run.arm(few, &label));
         add(format!("{label}.over.one-sequence"), of_few.and_then(|few| growth(arm, &few)), Print::Significant);
     }

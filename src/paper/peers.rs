@@ -48,7 +48,11 @@ pub fn numbers_of_case(run: &Run, case: &Case) -> Vec<(String, Number, Print)> {
         }
     }
     add("fused.tokens_per_s".into(), fused.and_then(|fused| fused.units_per_s()), Print::Significant);
-    let best = fastest(arms.into_iter()).zip(fastest(peers.iter().map(|(_, fast)| *fast)));
+    let best_arm = fastest(arms.into_iter());
+    for (peer, fast) in &peers {
+        add(format!("best.over.{peer}"), best_arm.and_then(|arm| arm.speedup_over(fast)), Print::Significant);
+    }
+    let best = best_arm.zip(fastest(peers.iter().map(|(_, fast)| *fast)));
     add("best.over.best".into(), best.and_then(|(arm, peer)| arm.speedup_over(&peer)), Print::Significant);
     numbers
 }

@@ -13,6 +13,8 @@ pub enum Print {
     Percent,
     /// Two significant digits and a power of ten: `3.0 × 10⁻⁶`.
     Power,
+    /// A correlation with three decimals: `1.000`.
+    Correlation,
 }
 
 impl Print {
@@ -35,6 +37,7 @@ impl Print {
             Print::Significant => significant(value),
             Print::Percent => percent(value * 100.0),
             Print::Power => power(value),
+            Print::Correlation => format!("{value:.3}").replace('-', "−"),
         }
     }
 
@@ -43,7 +46,7 @@ impl Print {
         match self {
             Print::Significant => format!("{value}"),
             Print::Percent => format!("{}%", value * 100.0),
-            Print::Count | Print::Power => self.show(value),
+            Print::Count | Print::Power | Print::Correlation => self.show(value),
         }
     }
 }

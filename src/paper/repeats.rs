@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use super::print::Print;
-use super::survey::add_range;
+use super::range::add_range;
 use crate::analysis::claims::judge;
 use crate::analysis::measured::{Measured, file};
 use crate::analysis::number::{Cell, Number};

@@ -11,7 +11,9 @@ use super::kernels;
 use super::ledger::Ledger;
 use super::peers;
 use super::print::Print;
+use super::range::{add_extreme, extremes};
 use super::repeats::add_repeats;
+use super::rollouts;
 use super::sizes::{add_crossover, add_dispatches, add_wins};
 use crate::analysis::claims::{fastest_of_one_workgroup, fusion_alone};
 use crate::analysis::measured::{Measured, fastest, file};
@@ -36,6 +38,7 @@ pub fn missing(runs: &[Run]) -> Vec<&'static str> {
 pub fn ledger(runs: &[Run], root_digest: &str) -> Ledger {
     let mut ledger = Ledger::default();
     claims::add_published(&mut ledger);
+    rollouts::add_published(&mut ledger);
     add_totals(&mut ledger, runs, root_digest);
     ledger.lists.insert("subject".to_owned(), vec![SUBJECT.to_owned()]);
     for newest in newest(runs).chunk_by(|a, b| a.device_folder() == b.device_folder()) {
@@ -117,6 +120,7 @@ fn add_device(ledger: &mut Ledger, slug: &str, runs: &[&Run], all: &[Run]) {
     }
     let claimed = if device.is_software { &[][..] } else { &serious[..] };
     claims::add_verdicts(ledger, slug, claimed, &rows);
+    rollouts::add_verdicts(ledger, slug, claimed);
 }
 
 /// Numbers that vary over the cases of an experiment, by `<arm>.<quantity>`.
@@ -187,6 +191,7 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, run: &Run, noise: f64) {
     add_dispatches(ledger, &base, run);
     peers::add_peers(ledger, &base, run);
     kernels::add_kernels(ledger, &base, run, noise);
+    rollouts::add_rollouts(ledger, &base, run);
     let names: Vec<String> = run.decode_cases().map(|case| case.case.clone()).collect();
     let cells = || vec![Cell::new(file(run, "results.csv"), "all", "multiply_adds")];
     let cases = Number::derived(names.len() as f64, "count of cases", cells());
@@ -271,31 +276,4 @@ fn add_spec(ledger: &mut Ledger, base: &str, run: &Run) {
             ledger.add(&format!("{base}.spec.{name}"), &number, print);
         }
     }
-}
-
-type Extreme<'a> = (&'a Case, &'a Number);
-
-fn extremes<'a>(numbers: &[Extreme<'a>]) -> Option<(Extreme<'a>, Extreme<'a>)> {
-    let by_value = |(_, a): &&Extreme, (_, b): &&Extreme| a.value.total_cmp(&b.value);
-    Some((*numbers.iter().min_by(by_value)?, *numbers.iter().max_by(by_value)?))
-}
-
-/// `<key>.min` and `<key>.max`, each with `.case`.
-pub fn add_range(ledger: &mut Ledger, key: &str, numbers: &[(&Case, &Number)], print: Print) {
-    if let Some((least, most)) = extremes(numbers) {
-        add_extreme(ledger, &format!("{key}.min"), "smallest", least.0, least.1, print);
-        add_extreme(ledger, &format!("{key}.max"), "largest", most.0, most.1, print);
-    }
-}
-
-fn add_extreme(ledger: &mut Ledger, key: &str, which: &str, case: &Case, number: &Number, print: Print) {
-    let formula = format!("{which} over cases of {}", number.formula);
-    ledger.add(key, &Number { formula: formula.clone(), ..number.clone() }, print);
-    let words = match case.workload.as_str() {
-        "decode" => {
-            format!("D\u{a0}=\u{a0}{}, L\u{a0}=\u{a0}{}, T\u{a0}=\u{a0}{}", case.n_embd, case.n_layer, case.new_tokens)
-        }
-        _ => case.case.clone(),
-    };
-    ledger.add_words(&format!("{key}.case"), words, format!("case of the {formula}"), number.cells.clone());
 }

@@ -177,7 +177,7 @@ pub(super) fn room(directory: &Path) -> Result<()> {
 }
 
 /// The oracle's new tokens, and the logits that chose each, `[new_tokens, vocab_size]`.
-fn expected(config: &Config, weights: &Weights, request: &Request) -> (Vec<u32>, Vec<f64>) {
+pub fn expected(config: &Config, weights: &Weights, request: &Request) -> (Vec<u32>, Vec<f64>) {
     let mut oracle = Oracle::new(config, weights);
     request.prompt.iter().for_each(|&token| oracle.feed(token));
     let mut tokens = Vec::new();

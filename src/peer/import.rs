@@ -231,7 +231,7 @@ fn objections(result: &ResultFile, run: &Run) -> [Option<String>; 4] {
 }
 
 /// Enough of a digest to tell it from others.
-fn short(digest: &str) -> &str {
+pub(super) fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }
 
@@ -256,7 +256,7 @@ fn refuse_again(result: &ResultFile, file_sha256: &str, run: &Path) -> Result<()
 
 /// A reason in which of each absolute path only the last name is left: where a file lay on the machine is nobody's
 /// business.
-fn without_places(reason: &str) -> String {
+pub(super) fn without_places(reason: &str) -> String {
     let mut out = String::new();
     let mut rest = reason;
     while let Some(start) = rest.find('/') {

@@ -1,5 +1,6 @@
 //! The same work in other frameworks: cases go out as files, results come back as rows.
 
+pub mod browser;
 pub mod export;
 pub mod import;
 pub mod rollout;

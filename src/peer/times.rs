@@ -28,14 +28,14 @@ pub fn check_times(
     Ok((times, cap))
 }
 
-fn time_of(at: usize, time: &Value) -> Result<u64, String> {
+pub(super) fn time_of(at: usize, time: &Value) -> Result<u64, String> {
     match time.as_u64() {
         Some(ns) if ns > 0 => Ok(ns),
         _ => Err(format!("sample {at} took {time} ns; a time is a whole number of nanoseconds above 0")),
     }
 }
 
-fn check_count(spec: &Spec, times: &[u64]) -> Result<String, String> {
+pub(super) fn check_count(spec: &Spec, times: &[u64]) -> Result<String, String> {
     let (there, asked) = (times.len(), spec.samples as usize);
     let fewest = FEWEST_SAMPLES.min(spec.samples) as usize;
     let wall: Vec<f64> = times.iter().map(|&ns| ns as f64).collect();

@@ -151,6 +151,7 @@ fn same_run(a: &Manifest, b: &Manifest) -> bool {
         && a.spec_sha256 == b.spec_sha256
         && a.device == b.device
         && a.software == b.software
+        && a.browser == b.browser
         && host(a) == host(b)
 }
 

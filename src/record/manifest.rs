@@ -30,6 +30,9 @@ pub struct Manifest {
     pub device: Device,
     pub host: Host,
     pub software: Software,
+    /// Of a run in a browser; `software` is then what made the page, and its binary what imported the results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub browser: Option<Browser>,
     /// By file name: `cases.csv`, `results.csv`, `samples.csv`.
     pub files: BTreeMap<String, FileDigest>,
 }
@@ -39,10 +42,11 @@ pub struct Manifest {
 #[serde(deny_unknown_fields)]
 pub struct Device {
     pub name: String,
-    /// PCI vendor and device numbers, hexadecimal; 0 where the backend has none.
+    /// PCI vendor and device numbers, hexadecimal; 0 where the backend has none. Of a browser, the vendor and architecture
+    /// that it names.
     pub vendor: String,
     pub device: String,
-    /// `vulkan`, `metal`, `dx12`.
+    /// `vulkan`, `metal`, `dx12`; `webgpu` of a browser.
     pub backend: String,
     /// `DiscreteGpu`, `IntegratedGpu`, `Cpu`, ...
     pub device_type: String,
@@ -81,6 +85,18 @@ pub struct Software {
     pub clean: bool,
     /// SHA-256 of the binary that ran.
     pub binary_sha256: String,
+}
+
+/// The browser that measured, as it describes itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Browser {
+    pub name: String,
+    pub version: String,
+    /// Whether the page was cross-origin isolated, which gives it a fine clock.
+    pub isolated: bool,
+    /// SHA-256 of the file that the page saved.
+    pub file_sha256: String,
 }
 
 /// Digests of one CSV file. `rows[i]` and `columns[name]` are over canonical cells, so that one changed cell is named.

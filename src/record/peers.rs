@@ -140,6 +140,12 @@ impl PeerRow {
             shaders_sha256: String::new(),
             workgroups: 0,
             rounds: 0,
+            followed: 0,
+            decided: 0,
+            fitness_error: None,
+            rank_correlation: None,
+            rank_correlation_all: None,
+            fresh_return: None,
         }
     }
 

@@ -40,6 +40,12 @@ pub struct Case {
     pub steps: u32,
     /// Of decoding: sequences that are answered at once. Runs from before there were several lack the column: 0 is one.
     pub sequences: u32,
+    /// Of an evolution: initial states that each individual starts from, and generations of one timed run; else 0. These columns
+    /// and the next came later too.
+    pub episodes: u32,
+    pub generations: u32,
+    /// SHA-256 of the file of prices that the spec names; empty where it names none.
+    pub prices_sha256: String,
 }
 
 /// One timed run. A row of `samples.csv`.
@@ -65,7 +71,8 @@ pub struct Sample {
 pub struct ResultRow {
     #[serde(flatten)]
     pub key: Key,
-    /// What one unit is: `token`, `environment step` (of an episode that goes on), `dispatch`, `byte` or `multiply-add`.
+    /// What one unit is: `token`, `environment step` (of an episode that goes on), `body step`, `term`, `sample`, `dispatch`,
+    /// `byte` or `multiply-add`.
     pub unit: String,
     /// Units that one timed run made. Less than the case asks for where `cap` says so.
     pub units: u64,
@@ -109,4 +116,16 @@ pub struct ResultRow {
     pub workgroups: u32,
     /// Times that the workgroups of a dispatch wait for each other, in one timed run.
     pub rounds: u64,
+    /// Of what has a fitness: individuals that the f64 oracle followed, and how many of them rounding does not change (the
+    /// others are chaotic, or near a tie). Zero where nothing was ranked; these columns and the next came later.
+    pub followed: u32,
+    pub decided: u32,
+    /// Largest difference of a decided individual's fitness from the oracle's, relative to the range that it may have.
+    pub fitness_error: Option<f64>,
+    /// Spearman's rank correlation with the oracle's fitness: over the decided individuals, and over all that were followed.
+    /// Empty where all are equal.
+    pub rank_correlation: Option<f64>,
+    pub rank_correlation_all: Option<f64>,
+    /// Of an evolution: mean return of its best policy from states that it has not seen.
+    pub fresh_return: Option<f64>,
 }

@@ -16,8 +16,9 @@ pub trait Row: Sized {
     /// Name of the file that holds these rows.
     const FILE: &'static str;
     const COLUMNS: &'static [&'static str];
-    /// How many of them the first version of the file had. A file has those, or all.
-    const FIRST_COLUMNS: usize;
+    /// How many columns the first version of the file had, and how many each later one added. A file has those up to one of
+    /// them.
+    const VERSIONS: &'static [usize];
 
     fn cells(&self) -> Vec<String>;
 
@@ -25,24 +26,27 @@ pub trait Row: Sized {
 }
 
 /// Makes a struct a [`Row`]. The fields of its key, where it has one, stand in brackets, those that came later behind a
-/// semicolon. A field that is left out does not compile.
+/// semicolon, one for each later version of the file. A field that is left out does not compile.
 macro_rules! row {
-    ($file:literal, $row:ident: $([$($part:ident),*],)? $($field:ident),* $(; $($later:ident),*)?) => {
+    ($file:literal, $row:ident: $([$($part:ident),*],)? $($field:ident),* $(; $($later:ident),*)*) => {
         impl Row for $row {
             const FILE: &'static str = $file;
             const COLUMNS: &'static [&'static str] =
-                &[$($(stringify!($part),)*)? $(stringify!($field),)* $($(stringify!($later)),*)?];
-            const FIRST_COLUMNS: usize = Self::COLUMNS.len() - [$($(stringify!($later),)*)? ""].len() + 1;
+                &[$($(stringify!($part),)*)? $(stringify!($field),)* $($(stringify!($later),)*)*];
+            const VERSIONS: &'static [usize] = &[
+                [$($(stringify!($part),)*)? $(stringify!($field)),*].len(),
+                $([$(stringify!($later)),*].len()),*
+            ];
 
             fn cells(&self) -> Vec<String> {
-                vec![$($(self.key.$part.write(),)*)? $(self.$field.write(),)* $($(self.$later.write()),*)?]
+                vec![$($(self.key.$part.write(),)*)? $(self.$field.write(),)* $($(self.$later.write(),)*)*]
             }
 
             fn from_cells(cells: &mut Cells) -> Result<Self, Fault> {
                 Ok($row {
                     $(key: Key { $($part: cells.take()?),* },)?
                     $($field: cells.take()?,)*
-                    $($($later: cells.take()?),*)?
+                    $($($later: cells.take()?,)*)*
                 })
             }
         }
@@ -51,7 +55,8 @@ macro_rules! row {
 
 row!("cases.csv", Case:
     case, workload, n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, seed, weights_sha256;
-    environment, population, steps, sequences);
+    environment, population, steps, sequences;
+    episodes, generations, prices_sha256);
 
 row!("samples.csv", Sample: [case, arm, policy, replica],
     sample, order, wall_ns, gpu_ns, gpu_flag);
@@ -60,7 +65,8 @@ row!("results.csv", ResultRow: [case, arm, policy, replica],
     unit, units, workgroup_size, subgroup_size, dispatches, submits, waits, barriers, multiply_adds, min_bytes,
     gate, gate_error, gate_tolerance, samples, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s,
     gpu_median_ns, gpu_busy_ns, cap, reason, program_sha256, shaders_sha256;
-    workgroups, rounds);
+    workgroups, rounds;
+    followed, decided, fitness_error, rank_correlation, rank_correlation_all, fresh_return);
 
 row!("peer-results.csv", PeerRow:
     case, peer, variant, units, multiply_adds, min_bytes, gate, gate_error, gate_tolerance,
@@ -209,11 +215,18 @@ fn first_unreadable_row(csv: &[u8]) -> usize {
     ends.windows(2).position(unreadable).map_or(0, |index| index + 1)
 }
 
-/// The columns of the first version where these are in the header, and none that came later; else all.
+/// The columns of the first version, and of those after it up to the last that any column of is in the header.
 fn columns_of<R: Row>(frame: &DataFrame) -> &'static [&'static str] {
-    let (first, later) = R::COLUMNS.split_at(R::FIRST_COLUMNS);
     let there = |column: &&str| frame.get_column_names().iter().any(|name| name.as_str() == *column);
-    if later.iter().any(there) { R::COLUMNS } else { first }
+    let mut wanted = R::VERSIONS[0];
+    let mut end = wanted;
+    for added in &R::VERSIONS[1..] {
+        if R::COLUMNS[end..end + added].iter().any(there) {
+            wanted = end + added;
+        }
+        end += added;
+    }
+    &R::COLUMNS[..wanted]
 }
 
 fn check_columns(wanted: &[&str], frame: &DataFrame, file: &str) -> Result<(), Fault> {

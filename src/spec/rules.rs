@@ -1,14 +1,17 @@
 //! What a spec may say, apart from its syntax: the keys, and what each accepts.
 
-use super::{ARMS, ENVIRONMENTS, ROLLOUT_ARMS, UNCHECKED};
+use super::{ARMS, ENVIRONMENTS, EVOLUTION_ARMS, PRICED, ROLLOUT_ARMS, UNCHECKED};
 use crate::program::Policy;
-use crate::spec::{MIN_SAMPLES, Spec, Workload, sweep_heads};
+use crate::spec::{MIN_SAMPLES, RolloutAxes, Spec, Workload, sweep_heads};
 
 /// Largest size that a spec may name. Far above what any device holds, and small enough that no product overflows.
 const MAX_SIZE: u32 = 65_536;
 
 /// Most individuals that a spec may name.
 const MAX_POPULATION: u32 = 1 << 24;
+
+/// Most steps of an episode, or samples of an individual, that a spec may name.
+const MAX_STEPS: u32 = 1_000_000;
 
 /// A key of a spec.
 pub(super) struct Key {
@@ -25,7 +28,7 @@ const fn key(table: &'static str, name: &'static str, required: bool) -> Key {
 /// The tables that a spec may have, one for each workload that sweeps something.
 pub(super) const TABLES: [&str; 2] = ["decode", "rollout"];
 
-pub(super) const KEYS: [Key; 23] = [
+pub(super) const KEYS: [Key; 27] = [
     key("", "name", true),
     key("", "question", true),
     key("", "workload", true),
@@ -49,6 +52,10 @@ pub(super) const KEYS: [Key; 23] = [
     key("rollout", "environment", true),
     key("rollout", "population", true),
     key("rollout", "steps", true),
+    key("rollout", "prices", false),
+    key("rollout", "generations", false),
+    key("rollout", "episodes", false),
+    key("rollout", "seeds", false),
 ];
 
 /// What the key `name` accepts, as the end of a sentence.
@@ -64,9 +71,11 @@ pub(super) fn accepted(name: &str) -> String {
         "tolerance" => "a number above 0 and at most 1e-2".into(),
         "quick" => "true or false".into(),
         "arms" => format!(
-            "in a decode spec, a list of distinct names out of {}, each also with {UNCHECKED}; in a rollout spec, out of {}",
+            "in a decode spec, a list of distinct names out of {}, each also with {UNCHECKED}; in a rollout spec, out of {}; \
+             where it has generations, out of {}",
             ARMS.join(", "),
-            ROLLOUT_ARMS.join(", ")
+            ROLLOUT_ARMS.join(", "),
+            EVOLUTION_ARMS.join(", ")
         ),
         "policies" => {
             let names = Policy::ALL.map(Policy::name).join(", ");
@@ -77,6 +86,11 @@ pub(super) fn accepted(name: &str) -> String {
         }
         "environment" => format!("a list of distinct names out of {}", ENVIRONMENTS.join(", ")),
         "population" => format!("a list of distinct whole numbers from 1 to {MAX_POPULATION}"),
+        "steps" => format!("a list of distinct whole numbers from 1 to {MAX_STEPS}"),
+        "prices" => "the path of a CSV of daily closes, with portfolio among the environments".into(),
+        "generations" => format!("a whole number from 1 to {MAX_SIZE}"),
+        "episodes" => "a whole number from 1 to 256, beside generations".into(),
+        "seeds" => "a whole number from 1 to 1000, beside generations".into(),
         "n_embd" => format!(
             "a list of distinct whole numbers from 2 to {MAX_SIZE}, each divisible by its heads (2 up to n_embd = 128, \
              above that n_embd / 64)"
@@ -146,7 +160,12 @@ impl Spec {
 
     fn arms_fault(&self) -> Option<Fault> {
         let is_rollout = self.workload == Workload::Rollout;
-        let known = if is_rollout { ROLLOUT_ARMS } else { ARMS };
+        let is_evolution = self.rollout.as_ref().is_some_and(|axes| axes.generations.is_some());
+        let known = match (is_rollout, is_evolution) {
+            (true, true) => EVOLUTION_ARMS,
+            (true, false) => ROLLOUT_ARMS,
+            (false, _) => ARMS,
+        };
         let is_known =
             |arm: &String| known.contains(&arm.strip_suffix(UNCHECKED).filter(|_| !is_rollout).unwrap_or(arm));
         if let Some(element) = self.arms.iter().position(|arm| !is_known(arm)) {
@@ -185,7 +204,9 @@ impl Spec {
             }
             return repeated("environment", &axes.environment)
                 .or_else(|| axis("population", &axes.population, MAX_POPULATION, |_| true))
-                .or_else(|| axis("steps", &axes.steps, MAX_SIZE, |_| true));
+                .or_else(|| axis("steps", &axes.steps, MAX_STEPS, |_| true))
+                .or_else(|| axes.prices_fault())
+                .or_else(|| axes.evolution_fault());
         }
         let axes = self.decode.as_ref()?;
         let wide = |n_embd: u32| n_embd >= 2 && n_embd.is_multiple_of(sweep_heads(n_embd));
@@ -195,6 +216,24 @@ impl Spec {
             .or_else(|| axis("vocab_size", &axes.vocab_size, MAX_SIZE, |_| true))
             .or_else(|| axis("prompt_tokens", &axes.prompt_tokens, MAX_SIZE, |_| true))
             .or_else(|| axis("sequences", &axes.sequences, MAX_SIZE, |_| true))
+    }
+}
+
+impl RolloutAxes {
+    fn prices_fault(&self) -> Option<Fault> {
+        let path = self.prices.as_ref()?;
+        let is_used = self.environment.iter().any(|name| name == PRICED);
+        (path.is_empty() || !is_used).then(|| fault("prices", format!("is {path:?}")))?
+    }
+
+    fn evolution_fault(&self) -> Option<Fault> {
+        let alone = self.generations.is_none();
+        let beyond = |key, size: Option<u32>, most: u32, is_alone: bool| {
+            size.filter(|size| is_alone || !(1..=most).contains(size)).and_then(|size| fault(key, format!("is {size}")))
+        };
+        beyond("generations", self.generations, MAX_SIZE, false)
+            .or_else(|| beyond("episodes", self.episodes, 256, alone))
+            .or_else(|| beyond("seeds", self.seeds, 1000, alone))
     }
 }
 

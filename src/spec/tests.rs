@@ -58,7 +58,7 @@ fn what_each_key_accepts() {
     tolerance: a number above 0 and at most 1e-2
     tolerance_reason: one line of text
     quick: true or false
-    arms: in a decode spec, a list of distinct names out of stepwise, fused-scalar, fused-workgroup, fused-subgroup, fused-subgroup-f16, fused-subgroup-bf16, fused-grid, fused-grid-f16, fused-grid-bf16, fused-batch, fused-batch-f16, fused-batch-bf16, each also with -unchecked; in a rollout spec, out of per-operation, stepwise, fused
+    arms: in a decode spec, a list of distinct names out of stepwise, fused-scalar, fused-workgroup, fused-subgroup, fused-subgroup-f16, fused-subgroup-bf16, fused-grid, fused-grid-f16, fused-grid-bf16, fused-batch, fused-batch-f16, fused-batch-bf16, each also with -unchecked; in a rollout spec, out of per-operation, stepwise, fused; where it has generations, out of evaluation, evolution
     policies: in a decode or rollout spec, a list of distinct names out of wait-each, submit-each, submit-per-token, one-submit
     decode: a table [decode] in a spec whose workload is "decode", and in no other
     rollout: a table [rollout] in a spec whose workload is "rollout", and in no other
@@ -68,9 +68,13 @@ fn what_each_key_accepts() {
     vocab_size: a list of distinct whole numbers from 1 to 65536
     prompt_tokens: a list of distinct whole numbers from 1 to 65536
     sequences: a list of distinct whole numbers from 1 to 65536
-    environment: a list of distinct names out of acrobot, cartpole, mountaincar, pendulum, portfolio, nbody, sphere, rastrigin, ackley, schwefel, griewank
+    environment: a list of distinct names out of acrobot, cartpole, mountaincar, pendulum, portfolio, nbody, sphere, rastrigin, ackley, schwefel, griewank, monte-carlo-pi
     population: a list of distinct whole numbers from 1 to 16777216
-    steps: a list of distinct whole numbers from 1 to 65536
+    steps: a list of distinct whole numbers from 1 to 1000000
+    prices: the path of a CSV of daily closes, with portfolio among the environments
+    generations: a whole number from 1 to 65536
+    episodes: a whole number from 1 to 256, beside generations
+    seeds: a whole number from 1 to 1000, beside generations
     "#);
     let message = parse(&GOOD.replacen("n_embd", "n_embed", 1)).unwrap_err().to_string();
     assert_snapshot!(message, @r#"sweep.toml:14: `n_embed` is not a key here (did you mean `n_embd`?); accepted: n_embd, n_layer, new_tokens, vocab_size, prompt_tokens, sequences"#);
@@ -320,12 +324,38 @@ fn rollouts_have_a_table_of_their_own() {
     assert_snapshot!(refused("\"acrobot\"", "\"hopper\""), @r#"sweep.toml:14: `environment` holds "hopper""#);
     assert_snapshot!(refused("4096", "0"), @r#"sweep.toml:15: `population` holds 0"#);
     assert_snapshot!(refused("64]", "4096]"), @r#"sweep.toml:15: `population` holds 4096 twice"#);
-    assert_snapshot!(refused("500", "1000000"), @r#"sweep.toml:16: `steps` holds 1000000"#);
+    assert_snapshot!(refused("500", "1000001"), @r#"sweep.toml:16: `steps` holds 1000001"#);
     assert_snapshot!(refused("500", "\"500\""), @r#"sweep.toml:16: `steps` holds "500""#);
     assert_snapshot!(refused("\"fused\"", "\"fused-scalar\""), @r#"sweep.toml:10: `arms` names "fused-scalar", which is no arm"#);
     assert_snapshot!(refused("steps", "step"), @r#"sweep.toml:16: `step` is not a key here (did you mean `steps`?)"#);
     assert_snapshot!(refused("\"rollout\"", "\"decode\""), @r#"sweep.toml:10: `arms` names "fused", which is no arm"#);
     assert_snapshot!(refused(ROLLOUT, ""), @r#"sweep.toml: `rollout` is missing"#);
+}
+
+/// Generations and seeds are cases; prices are for what trades on them.
+#[test]
+fn evolutions_and_prices_are_rollouts_too() {
+    let evolution = |more: &str| {
+        rollout("steps = [500]", &format!("steps = [500]\n{more}")).replace("\"stepwise\", \"fused\"", "\"evolution\"")
+    };
+    let spec = parse(&evolution("generations = 40\nepisodes = 8\nseeds = 2")).unwrap();
+    let cases = spec.rollout_cases();
+    let names: Vec<_> = cases.iter().take(2).map(|case| (case.name.as_str(), case.seed)).collect();
+    assert_eq!(names, [("acrobot-n4096-t500-e8-g40-s1", 1), ("acrobot-n4096-t500-e8-g40-s2", 2)]);
+    assert_eq!((cases.len(), cases[0].episodes, cases[0].generations), (8, 8, 40));
+    let quick = spec.quick();
+    assert_eq!(parse(&quick.text).unwrap(), quick);
+    assert_eq!(quick.rollout_cases()[0].name, "acrobot-n64-t50-e2-g4-s1");
+    assert_snapshot!(problem(&evolution("generations = 0")), @r#"sweep.toml:17: `generations` is 0"#);
+    assert_snapshot!(problem(&evolution("generations = 2\nseeds = 0")), @r#"sweep.toml:18: `seeds` is 0"#);
+    let alone = rollout("steps = [500]", "steps = [500]\nepisodes = 3");
+    assert_snapshot!(problem(&alone), @r#"sweep.toml:17: `episodes` is 3"#);
+    let arms = rollout("steps = [500]", "steps = [500]\ngenerations = 3");
+    assert_snapshot!(problem(&arms), @r#"sweep.toml:10: `arms` names "stepwise", which is no arm"#);
+    let prices = rollout("steps = [500]", "steps = [500]\nprices = \"a.csv\"");
+    assert_snapshot!(problem(&prices), @r#"sweep.toml:17: `prices` is "a.csv""#);
+    let spec = parse(&prices.replace("\"pendulum\"", "\"portfolio\"")).unwrap();
+    assert_eq!(spec.rollout.unwrap().prices.as_deref(), Some("a.csv"));
 }
 
 fn piece() -> impl Strategy<Value = String> {

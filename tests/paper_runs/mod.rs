@@ -85,6 +85,66 @@ fn batch(slug: &str) -> Run {
     run
 }
 
+/// Rollouts, the controls beside them, and an evolution. `gain` is what one dispatch has over all in one submit.
+pub fn rollouts(slug: &str, gain: f64) -> Vec<Run> {
+    let case = |environment: &str, population: u32, steps: u32| Case {
+        environment: environment.to_owned(),
+        population,
+        steps,
+        ..case(&format!("{environment}-n{population}-t{steps}"), "rollout", 0, 0, 0)
+    };
+    let run = |experiment: &str, cases: Vec<Case>, arms: &[(&str, &str, u32, f64)], busy: f64| {
+        let mut run = empty(slug, experiment);
+        for case in cases {
+            for &(arm, policy, replica, us) in arms {
+                let mut row = row(&case, arm, policy, replica);
+                row.unit = "environment step".to_owned();
+                row.units = u64::from(case.population) * u64::from(case.steps);
+                row.multiply_adds = 249 * row.units;
+                row.gate_error = Some(1e-6);
+                row.gpu_busy_ns = Some(us * 1e3 * busy);
+                (row.followed, row.decided) = (64, 60);
+                (row.fitness_error, row.rank_correlation, row.rank_correlation_all) =
+                    (Some(2e-6), Some(1.0), Some(0.98));
+                row.fresh_return = (arm == "evolution").then_some(-90.0);
+                add(&mut run, row, us * 1e3);
+            }
+            run.cases.push(case);
+        }
+        add_controls(&mut run, 1.0);
+        run
+    };
+    let once = 1000.0;
+    let all = once * gain;
+    let ladder = [
+        ("per-operation", "wait-each", 0, 60.0 * all),
+        ("per-operation", "one-submit", 0, 6.0 * all),
+        ("stepwise", "wait-each", 0, 10.0 * all),
+        ("stepwise", "one-submit", 0, all),
+        ("fused", "one-submit", 0, once),
+        ("fused", "one-submit", 1, once),
+    ];
+    let control = [
+        ("per-operation", "wait-each", 0, 1.5 * once),
+        ("per-operation", "one-submit", 0, once),
+        ("fused", "one-submit", 0, once),
+        ("fused", "one-submit", 1, once),
+    ];
+    let loops = [("evaluation", "one-submit", 0, once), ("evolution", "one-submit", 0, 1.5 * once)];
+    let seed = |seed: u64| Case {
+        case: format!("acrobot-n1024-t500-e8-g40-s{seed}"),
+        seed,
+        episodes: 8,
+        generations: 40,
+        ..case("acrobot", 1024, 500)
+    };
+    vec![
+        run("rollout", vec![case("acrobot", 4096, 500), case("cartpole", 4096, 500)], &ladder, 0.9),
+        run("rollout-controls", vec![case("sphere", 4096, 2000), case("ackley", 4096, 2000)], &control, 0.9),
+        run("rollout-evolution", vec![seed(0), seed(1)], &loops, 0.9),
+    ]
+}
+
 fn decode(slug: &str, experiment: &str, slowness: f64, sizes: Vec<(u32, u32, u32)>) -> Run {
     let mut run = empty(slug, experiment);
     for (n_embd, n_layer, new_tokens) in sizes {
@@ -200,6 +260,12 @@ fn row(case: &Case, arm: &str, policy: &str, replica: u32) -> ResultRow {
         shaders_sha256: String::new(),
         workgroups: 1,
         rounds: 0,
+        followed: 0,
+        decided: 0,
+        fitness_error: None,
+        rank_correlation: None,
+        rank_correlation_all: None,
+        fresh_return: None,
     }
 }
 
@@ -256,6 +322,7 @@ fn empty(slug: &str, experiment: &str) -> Run {
                 clean: true,
                 binary_sha256: String::new(),
             },
+            browser: None,
             files: BTreeMap::new(),
         },
         cases: Vec::new(),

@@ -63,14 +63,34 @@ pub fn of_device(model: &Model) -> Vec<Run> {
         decode_tokens(model),
         rollout(model, "rollout-length", &lengths),
         rollout(model, "rollout-population", &populations),
+        environments(model, "rollout", &["acrobot", "pendulum"], &["per-operation", "stepwise"], 4096, 500),
+        environments(model, "rollout-controls", &["sphere", "rastrigin"], &["per-operation"], 4096, 2),
+        environments(model, "rollout-nbody", &["nbody"], &["stepwise"], 512, 200),
     ]
 }
 
 pub fn rollout(model: &Model, experiment: &str, sizes: &[(u32, u32)]) -> Run {
-    let case = |&(population, steps): &(u32, u32)| Case {
-        case: format!("acrobot-n{population}-t{steps}"),
+    let cases = sizes.iter().map(|&(population, steps)| ("acrobot", population, steps));
+    rollouts(model, experiment, cases.collect(), &["stepwise"])
+}
+
+/// Several environments at one size, with these ways of several dispatches.
+pub fn environments(
+    model: &Model,
+    experiment: &str,
+    names: &[&'static str],
+    slow: &[&str],
+    population: u32,
+    steps: u32,
+) -> Run {
+    rollouts(model, experiment, names.iter().map(|name| (*name, population, steps)).collect(), slow)
+}
+
+fn rollouts(model: &Model, experiment: &str, sizes: Vec<(&str, u32, u32)>, slow: &[&str]) -> Run {
+    let case = |&(environment, population, steps): &(&str, u32, u32)| Case {
+        case: format!("{environment}-n{population}-t{steps}"),
         workload: "rollout".into(),
-        environment: "acrobot".into(),
+        environment: environment.into(),
         population,
         steps,
         ..blank_case()
@@ -82,12 +102,21 @@ pub fn rollout(model: &Model, experiment: &str, sizes: &[(u32, u32)]) -> Run {
             let wall = step_ns * f64::from(case.steps) * (1.0 + 0.03 * wobble(&key));
             let units = u64::from(case.population) * u64::from(case.steps);
             let units_per_s = Some(units as f64 / wall * 1e9);
-            ResultRow { unit: "environment step".into(), units, units_per_s, ..row(key, wall, case) }
+            // As the GPU's clock has it: without what handing over takes.
+            let busy = if arm == "fused" { wall * 0.9 } else { step_ns * f64::from(case.steps) };
+            let gpu_busy_ns = model.has_timestamps.then_some(busy);
+            ResultRow { unit: "environment step".into(), units, units_per_s, gpu_busy_ns, ..row(key, wall, case) }
         };
-        let overheads = Policy::ALL.into_iter().zip(model.overhead_ns);
-        let stepwise = overheads.map(|(policy, overhead)| of("stepwise", policy, 0, overhead + step_ns));
-        let fused = [0, 1].map(|replica| of("fused", Policy::OneSubmit, replica, step_ns / 3.0));
-        stepwise.chain(fused).collect::<Vec<_>>()
+        let mut rows = Vec::new();
+        for arm in slow {
+            // A framework's step is six operations.
+            let operations = if *arm == "per-operation" { 6.0 } else { 1.0 };
+            for (policy, overhead) in Policy::ALL.into_iter().zip(model.overhead_ns) {
+                rows.push(of(arm, policy, 0, operations * overhead + step_ns));
+            }
+        }
+        rows.extend([0, 1].map(|replica| of("fused", Policy::OneSubmit, replica, step_ns / 3.0)));
+        rows
     };
     let cases: Vec<Case> = sizes.iter().map(case).collect();
     let results = cases.iter().flat_map(rows).collect();
@@ -269,6 +298,12 @@ fn row(key: Key, wall_ns: f64, case: &Case) -> ResultRow {
         shaders_sha256: "22".repeat(32),
         workgroups: 1,
         rounds: 0,
+        followed: 0,
+        decided: 0,
+        fitness_error: None,
+        rank_correlation: None,
+        rank_correlation_all: None,
+        fresh_return: None,
     }
 }
 
@@ -351,6 +386,7 @@ fn manifest(model: &Model, experiment: &str) -> Manifest {
             clean: true,
             binary_sha256: "44".repeat(32),
         },
+        browser: None,
         files: BTreeMap::new(),
     }
 }

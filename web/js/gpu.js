@@ -170,11 +170,12 @@ function describe(adapter, device) {
   const subgroups = device.features.has("subgroups");
   const limits = {};
   for (const [name, recorded] of Object.entries(LIMITS)) {
-    if (device.limits[name] !== undefined) limits[recorded] = Number(device.limits[name]);
+    // A number beyond these is no whole number any more, and means that there is no limit.
+    if (device.limits[name] !== undefined) limits[recorded] = Math.min(Number(device.limits[name]), Number.MAX_SAFE_INTEGER);
   }
   const software = info.isFallbackAdapter === true || adapter.isFallbackAdapter === true;
   return {
-    name: description || model || [vendor, architecture].filter(Boolean).join(" ") || "unnamed GPU",
+    name: model || description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed GPU",
     vendor,
     architecture,
     device: model,

@@ -248,7 +248,8 @@ fn check_step_work(files: &Files, cases: &[Case], results: &[ResultRow]) -> Vec<
             let expected = format!("as many for each of {} steps as the first arm of {}", row.units, case.case);
             faults.push(place.cell("multiply_adds", format!("`{}`", row.multiply_adds), expected));
         }
-        let most = u64::from(case.population) * u64::from(case.steps);
+        let episodes = u64::from(case.episodes.max(1)) * u64::from(case.generations.max(1));
+        let most = u64::from(case.population) * u64::from(case.steps) * episodes;
         for (index, row) in rows().filter(|(_, row)| row.units > most || row.units < u64::from(case.population)) {
             let place = Fault::file(&files.results, "", "").at_row(index + 1);
             let expected = format!("from {} to {most}, the steps of whole episodes", case.population);

@@ -47,28 +47,13 @@ impl Evolution<'_> {
     /// `at_once` generations; run again and again from where the last run ended. The output `history` holds four words for each
     /// generation, `best` the best genome so far.
     pub fn program(&self, workgroup_size: u32) -> Program {
-        let tuning = Tuning { workgroup_size, traced: false };
-        let evaluation = Arm::Fused.program(self.environment, self.population, self.steps, &tuning);
-        let fused = &evaluation.phases[0].dispatches[0];
-        let mut plan =
-            Plan { evolution: self, workgroup_size, buffers: evaluation.buffers.clone(), kernels: evaluation.kernels };
+        let mut plan = Plan::new(self, workgroup_size);
         plan.own_buffers();
         let mut generation = vec![
             plan.dispatch("breed", &["plan", "progress", "fitness", "genomes", "children"], &["PARAMETERS", "ELITES"]),
             plan.dispatch("settle", &["genomes", "children"], &[]),
         ];
-        let starts: Vec<String> = (0..self.episodes).map(start).collect();
-        for episode in 0..self.episodes {
-            let mut bindings = fused.bindings.clone();
-            for binding in &mut bindings {
-                let name = evaluation.buffers[binding.buffer].name.as_str();
-                if name == "episodes" {
-                    binding.offset = u64::from(episode) * binding.bytes;
-                }
-                binding.buffer = plan.index(if name == "initial" { &starts[episode as usize] } else { name });
-            }
-            generation.push(Dispatch { bindings, ..fused.clone() });
-        }
+        generation.extend(plan.evaluation());
         generation.push(plan.dispatch("score", &["plan", "fitness", "lengths", "episodes"], &["EPISODES"]));
         let ranked = ["plan", "progress", "fitness", "genomes", "history", "best", "lengths"];
         generation.push(Dispatch { workgroups: 1, ..plan.dispatch("rank", &ranked, &["PARAMETERS", "ELITES"]) });
@@ -78,6 +63,22 @@ impl Evolution<'_> {
             kernels: plan.kernels,
             phases: vec![Phase { name: "generations".into(), repeat: self.at_once, dispatches: generation }],
             outputs: vec!["history".into(), "best".into()],
+        }
+    }
+
+    /// Evaluation alone: the same dispatches, of the population that [`Population::random`] draws, as often as `at_once` says.
+    /// Episodes and last states of one start follow those of the one before.
+    ///
+    /// [`Population::random`]: super::population::Population::random
+    pub fn evaluation(&self, workgroup_size: u32) -> Program {
+        let plan = Plan::new(self, workgroup_size);
+        let dispatches = plan.evaluation();
+        Program {
+            name: format!("evaluation of {}", self.environment.name),
+            buffers: plan.buffers,
+            kernels: plan.kernels,
+            phases: vec![Phase { name: "generations".into(), repeat: self.at_once, dispatches }],
+            outputs: vec!["episodes".into(), "states".into()],
         }
     }
 
@@ -107,6 +108,9 @@ impl Evolution<'_> {
     }
 }
 
+/// Buffers with a range for each start.
+const PER_START: [&str; 2] = ["episodes", "states"];
+
 fn start(episode: u32) -> String {
     format!("start-{episode}")
 }
@@ -116,11 +120,52 @@ struct Plan<'a> {
     workgroup_size: u32,
     buffers: Vec<Buffer>,
     kernels: Vec<Kernel>,
+    /// The fused arm's dispatch, for one start, with the names of what it is bound to.
+    fused: (Dispatch, Vec<String>),
 }
 
 impl Plan<'_> {
+    /// The fused arm, with an initial state and a range of episodes and last states for each start.
+    fn new<'a>(evolution: &'a Evolution<'a>, workgroup_size: u32) -> Plan<'a> {
+        let Evolution { environment, population, steps, episodes, .. } = *evolution;
+        let Program { mut buffers, kernels, phases, .. } =
+            Arm::Fused.program(environment, population, steps, &Tuning { workgroup_size, traced: false });
+        let dispatch = phases[0].dispatches[0].clone();
+        let names = dispatch.bindings.iter().map(|binding| buffers[binding.buffer].name.clone()).collect();
+        for buffer in &mut buffers {
+            if PER_START.contains(&buffer.name.as_str()) {
+                buffer.bytes *= u64::from(episodes);
+            }
+        }
+        buffers.retain(|buffer| buffer.name != "initial");
+        let bytes = 4 * environment.components.len() as u64 * u64::from(population);
+        buffers.extend((0..episodes).map(|episode| Buffer {
+            name: start(episode),
+            bytes,
+            contents: Contents::Constant(start(episode)),
+        }));
+        Plan { evolution, workgroup_size, buffers, kernels, fused: (dispatch, names) }
+    }
+
+    /// One dispatch for each start.
+    fn evaluation(&self) -> Vec<Dispatch> {
+        let (fused, names) = &self.fused;
+        let of_start = |episode: u32| {
+            let mut bindings = fused.bindings.clone();
+            for (binding, name) in bindings.iter_mut().zip(names) {
+                if PER_START.contains(&name.as_str()) {
+                    binding.offset = u64::from(episode) * binding.bytes;
+                }
+                let name = if name == "initial" { start(episode) } else { name.clone() };
+                binding.buffer = self.index(&name);
+            }
+            Dispatch { bindings, ..fused.clone() }
+        };
+        (0..self.evolution.episodes).map(of_start).collect()
+    }
+
     fn own_buffers(&mut self) {
-        let Evolution { environment, population, episodes, generations, seed, .. } = *self.evolution;
+        let Evolution { environment, population, generations, seed, .. } = *self.evolution;
         let floats = |name: &str, rows: u32, contents: Contents| Buffer {
             name: name.into(),
             bytes: 4 * u64::from(rows) * u64::from(population),
@@ -128,16 +173,11 @@ impl Plan<'_> {
         };
         let small =
             |name: &str, words: u64, contents: Contents| Buffer { name: name.into(), bytes: 4 * words, contents };
-        // One range of `episodes` for each start; the genomes come from the GPU itself.
-        for buffer in &mut self.buffers {
-            match buffer.name.as_str() {
-                "episodes" => buffer.bytes *= u64::from(episodes),
-                "genomes" => buffer.contents = Contents::Scratch,
-                _ => {}
-            }
+        // The genomes come from the GPU itself.
+        for buffer in self.buffers.iter_mut().filter(|buffer| buffer.name == "genomes") {
+            buffer.contents = Contents::Scratch;
         }
         let [seed_low, seed_high] = philox::key(seed);
-        self.buffers.retain(|buffer| buffer.name != "initial");
         self.buffers.extend([
             small("plan", 3, Contents::Words(vec![population, seed_low, seed_high])),
             small("progress", 1 + u64::from(ELITES), Contents::Zero),
@@ -147,10 +187,6 @@ impl Plan<'_> {
             floats("lengths", 1, Contents::Scratch),
             floats("children", environment.parameters(), Contents::Scratch),
         ]);
-        let components = environment.components.len() as u32;
-        self.buffers.extend(
-            (0..episodes).map(|episode| floats(&start(episode), components, Contents::Constant(start(episode)))),
-        );
     }
 
     fn index(&self, name: &str) -> usize {

@@ -57,6 +57,9 @@ pub fn task(function: usize, points: u32, dimension: u32, seed: u64) -> Task {
         blocks: BTreeMap::from([("points".to_string(), Arc::new(bytes))]),
         expected,
         scale,
+        is_whole: false,
+        unit: "term",
+        is_fitness: true,
         multiply_adds_per_unit: MULTIPLY_ADDS[function],
         min_bytes: 4 * (count as u64 + u64::from(points)),
     }

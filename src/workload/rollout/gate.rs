@@ -81,6 +81,19 @@ pub struct Gate {
     pub reason: String,
 }
 
+/// How fitness in f32 ranks individuals, beside the oracle's fitness in f64.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ranking {
+    /// Individuals that the oracle followed, and those of them that rounding does not change.
+    pub followed: u32,
+    pub decided: u32,
+    /// Largest difference of a decided individual's fitness, relative to the range that it may have.
+    pub error: Option<f64>,
+    /// Spearman's, over the decided and over all; none where all of either fitness are equal.
+    pub correlation: Option<f64>,
+    pub correlation_of_all: Option<f64>,
+}
+
 /// What the oracle says of one individual, and which of it does not hang on rounding.
 struct Expected {
     individual: u32,
@@ -259,18 +272,43 @@ impl<'a> Reference<'a> {
         Gate { reason, ..gate }
     }
 
+    /// Individuals whose episode does not hang on rounding, and that episode.
+    pub fn decided(&self) -> impl Iterator<Item = (u32, &Episode)> {
+        self.expected
+            .iter()
+            .filter(|expected| expected.decided)
+            .map(|expected| (expected.individual, &expected.episode))
+    }
+
     /// Individuals that the oracle follows.
     pub fn sample(&self) -> usize {
         self.expected.len()
     }
 
-    /// Spearman's rank correlation of the sample's returns with the oracle's, chaotic individuals included; none where all of
-    /// either are equal.
-    pub fn rank_correlation(&self, found: &Found) -> Option<f64> {
-        let there =
-            self.expected.iter().map(|expected| found.episodes[expected.individual as usize].episode_return.into());
-        let wanted: Vec<f64> = self.expected.iter().map(|expected| expected.episode.episode_return).collect();
-        spearman(&there.collect::<Vec<f64>>(), &wanted)
+    /// How a program's returns rank the sample, beside how the oracle's do. Chaotic individuals are in the last number alone:
+    /// what rounding makes of one of them is as good a return as any.
+    pub fn ranking(&self, found: &Found) -> Ranking {
+        let there = |expected: &Expected| f64::from(found.episodes[expected.individual as usize].episode_return);
+        let correlation = |expected: &[&Expected]| {
+            let there: Vec<f64> = expected.iter().map(|expected| there(expected)).collect();
+            let wanted: Vec<f64> = expected.iter().map(|expected| expected.episode.episode_return).collect();
+            spearman(&there, &wanted)
+        };
+        let all: Vec<&Expected> = self.expected.iter().collect();
+        let decided: Vec<&Expected> = self.expected.iter().filter(|expected| expected.decided).collect();
+        let errors = decided.iter().map(|expected| {
+            let Expected { individual, episode, .. } = expected;
+            let there =
+                Episode { episode_return: f64::from(found.episodes[*individual as usize].episode_return), ..*episode };
+            return_error(self.environment, &there, episode)
+        });
+        Ranking {
+            followed: all.len() as u32,
+            decided: decided.len() as u32,
+            error: errors.reduce(f64::max),
+            correlation: correlation(&decided),
+            correlation_of_all: correlation(&all),
+        }
     }
 
     /// How the mean return of what is not decided differs from the oracle's by more than chance, where it does.
@@ -316,7 +354,7 @@ fn impossible(environment: &Environment, found: &Found, steps: u32) -> Option<St
     Some(format!("individual {individual}: the last {name} is {}", found.states[at]))
 }
 
-/// Pearson's correlation of ranks, equal values sharing the mean of theirs.
+/// Spearman's rank correlation: Pearson's of ranks, equal values sharing the mean of theirs. None where all of either are equal.
 pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
     let ranks = |values: &[f64]| -> Vec<f64> {
         let rank = |value: &f64| {

@@ -13,6 +13,7 @@ pub mod mountaincar;
 pub mod nbody;
 pub mod oracle;
 pub mod pendulum;
+pub mod pi;
 pub mod population;
 pub mod portfolio;
 pub mod programs;

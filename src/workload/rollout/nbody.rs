@@ -97,6 +97,9 @@ pub fn task(count: u32, steps: u32, seed: u64) -> Task {
         sha256,
         expected: after.positions.into_iter().flatten().collect(),
         scale: 1.0,
+        is_whole: false,
+        unit: "body step",
+        is_fitness: false,
         // Of each other body: the way, its square, the weight, the sum; then velocity and place.
         multiply_adds_per_unit: u64::from(count) * (3 + 3 + 3 + 3) + 6,
         // Positions and velocities, read and written.

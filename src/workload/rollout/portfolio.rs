@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 
 use super::environment::{Action, Component, Environment, Transition, Values};
 use crate::error::{Error, Result};
+use crate::spec::PRICED;
 
 /// Where the prices in the binary are from: `data/sources/README.md`.
 const PRICES: &str = include_str!("../../../data/sources/eustockmarkets.csv");
@@ -59,7 +60,7 @@ pub static PORTFOLIO: LazyLock<Environment> =
 pub fn on_prices(csv: &str) -> Result<Environment> {
     let market = market(&closes(csv)?);
     Ok(Environment {
-        name: "portfolio",
+        name: PRICED,
         shader: "rollout/portfolio.wgsl",
         observations: 8,
         hidden: 16,

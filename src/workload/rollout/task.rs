@@ -2,7 +2,8 @@
 //! for all, and test functions, which are no chain at all.
 
 use super::Arm;
-use super::{functions, nbody};
+use super::gate::{Ranking, spearman};
+use super::{functions, nbody, pi};
 use crate::program::{Blocks, Program};
 use crate::spec::RolloutCase;
 
@@ -19,13 +20,26 @@ pub struct Task {
     pub expected: Vec<f64>,
     /// Errors are relative to this.
     pub scale: f64,
+    /// Whether the output is whole numbers (u32), and not f32.
+    pub is_whole: bool,
+    /// What is counted: population times steps of it.
+    pub unit: &'static str,
+    /// Whether the output is a fitness, by which points are ranked.
+    pub is_fitness: bool,
     pub multiply_adds_per_unit: u64,
     pub min_bytes: u64,
 }
 
 /// Names of what has no policy.
-pub const NAMES: [&str; 6] =
-    ["nbody", functions::NAMES[0], functions::NAMES[1], functions::NAMES[2], functions::NAMES[3], functions::NAMES[4]];
+pub const NAMES: [&str; 7] = [
+    "nbody",
+    functions::NAMES[0],
+    functions::NAMES[1],
+    functions::NAMES[2],
+    functions::NAMES[3],
+    functions::NAMES[4],
+    pi::NAME,
+];
 
 impl Task {
     /// The task of a case; nothing for an environment with a policy.
@@ -33,17 +47,34 @@ impl Task {
         if case.environment == NAMES[0] {
             return Some(nbody::task(case.population, case.steps, case.seed));
         }
+        if case.environment == pi::NAME {
+            return Some(pi::task(case.population, case.steps, case.seed));
+        }
         let function = functions::NAMES.iter().position(|name| *name == case.environment)?;
         Some(functions::task(function, case.population, case.steps, case.seed))
     }
 
     /// Largest error of an output relative to the scale; none where it is not finite or not whole.
     pub fn error(&self, output: &[u8]) -> Option<f64> {
-        let found: Vec<f32> = bytemuck::pod_collect_to_vec(output);
-        if found.len() != self.expected.len() || found.iter().any(|value| !value.is_finite()) {
-            return None;
-        }
-        let errors = found.iter().zip(&self.expected).map(|(&found, expected)| (f64::from(found) - expected).abs());
+        let found = self.values(output)?;
+        let errors = found.iter().zip(&self.expected).map(|(found, expected)| (found - expected).abs());
         Some(errors.fold(0.0, f64::max) / self.scale)
+    }
+
+    /// How an output ranks the points, where it is a fitness: all of them are decided.
+    pub fn ranking(&self, output: &[u8]) -> Option<Ranking> {
+        let found = self.values(output).filter(|_| self.is_fitness)?;
+        let correlation = spearman(&found, &self.expected);
+        let count = found.len() as u32;
+        let error = self.error(output);
+        Some(Ranking { followed: count, decided: count, error, correlation, correlation_of_all: correlation })
+    }
+
+    fn values(&self, output: &[u8]) -> Option<Vec<f64>> {
+        let found: Vec<f64> = match self.is_whole {
+            true => bytemuck::pod_collect_to_vec::<u8, u32>(output).into_iter().map(f64::from).collect(),
+            false => bytemuck::pod_collect_to_vec::<u8, f32>(output).into_iter().map(f64::from).collect(),
+        };
+        (found.len() == self.expected.len() && found.iter().all(|value| value.is_finite())).then_some(found)
     }
 }

@@ -28,6 +28,9 @@ export function layoutOf(arm) {
   return arm.startsWith("fused-subgroup") ? outIn(format ?? "f32") : IN_OUT;
 }
 
+/** Attention scores that are kept in workgroup memory: 4 KiB of the 16 that every device has. */
+const MOST_NEAR_SCORES = 1024;
+
 /** The program that answers `request`. */
 export function fusedProgram(arm, config, request, tuning) {
   return arm.startsWith("fused-subgroup")
@@ -39,9 +42,12 @@ function workgroup(name, config, request, tuning) {
   const { n_embd4, heads4, n_inner4 } = widthsOf(config);
   const { workgroup_size } = tuning;
   const narrow4 = Math.max(n_embd4, heads4);
-  const wide4 = Math.max(n_inner4, heads4);
+  const wide4 = Math.max(n_inner4, 3 * heads4);
   const headLanes = clamp(Math.floor(workgroup_size / config.n_head), 1, 64);
   const laneScores = Math.max(workgroup_size, config.n_head * headLanes);
+  const normLanes = Math.min(workgroup_size, n_embd4, 32);
+  const allScores = config.n_head * tuning.capacity;
+  const nearScores = allScores <= MOST_NEAR_SCORES ? allScores : 0;
   const kernel = {
     shader: "decode/fused_workgroup.wgsl",
     entry: "decode",
@@ -51,10 +57,12 @@ function workgroup(name, config, request, tuning) {
       WIDE4: wide4,
       HEAD_LANES: headLanes,
       LANE_SCORES: laneScores,
-      NORM_LANES: Math.min(workgroup_size, n_embd4, 32),
+      NORM_LANES: normLanes,
+      NEAR_SCORES: nearScores,
     },
     workgroup_size,
-    workgroup_bytes: 16 * (n_embd4 + narrow4 + wide4 + workgroup_size) + 4 * (laneScores + 2 * workgroup_size) + 16,
+    workgroup_bytes: 16 * (n_embd4 + narrow4 + wide4 + workgroup_size) +
+      4 * (laneScores + Math.max(nearScores, 1) + 2 * workgroup_size) + 8 * normLanes + 16,
     subgroup_size: 0,
     workgroups_together: 1,
     unchecked: false,

@@ -1,0 +1,75 @@
+// Monte-Carlo pi: how many points of the unit square lie in the quarter circle. Samples need nothing of each other.
+//
+// A workgroup draws one individual's samples, its threads side by side, and meets at barriers to add their counts. How far
+// an individual has got is in memory, so that one dispatch may draw all samples or some of them: the same kernel. A call of
+// Philox makes two samples of two draws each. A draw is the upper 16 bits of a word, and a point is inside where the sum of
+// the squares needs no 33rd bit: there is nothing to round, and the oracle counts the same points.
+
+override WORKGROUP_SIZE: u32 = 64;
+override INDIVIDUALS: u32 = 4096;
+override SAMPLES: u32 = 100000;      // of an individual, in all
+override PAIRS: u32 = 50000;         // of samples, in this dispatch
+override SEED_LOW: u32 = 0;
+override SEED_HIGH: u32 = 0;
+
+@group(0) @binding(0) var<storage, read_write> counts: array<vec2u>;      // [individual]: inside, drawn
+
+var<workgroup> sums: array<u32, WORKGROUP_SIZE>;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn draw(
+    @builtin(local_invocation_index) thread: u32,
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+) {
+    for (var individual = group.x; individual < INDIVIDUALS; individual += groups.x) {
+        let before = counts[individual];
+        let end = min(before.y + 2u * PAIRS, SAMPLES);
+        var inside = 0u;
+        for (var sample = before.y + 2u * thread; sample < end; sample += 2u * WORKGROUP_SIZE) {
+            let words = philox(vec4u(individual, sample / 2u, 2u, 0u), vec2u(SEED_LOW, SEED_HIGH)) >> vec4u(16u);
+            inside += is_inside(words.x, words.y);
+            if sample + 1u < end {
+                inside += is_inside(words.z, words.w);
+            }
+        }
+        sums[thread] = inside;
+        workgroupBarrier();
+        for (var half = WORKGROUP_SIZE / 2u; half > 0u; half /= 2u) {
+            if thread < half {
+                sums[thread] += sums[thread + half];
+            }
+            workgroupBarrier();
+        }
+        if thread == 0u {
+            counts[individual] = vec2u(before.x + sums[0], end);
+        }
+        workgroupBarrier();
+    }
+}
+
+// 1 where x * x + y * y is less than 2^32.
+fn is_inside(x: u32, y: u32) -> u32 {
+    return select(0u, 1u, x * x <= ~(y * y));
+}
+
+// Philox4x32-10 (Salmon et al., SC 2011).
+fn philox(start: vec4u, seed: vec2u) -> vec4u {
+    var counter = start;
+    var key = seed;
+    for (var round = 0u; round < 10u; round++) {
+        let a = wide_product(0xD2511F53u, counter.x);
+        let b = wide_product(0xCD9E8D57u, counter.z);
+        counter = vec4u(b.x ^ counter.y ^ key.x, b.y, a.x ^ counter.w ^ key.y, a.y);
+        key += vec2u(0x9E3779B9u, 0xBB67AE85u);
+    }
+    return counter;
+}
+
+// (high, low) words of a 64-bit product.
+fn wide_product(a: u32, b: u32) -> vec2u {
+    let low = (a & 0xffffu) * (b & 0xffffu);
+    let cross_a = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
+    let cross_b = (a & 0xffffu) * (b >> 16u) + (cross_a & 0xffffu);
+    return vec2u((a >> 16u) * (b >> 16u) + (cross_a >> 16u) + (cross_b >> 16u), a * b);
+}

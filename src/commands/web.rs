@@ -1,0 +1,45 @@
+//! `onedispatch web`: the page that measures a visitor's GPU, as static files.
+
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::spec::Spec;
+use crate::web::site::make;
+
+/// The experiments of the page, unless others are named.
+pub const SPECS: [(&str, &str); 2] = [
+    ("experiments/browser.toml", include_str!("../../experiments/browser.toml")),
+    ("experiments/browser-rollout.toml", include_str!("../../experiments/browser-rollout.toml")),
+];
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Where the page goes; made anew where one is there already
+    #[arg(long, default_value = "web/dist", value_name = "DIR")]
+    out: PathBuf,
+    /// The page's own files
+    #[arg(long, default_value = "web", value_name = "DIR")]
+    from: PathBuf,
+    /// Results of devices that the page shows beside the visitor's
+    #[arg(long, default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+    /// Another experiment instead of the page's own; may be given again
+    #[arg(long, value_name = "SPEC")]
+    spec: Vec<PathBuf>,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let specs = specs(&args.spec)?;
+    let site = make(&args.from, &specs, &args.data, &args.out, &mut |case| println!("{case}"))?;
+    let out = args.out.display();
+    println!("{} files, {} KiB in {out}; `onedispatch serve {out}` shows them", site.files, site.bytes.div_ceil(1024));
+    Ok(())
+}
+
+/// The specs at these paths, or those of the page.
+pub fn specs(paths: &[PathBuf]) -> Result<Vec<Spec>> {
+    match paths {
+        [] => SPECS.iter().map(|(file, text)| Spec::parse(text, file)).collect(),
+        paths => paths.iter().map(|path| Spec::read(path)).collect(),
+    }
+}

@@ -1,0 +1,93 @@
+//! Rollouts by environment: one dispatch per operation and one per step under each policy, and one dispatch in all.
+
+use super::dots::{Group, Kind, Page, Row};
+use super::palette::policy_look;
+use super::{Picture, number, palette, sweep};
+use crate::analysis::measured::Measured;
+use crate::analysis::rollouts::fused;
+use crate::analysis::select;
+use crate::error::Result;
+use crate::program::Policy;
+use crate::record::rows::Case;
+use crate::record::run::Run;
+
+const EXPERIMENTS: [&str; 2] = ["rollout", "rollout-portfolio"];
+
+pub fn draw(runs: &[Run]) -> Result<Picture> {
+    let runs: Vec<&Run> = EXPERIMENTS.iter().flat_map(|name| select::latest_hardware(runs, name)).collect();
+    let ladders = |run: &&Run| -> Vec<Group> { run.cases.iter().filter_map(|case| ladder(run, case)).collect() };
+    let groups: Vec<Group> = runs.iter().flat_map(ladders).collect();
+    if groups.is_empty() {
+        return Picture::missing(
+            "it needs timed rows of the experiment `rollout` or `rollout-portfolio` on a hardware device",
+        );
+    }
+    let look = |label: &'static str, look: palette::Look| Kind { label, color: look.color, marker: look.marker };
+    let mut notes = sweep::notes(&runs);
+    notes.push(
+        "×: how many times as fast one dispatch in all is as the way of its row, which is the gain of fusion and, above \
+         one-submit, of batching. Of a rollout, a step is what a token is: submit-per-token has one submit for each step. A factor whose interval holds 1 is shown as no difference (≈)."
+            .into(),
+    );
+    let page = Page {
+        title: "What does each way of dispatching make of a rollout?",
+        subtitle: "Environment steps per second by environment and policy, of a population that is followed through an episode \
+                   each: one dispatch per operation of a step, as a framework runs it; one dispatch per step; one dispatch in \
+                   all. Only steps of episodes that go on are counted."
+            .into(),
+        x_title: "environment steps/s",
+        print: number::short,
+        kinds: vec![
+            look("per operation", policy_look(Policy::WaitEach)),
+            look("per step", policy_look(Policy::OneSubmit)),
+            Kind { label: "fused", ..look("fused", fused_look()) },
+        ],
+        columns: vec!["fused over\nper operation", "fused over\nper step"],
+        reference: None,
+        groups,
+        notes,
+    };
+    page.draw().map(Picture::Drawn)
+}
+
+fn fused_look() -> palette::Look {
+    let key = crate::record::rows::Key {
+        case: String::new(),
+        arm: "fused".into(),
+        policy: Policy::OneSubmit.name().into(),
+        replica: 0,
+    };
+    palette::look(&key)
+}
+
+/// A row for each policy and one for the fused arm; nothing where that has no time, or is alone.
+fn ladder(run: &Run, case: &Case) -> Option<Group> {
+    let fused = fused(run, case).filter(|_| case.workload == "rollout")?;
+    let arms = run.arms(case);
+    let arm = |name: &str, policy: Policy| {
+        let is =
+            |arm: &&Measured| arm.row.key.arm == name && arm.row.key.policy == policy.name() && arm.rate().is_some();
+        arms.iter().find(is).copied()
+    };
+    let row = |policy: Policy| {
+        let ways = [arm("per-operation", policy), arm("stepwise", policy)];
+        let dots = ways.iter().enumerate().filter_map(|(kind, way)| Some((kind, way.as_ref()?.rate()?))).collect();
+        let texts = ways.iter().map(|way| way.as_ref().map_or_else(String::new, |way| gained(&fused, way))).collect();
+        Row { label: policy.name().into(), band: None, dots, texts }
+    };
+    let mut rows: Vec<Row> = Policy::ALL.into_iter().map(row).filter(|row| !row.dots.is_empty()).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let rate = fused.rate()?;
+    rows.push(Row { label: "one dispatch".into(), band: None, dots: vec![(2, rate)], texts: vec![String::new(); 2] });
+    let Case { environment, population, steps, .. } = case;
+    let heading = format!("{} · {environment} · population {population}, steps {steps}", run.device());
+    Some(Group { heading, rows })
+}
+
+/// The factor of one over another, as figures print a step.
+pub fn gained(fast: &Measured, slow: &Measured) -> String {
+    let factor = fast.speedup_over(slow).map(|number| number.as_interval());
+    factor.map_or_else(String::new, |factor| if factor.contains(1.0) { "≈".into() } else { number::step(factor.mid) })
+}

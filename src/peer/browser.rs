@@ -1,0 +1,543 @@
+//! What a page saved, as runs of their own under `data/`: judged anew.
+//!
+//! Nothing that can be worked out is taken from the file. The cases come from the spec, what ran is found among the programs
+//! of the page by its digest, and whether an output is right is asked of the oracle.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::import::{short, without_places};
+use super::times::{check_count, check_times, time_of};
+use crate::error::{Error, Result, Within};
+use crate::measure::case::{Measured, blank_row};
+use crate::measure::control::CASE as CONTROL;
+use crate::measure::{decode, provenance, rollout_rows};
+use crate::program::Policy;
+use crate::record::digest::sha256_hex;
+use crate::record::directory::RunDirectory;
+use crate::record::manifest::{self, Browser, Device, Host, Manifest, Software};
+use crate::record::peers::Peers;
+use crate::record::rows::{Case, ResultRow, Sample};
+use crate::record::run::Run;
+use crate::record::summary::summarise;
+use crate::spec::{DecodeCase, RolloutCase, Spec};
+use crate::web::programs::{self, PageProgram};
+use crate::workload::control::Control;
+use crate::workload::decode::model::{Config, Request};
+use crate::workload::decode::{gate, new_tokens, random, tensors};
+use crate::workload::rollout::environment::Environment;
+use crate::workload::rollout::gate::{Found, Reference};
+use crate::workload::rollout::population::Population;
+use crate::workload::rollout::programs::EPISODE_WORDS;
+
+/// Version of the layout of a page's results: that of `web/js/results.js`.
+pub const FORMAT: &str = "onedispatch-browser-1";
+
+/// Keys that are not named here are not looked at.
+#[derive(Clone, Debug, Deserialize)]
+struct ResultFile {
+    /// `YYYY-MM-DD`, UTC.
+    date: String,
+    page: Page,
+    browser: PageBrowser,
+    host: Host,
+    device: PageDevice,
+    timestamps: bool,
+    runs: Vec<PageRun>,
+}
+
+/// What the page was made by.
+#[derive(Clone, Debug, Deserialize)]
+struct Page {
+    onedispatch: String,
+    commit: String,
+    clean: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PageBrowser {
+    name: String,
+    version: String,
+    isolated: bool,
+}
+
+/// A GPU as WebGPU describes it.
+#[derive(Clone, Debug, Deserialize)]
+struct PageDevice {
+    name: String,
+    vendor: String,
+    architecture: String,
+    description: String,
+    is_software: bool,
+    subgroup_min_size: u32,
+    subgroup_max_size: u32,
+    features: Vec<String>,
+    limits: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PageRun {
+    experiment: String,
+    spec_sha256: String,
+    cases: Vec<PageCase>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PageCase {
+    case: String,
+    weights_sha256: String,
+    rows: Vec<PageRow>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PageRow {
+    arm: String,
+    policy: Policy,
+    replica: u32,
+    program_sha256: String,
+    samples: Vec<PageSample>,
+    /// Why there are no samples; else empty.
+    reason: String,
+    /// Bytes by the name of a buffer, in base64.
+    outputs: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PageSample {
+    order: u32,
+    wall_ns: Value,
+    gpu_ns: Option<u64>,
+    gpu_flag: String,
+}
+
+/// A directory that was made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    pub run: PathBuf,
+    pub cases: usize,
+    pub timed: usize,
+    pub untimed: usize,
+}
+
+/// Whether these bytes claim to be a page's results.
+pub fn is_result(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Head {
+        format: String,
+    }
+    serde_json::from_slice::<Head>(bytes).is_ok_and(|head| head.format == FORMAT)
+}
+
+/// Judges a page's results, which were measured by one of `specs`, and adds each experiment as a run under `data`.
+///
+/// # Errors
+/// One line that says why the file is refused: an input error where it is none of these specs' or is there already; a check
+/// error where what it holds cannot be true. Nothing is written then.
+pub fn import(file: &Path, specs: &[Spec], data: &Path, there: &[Run]) -> Result<Vec<Imported>> {
+    let bytes = std::fs::read(file).map_err(|error| Error::io(file, error))?;
+    judged(&bytes, specs, there)
+        .and_then(|runs| runs.into_iter().map(|run| write(run, data)).collect())
+        .within(file.display())
+}
+
+/// A run as it will be written.
+struct Judged {
+    manifest: Manifest,
+    cases: Vec<Measured>,
+    complete: bool,
+}
+
+fn judged(bytes: &[u8], specs: &[Spec], there: &[Run]) -> Result<Vec<Judged>> {
+    let result: ResultFile = serde_json::from_slice(bytes)
+        .map_err(|error| Error::input(format!("{error}; give the file that the page saved")))?;
+    let file_sha256 = sha256_hex(bytes);
+    let same = |run: &&Run| run.manifest.browser.as_ref().is_some_and(|browser| browser.file_sha256 == file_sha256);
+    if let Some(run) = there.iter().find(same) {
+        return Err(Error::input(format!("is already imported into {}", run.path.display())));
+    }
+    check_about(&result)?;
+    if result.runs.is_empty() {
+        return Err(Error::input("has no runs; measure something with the page, and save its results again"));
+    }
+    let judge = |run: &PageRun| {
+        let spec = specs.iter().find(|spec| sha256_hex(spec.text.as_bytes()) == run.spec_sha256).ok_or_else(|| {
+            let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+            Error::input(format!(
+                "belongs to the experiment `{}` with the spec {}, which is none that is known here ({}); use the version of \
+                 onedispatch that made the page, or name the spec with --spec",
+                run.experiment,
+                short(&run.spec_sha256),
+                names.join(", ")
+            ))
+        })?;
+        let manifest = manifest_of(&result, spec, &file_sha256)?;
+        judge_run(run, spec, manifest).within(&spec.name)
+    };
+    result.runs.iter().map(judge).collect()
+}
+
+fn write(judged: Judged, data: &Path) -> Result<Imported> {
+    let (mut directory, _) = RunDirectory::open(data, judged.manifest)?;
+    for case in &judged.cases {
+        directory.append(&case.case, &case.results, &case.samples)?;
+    }
+    let run = directory.path().to_owned();
+    if judged.complete {
+        directory.finish()?;
+    }
+    let rows = || judged.cases.iter().flat_map(|case| &case.results);
+    let timed = rows().filter(|row| row.samples > 0).count();
+    Ok(Imported { run, cases: judged.cases.len(), timed, untimed: rows().count() - timed })
+}
+
+/// Refuses a description of device, browser or day that no page writes.
+fn check_about(result: &ResultFile) -> Result<()> {
+    let ResultFile { date, page, browser, host, device, .. } = result;
+    let day = chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").ok().filter(|day| day.to_string() == *date);
+    // A clock may be a time zone ahead.
+    let latest = chrono::Utc::now().date_naive() + chrono::Days::new(1);
+    if day.is_none_or(|day| day > latest) {
+        return Err(Error::input(format!("its date is `{date}`; a date is YYYY-MM-DD and not in the future")));
+    }
+    let texts = [
+        ("the device's name", &device.name),
+        ("the device's vendor", &device.vendor),
+        ("the device's architecture", &device.architecture),
+        ("the device's description", &device.description),
+        ("the browser's name", &browser.name),
+        ("the browser's version", &browser.version),
+        ("the host's system", &host.os),
+        ("the host's architecture", &host.arch),
+        ("the page's version", &page.onedispatch),
+        ("the page's commit", &page.commit),
+    ];
+    let features = device.features.iter().map(|feature| ("a feature", feature));
+    let limits = device.limits.keys().map(|limit| ("a limit's name", limit));
+    for (what, text) in texts.into_iter().chain(features).chain(limits) {
+        if text.len() > 200 || text.chars().any(char::is_control) {
+            return Err(Error::input(format!("{what} is no plain line of text")));
+        }
+    }
+    if device.name.is_empty() || browser.name.is_empty() {
+        return Err(Error::input("names no device or no browser"));
+    }
+    Ok(())
+}
+
+fn manifest_of(result: &ResultFile, spec: &Spec, file_sha256: &str) -> Result<Manifest> {
+    let PageDevice { name, vendor, architecture, description, is_software, .. } = &result.device;
+    let device = Device {
+        name: name.clone(),
+        vendor: vendor.clone(),
+        device: architecture.clone(),
+        backend: "webgpu".into(),
+        device_type: if *is_software { "Cpu" } else { "Other" }.into(),
+        is_software: *is_software,
+        driver: String::new(),
+        driver_info: description.clone(),
+        subgroup_min_size: result.device.subgroup_min_size,
+        subgroup_max_size: result.device.subgroup_max_size,
+        // WebGPU gives nanoseconds.
+        timestamp_period_ns: if result.timestamps { 1.0 } else { 0.0 },
+        features: result.device.features.clone(),
+        limits: result.device.limits.clone(),
+    };
+    let importer = provenance::software()?;
+    Ok(Manifest {
+        schema: manifest::SCHEMA,
+        experiment: spec.name.clone(),
+        date: result.date.clone(),
+        complete: false,
+        spec: spec.text.clone(),
+        spec_sha256: sha256_hex(spec.text.as_bytes()),
+        device,
+        host: result.host.clone(),
+        software: Software {
+            onedispatch: result.page.onedispatch.clone(),
+            wgpu: String::new(),
+            commit: result.page.commit.clone(),
+            clean: result.page.clean,
+            binary_sha256: importer.binary_sha256,
+        },
+        browser: Some(Browser {
+            name: result.browser.name.clone(),
+            version: result.browser.version.clone(),
+            isolated: result.browser.isolated,
+            file_sha256: file_sha256.into(),
+        }),
+        files: BTreeMap::new(),
+    })
+}
+
+/// The cases of a run in the spec's order, the controls first: they say what no other row may exceed.
+fn judge_run(run: &PageRun, spec: &Spec, manifest: Manifest) -> Result<Judged> {
+    let mut known = vec![CONTROL.to_string()];
+    known.extend(spec.cases().into_iter().map(|case| case.name));
+    known.extend(spec.rollout_cases().into_iter().map(|case| case.name));
+    for (index, case) in run.cases.iter().enumerate() {
+        if !known.contains(&case.case) {
+            return Err(Error::input(format!("its case `{}` is none of the experiment's", case.case)));
+        }
+        if run.cases[..index].iter().any(|other| other.case == case.case) {
+            return Err(Error::check(format!("its case `{}` is there twice", case.case)));
+        }
+    }
+    let find = |name: &str| run.cases.iter().find(|case| case.case == name);
+    let Some(controls) = find(CONTROL) else {
+        return Err(Error::input("has no controls, which say what the device can do; measure it again with them"));
+    };
+    let is_software = manifest.device.is_software;
+    let measured = judge_controls(controls, spec, is_software).within(CONTROL)?;
+    let so_far = Run {
+        path: PathBuf::from("the page"),
+        manifest: manifest.clone(),
+        cases: vec![measured.case.clone()],
+        results: measured.results.clone(),
+        samples: Vec::new(),
+        peers: Peers::default(),
+    };
+    let mut cases = vec![measured];
+    for case in spec.cases() {
+        if let Some(found) = find(&case.name) {
+            cases.push(judge_decode(found, spec, &case, &so_far).within(&case.name)?);
+        }
+    }
+    for case in spec.rollout_cases() {
+        if let Some(found) = find(&case.name) {
+            cases.push(judge_rollout(found, spec, &case, &so_far).within(&case.name)?);
+        }
+    }
+    Ok(Judged { complete: cases.len() == known.len(), manifest, cases })
+}
+
+/// The row of an entry, which has to be there once.
+fn row_of<'a>(case: &'a PageCase, arm: &str, policy: Policy, replica: u32) -> Result<&'a PageRow> {
+    let mut rows = case.rows.iter().filter(|row| row.arm == arm && row.policy == policy && row.replica == replica);
+    match (rows.next(), rows.next()) {
+        (Some(row), None) => Ok(row),
+        (None, _) => Err(Error::check(format!("there is no row of {arm} under {policy}, replica {replica}"))),
+        _ => Err(Error::check(format!("there are two rows of {arm} under {policy}, replica {replica}"))),
+    }
+}
+
+/// Refuses rows beside those of the entries.
+fn refuse_others(case: &PageCase, entries: usize) -> Result<()> {
+    if case.rows.len() == entries {
+        return Ok(());
+    }
+    Err(Error::check(format!("there are {} rows, expected {entries}", case.rows.len())))
+}
+
+fn judge_controls(found: &PageCase, spec: &Spec, is_software: bool) -> Result<Measured> {
+    let all: Vec<(Control, PageProgram)> =
+        programs::of_controls().into_iter().filter(|(_, program)| program.for_software == Some(is_software)).collect();
+    let last = all.last().map(|last| (last, 1));
+    let entries: Vec<_> = all.iter().map(|control| (control, 0)).chain(last).collect();
+    refuse_others(found, entries.len())?;
+    let (mut results, mut samples) = (Vec::new(), Vec::new());
+    for ((control, program), replica) in entries {
+        let page = row_of(found, control.arm, control.policy, replica)?;
+        let mut row = blank_row(CONTROL, control.arm, control.policy, replica);
+        row.gate_tolerance = spec.tolerance;
+        let verdict = |outputs: &Outputs, row: &mut ResultRow| {
+            describe(row, program, control.units);
+            let error = control.error(&outputs.bytes(&program.program.outputs[0], None)?);
+            match error {
+                Some(error) if error <= spec.tolerance => Ok(error),
+                Some(error) => Err(Error::check(format!("wrong output: off by {error:.1e} of what was expected"))),
+                None => Err(Error::check("wrong output: it is not finite or not whole")),
+            }
+        };
+        let times = |times: &[Value], _: &ResultRow| {
+            let each = times.iter().enumerate().map(|(at, time)| time_of(at, time));
+            let times = each.collect::<std::result::Result<Vec<u64>, String>>()?;
+            let cap = check_count(spec, &times)?;
+            Ok((times, cap))
+        };
+        judge_row(page, row, std::slice::from_ref(program), verdict, times, (&mut results, &mut samples))?;
+    }
+    let case = Case { case: CONTROL.into(), workload: "control".into(), seed: spec.seed, ..Case::default() };
+    Ok(Measured { case, results, samples })
+}
+
+fn judge_decode(found: &PageCase, spec: &Spec, case: &DecodeCase, run: &Run) -> Result<Measured> {
+    let config = decode::config_of(case)?;
+    let request = decode::request_of(case, &config, 0);
+    let weights = random::weights(&config, case.seed);
+    let weights_sha256 = tensors::weights_sha256(&config, &weights);
+    refuse_other_weights(found, &weights_sha256)?;
+    let programs = programs::of_decode(spec, case)?;
+    let mut reference = gate::Reference::new(&config, &weights);
+    let entries = decode::entries(spec)?;
+    refuse_others(found, entries.len())?;
+    let (mut results, mut samples) = (Vec::new(), Vec::new());
+    for (arm, policy, replica) in entries {
+        let page = row_of(found, &arm.name(), policy, replica)?;
+        let row = decode::decode_row(spec, case, arm, policy, replica);
+        let candidates: Vec<&PageProgram> = programs.iter().filter(|program| program.arm == arm.name()).collect();
+        let verdict = |outputs: &Outputs, row: &mut ResultRow| {
+            describe(row, outputs.program, u64::from(request.new_tokens));
+            let (tokens, logits) = decoded(outputs, &config, &request)?;
+            let gate = reference.check(&request, &tokens, &logits, spec.tolerance);
+            if !gate.pass {
+                return Err(Error::check(format!("wrong output: {}", gate.reason)));
+            }
+            gate.error.ok_or_else(|| Error::check("wrong output: nothing could be compared"))
+        };
+        let times = |times: &[Value], row: &ResultRow| check_times(spec, times, row, run);
+        judge_row(page, row, &candidates, verdict, times, (&mut results, &mut samples))?;
+    }
+    Ok(Measured { case: decode::case_row(case, weights_sha256), results, samples })
+}
+
+/// New tokens and last logits out of a row's outputs.
+fn decoded(outputs: &Outputs, config: &Config, request: &Request) -> Result<(Vec<u32>, Vec<f32>)> {
+    let words = request.prompt.len() + request.new_tokens as usize;
+    let tokens: Vec<u32> = bytemuck::pod_collect_to_vec(&outputs.bytes("tokens", Some(4 * words))?);
+    let padded = config.vocab_size.next_multiple_of(4) as usize;
+    let mut logits: Vec<f32> = bytemuck::pod_collect_to_vec(&outputs.bytes("logits", Some(4 * padded))?);
+    logits.truncate(config.vocab_size as usize);
+    if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
+        return Err(Error::check(format!("wrong output: logit {at} of the last token is NaN or infinite")));
+    }
+    Ok((new_tokens(request, &tokens), logits))
+}
+
+fn judge_rollout(found: &PageCase, spec: &Spec, case: &RolloutCase, run: &Run) -> Result<Measured> {
+    let environment = Environment::named(&case.environment)?;
+    let population = Population::random(environment, case.population, case.seed);
+    let sha256 = population.sha256();
+    refuse_other_weights(found, &sha256)?;
+    let programs = programs::of_rollout(spec, case)?;
+    let reference = Reference::new(environment, &population, case.steps, spec.tolerance);
+    let entries = rollout_rows::entries(spec)?;
+    refuse_others(found, entries.len())?;
+    let (mut results, mut samples) = (Vec::new(), Vec::new());
+    for (arm, policy, replica) in entries {
+        let page = row_of(found, arm.name(), policy, replica)?;
+        let row = rollout_rows::rollout_row(spec, case, arm.name(), policy, replica);
+        let candidates: Vec<&PageProgram> = programs.iter().filter(|program| program.arm == arm.name()).collect();
+        let verdict = |outputs: &Outputs, row: &mut ResultRow| {
+            let individuals = case.population as usize;
+            let episodes = outputs.bytes("episodes", Some(4 * EPISODE_WORDS * individuals))?;
+            let states = outputs.bytes("states", Some(4 * environment.components.len() * individuals))?;
+            let made = Found::of_bytes(&episodes, &states);
+            let gate = reference.check(&made);
+            if !gate.reason.is_empty() {
+                return Err(Error::check(format!("wrong output: {}", gate.reason)));
+            }
+            describe(row, outputs.program, made.steps());
+            gate.error.ok_or_else(|| Error::check("wrong output: nothing could be compared"))
+        };
+        let times = |times: &[Value], row: &ResultRow| check_times(spec, times, row, run);
+        judge_row(page, row, &candidates, verdict, times, (&mut results, &mut samples))?;
+    }
+    Ok(Measured { case: rollout_rows::case_row(case, sha256, String::new()), results, samples })
+}
+
+fn refuse_other_weights(found: &PageCase, expected: &str) -> Result<()> {
+    if found.weights_sha256 == expected {
+        return Ok(());
+    }
+    let (there, expected) = (short(&found.weights_sha256), short(expected));
+    Err(Error::check(format!("its weights have the digest {there}, those of the case {expected}")))
+}
+
+/// What a row's program left.
+struct Outputs<'a> {
+    row: &'a PageRow,
+    program: &'a PageProgram,
+}
+
+impl Outputs<'_> {
+    /// The bytes of a buffer, `length` of them where that is known.
+    fn bytes(&self, name: &str, length: Option<usize>) -> Result<Vec<u8>> {
+        let there =
+            self.row.outputs.get(name).and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok());
+        match there {
+            Some(bytes) if length.is_none_or(|length| bytes.len() == length) && bytes.len().is_multiple_of(4) => {
+                Ok(bytes)
+            }
+            Some(bytes) => Err(Error::check(format!("its output `{name}` has {} bytes", bytes.len()))),
+            None => Err(Error::check(format!("has no output `{name}`"))),
+        }
+    }
+}
+
+/// What is known of a row from its program.
+fn describe(row: &mut ResultRow, program: &PageProgram, units: u64) {
+    let per_unit = if program.units.is_none() { units } else { 1 };
+    row.unit = program.unit.into();
+    row.units = units;
+    row.multiply_adds = per_unit * program.multiply_adds;
+    row.min_bytes = program.min_bytes;
+}
+
+/// Times of a row and why there are fewer than asked for, or what is wrong with them.
+type Times = std::result::Result<(Vec<u64>, String), String>;
+
+/// Adds the row of an entry and its samples. `verdict` gives the error of its output, and fills in its units; `times` judges
+/// its times.
+fn judge_row<P: std::borrow::Borrow<PageProgram>>(
+    page: &PageRow,
+    mut row: ResultRow,
+    programs: &[P],
+    mut verdict: impl FnMut(&Outputs, &mut ResultRow) -> Result<f64>,
+    times: impl Fn(&[Value], &ResultRow) -> Times,
+    (results, samples): (&mut Vec<ResultRow>, &mut Vec<Sample>),
+) -> Result<()> {
+    let place = format!("{} under {}", page.arm, page.policy);
+    let program = programs.iter().map(P::borrow).find(|program| program.sha256 == page.program_sha256);
+    if let Some(program) = program {
+        let traffic = program.program.traffic(page.policy);
+        row.workgroup_size = program.workgroup_size;
+        row.subgroup_size = program.subgroup_size;
+        row.workgroups = program.workgroups();
+        (row.dispatches, row.submits, row.waits) = (traffic.dispatches, traffic.submits, traffic.waits);
+        row.barriers = program.barriers;
+        row.program_sha256 = program.sha256.clone();
+        row.shaders_sha256 = program.shaders_sha256.clone();
+    }
+    if !page.reason.is_empty() {
+        if !page.samples.is_empty() {
+            return Err(Error::check(format!("{place}: has times, and a reason why it has none: {}", page.reason)));
+        }
+        let plain: String = page.reason.chars().filter(|c| !c.is_control()).take(300).collect();
+        row.reason = without_places(&plain);
+        results.push(row);
+        return Ok(());
+    }
+    let Some(program) = program else {
+        let digest = short(&page.program_sha256);
+        return Err(Error::check(format!("{place}: its program {digest} is none that the page has for this case")));
+    };
+    row.gate_error = Some(verdict(&Outputs { row: page, program }, &mut row).within(&place)?);
+    row.gate = "pass".into();
+    let walls: Vec<Value> = page.samples.iter().map(|sample| sample.wall_ns.clone()).collect();
+    let (walls, cap) = times(&walls, &row).map_err(|why| Error::check(format!("{place}: {why}")))?;
+    row.cap = cap;
+    let mut taken = Vec::new();
+    for ((index, wall_ns), sample) in (0u32..).zip(walls).zip(&page.samples) {
+        let possible = sample.gpu_ns.is_none_or(|gpu_ns| gpu_ns > 0 && gpu_ns <= wall_ns && sample.gpu_flag.is_empty());
+        let flags = ["", "zero", "negative", "longer-than-wall"];
+        if !possible || !flags.contains(&sample.gpu_flag.as_str()) {
+            return Err(Error::check(format!("{place}: sample {index} has a GPU time that cannot be")));
+        }
+        taken.push(Sample {
+            key: row.key.clone(),
+            sample: index,
+            order: sample.order,
+            wall_ns,
+            gpu_ns: sample.gpu_ns,
+            gpu_flag: sample.gpu_flag.clone(),
+        });
+    }
+    summarise(&row.key, &taken).write_into(&mut row);
+    results.push(row);
+    samples.extend(taken);
+    Ok(())
+}

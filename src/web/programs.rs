@@ -1,0 +1,158 @@
+//! Every program that a browser may run for a case: the page picks among them, and an import finds what was run by digest.
+
+use crate::error::{Error, Result};
+use crate::measure::decode::{config_of, request_of};
+use crate::program::{Policy, Program};
+use crate::shaders;
+use crate::spec::{DecodeCase, RolloutCase, Spec};
+use crate::workload::control::{Control, Scale, controls};
+use crate::workload::decode::{self, Algorithm, Tuning, cost};
+use crate::workload::rollout::environment::Environment;
+use crate::workload::rollout::{self, cost as rollout_cost};
+
+/// Smallest subgroups that devices have; a program for one of these is right for a device of exactly that one.
+const SUBGROUP_SIZES: [u32; 6] = [4, 8, 16, 32, 64, 128];
+
+/// Threads of a rollout's workgroup that the page tries.
+const ROLLOUT_WORKGROUPS: [u32; 3] = [64, 128, 256];
+
+/// Controls of the page: what a dispatch costs, and what no row may exceed.
+const CONTROLS: [&str; 5] = ["empty", "workgroup-barrier", "storage-barrier", "cached-read", "fma"];
+
+/// A program with what a row says of it before it has run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PageProgram {
+    pub arm: String,
+    /// Of a control: the one policy that it runs under.
+    pub policy: Option<Policy>,
+    pub program: Program,
+    pub sha256: String,
+    pub shaders_sha256: String,
+    pub unit: &'static str,
+    /// That one run makes; of a rollout it is known only afterwards.
+    pub units: Option<u64>,
+    /// Threads of the largest kernel, and the smallest subgroup that the program is for (0: it needs none).
+    pub workgroup_size: u32,
+    pub subgroup_size: u32,
+    /// Of the device that it is for; none where it is for any.
+    pub for_subgroup: Option<u32>,
+    pub for_software: Option<bool>,
+    /// Of one run; where `units` is none, of one unit.
+    pub multiply_adds: u64,
+    pub min_bytes: u64,
+    pub barriers: u64,
+}
+
+impl PageProgram {
+    fn of(arm: String, unit: &'static str, program: Program) -> PageProgram {
+        let kernels = || program.kernels.iter();
+        PageProgram {
+            arm,
+            policy: None,
+            sha256: program.sha256(),
+            shaders_sha256: shaders::sha256(&program),
+            unit,
+            units: None,
+            workgroup_size: kernels().map(|kernel| kernel.workgroup_size).max().unwrap_or(0),
+            subgroup_size: kernels().map(|kernel| kernel.subgroup_size).max().unwrap_or(0),
+            for_subgroup: None,
+            for_software: None,
+            multiply_adds: 0,
+            min_bytes: 0,
+            barriers: 0,
+            program,
+        }
+    }
+
+    pub fn workgroups(&self) -> u32 {
+        let dispatches = self.program.phases.iter().flat_map(|phase| &phase.dispatches);
+        dispatches.map(|dispatch| dispatch.workgroups).max().unwrap_or(0)
+    }
+}
+
+/// Of a decode case, for each arm of the spec.
+///
+/// # Errors
+/// An input error where an arm cannot run in a browser.
+pub fn of_decode(spec: &Spec, case: &DecodeCase) -> Result<Vec<PageProgram>> {
+    let config = config_of(case)?;
+    let request = request_of(case, &config, 0);
+    let mut arms: Vec<decode::Arm> = Vec::new();
+    for (arm, ..) in crate::measure::decode::entries(spec)? {
+        if arm.unchecked || arm.algorithm > Algorithm::FusedSubgroup {
+            return Err(Error::input(format!(
+                "the arm {} cannot run in a browser; leave it out of the spec",
+                arm.name()
+            )));
+        }
+        if !arms.contains(&arm) {
+            arms.push(arm);
+        }
+    }
+    let mut programs: Vec<PageProgram> = Vec::new();
+    for arm in arms {
+        let has_subgroups = arm.algorithm == Algorithm::FusedSubgroup;
+        let subgroups = if has_subgroups { &SUBGROUP_SIZES[..] } else { &[0][..] };
+        for &subgroup_size in subgroups {
+            for &workgroup_size in arm.workgroup_sizes().iter().filter(|&&size| size >= subgroup_size) {
+                let tuning = Tuning { subgroup_size, ..Tuning::of(workgroup_size, request.positions()) };
+                let program = arm.program(&config, &request, &tuning);
+                let work = cost::work(&program);
+                programs.push(PageProgram {
+                    units: Some(u64::from(request.new_tokens)),
+                    for_subgroup: has_subgroups.then_some(subgroup_size),
+                    multiply_adds: work.multiply_adds,
+                    min_bytes: cost::min_bytes(&config, std::slice::from_ref(&request), arm.format),
+                    barriers: work.barriers,
+                    ..PageProgram::of(arm.name(), "token", program)
+                });
+            }
+        }
+    }
+    Ok(programs)
+}
+
+/// Of a rollout of an environment that has a policy.
+///
+/// # Errors
+/// An input error where there is no such environment.
+pub fn of_rollout(spec: &Spec, case: &RolloutCase) -> Result<Vec<PageProgram>> {
+    let environment = Environment::named(&case.environment)?;
+    let mut arms: Vec<rollout::Arm> =
+        crate::measure::rollout_rows::entries(spec)?.iter().map(|(arm, ..)| *arm).collect();
+    arms.dedup();
+    let program = |arm: rollout::Arm, workgroup_size: u32| {
+        let tuning = rollout::Tuning { workgroup_size, traced: false };
+        let program = arm.program(environment, case.population, case.steps, &tuning);
+        PageProgram {
+            multiply_adds: rollout_cost::multiply_adds_per_step(&program, environment),
+            min_bytes: rollout_cost::min_bytes(environment, case.population),
+            ..PageProgram::of(arm.name().into(), "environment step", program)
+        }
+    };
+    Ok(arms.into_iter().flat_map(|arm| ROLLOUT_WORKGROUPS.map(|size| program(arm, size))).collect())
+}
+
+/// The controls of a browser, for software devices and for hardware. They are smaller than the native ones, since a page may
+/// be on a phone, and without the copy, which would be half a gigabyte to make.
+pub fn of_controls() -> Vec<(Control, PageProgram)> {
+    let scales = [
+        (true, Scale { workgroups: 32, rounds: 4096, ..Scale::of(true, 0, 1) }),
+        (false, Scale { workgroups: 256, rounds: 8192, ..Scale::of(false, 0, 1) }),
+    ];
+    let mut all = Vec::new();
+    for (is_software, scale) in scales {
+        for control in controls(&scale).into_iter().filter(|control| CONTROLS.contains(&control.arm)) {
+            let program = PageProgram {
+                policy: Some(control.policy),
+                units: Some(control.units),
+                for_software: Some(is_software),
+                multiply_adds: control.multiply_adds,
+                min_bytes: control.min_bytes,
+                ..PageProgram::of(control.arm.into(), control.unit, control.program.clone())
+            };
+            all.push((control, program));
+        }
+    }
+    all
+}

@@ -1,0 +1,147 @@
+//! The static site: what lies under `web/`, the shaders, the cases, committed devices, and the list by which the page works
+//! offline.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{case, devices};
+use crate::error::{Error, Result, Within};
+use crate::measure::provenance::build;
+use crate::record::digest::sha256_hex;
+use crate::record::run::load_all;
+use crate::shaders;
+use crate::spec::{Spec, Workload};
+
+/// Says that a folder is a site that was made here, and so may be made anew.
+const LIST: &str = "files.js";
+
+/// What lies under `web/` for other purposes than the page.
+const NOT_OF_THE_PAGE: [&str; 7] =
+    ["dist", "node_modules", "tests", "native", "package.json", "package-lock.json", "README.md"];
+
+/// What was made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Site {
+    pub files: usize,
+    pub bytes: u64,
+}
+
+/// Makes the site of `specs` in `out` from the folder `web` and the results in `data`. `step` is told of each case before it
+/// is made.
+///
+/// # Errors
+/// An input error where `out` is something else, a file cannot be read or written, or a case cannot be one of the page.
+pub fn make(web: &Path, specs: &[Spec], data: &Path, out: &Path, step: &mut dyn FnMut(&str)) -> Result<Site> {
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    read_page(web, "", &mut files)?;
+    files.extend(shaders::FILES.iter().map(|(name, source)| (format!("shaders/{name}"), source.as_bytes().to_vec())));
+    let mut experiments = Vec::new();
+    for spec in specs {
+        let mut listed = Vec::new();
+        for (name, workload, made) in cases(spec, step)? {
+            let file = format!("cases/{}/{name}.json", spec.name);
+            listed.push(json!({ "case": name, "workload": workload, "file": file }));
+            files.insert(file, compact(&made));
+        }
+        experiments.push(json!({
+            "experiment": spec.name,
+            "question": spec.question,
+            "workload": spec.workload,
+            "quick": spec.quick,
+            "spec": spec.text,
+            "spec_sha256": sha256_hex(spec.text.as_bytes()),
+            "cases": listed,
+        }));
+    }
+    let build = build();
+    let about = json!({
+        "onedispatch": build.version, "commit": build.commit, "clean": build.clean, "experiments": experiments,
+    });
+    files.insert("cases/index.json".into(), compact(&about));
+    files.insert("devices.json".into(), compact(&devices::rows(&load_all(data)?, specs)));
+    files.insert(LIST.into(), list(&files).into_bytes());
+
+    clear(out)?;
+    for (name, bytes) in &files {
+        let path = out.join(name);
+        let folder = path.parent().unwrap_or(out);
+        fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+        fs::write(&path, bytes).map_err(|error| Error::io(&path, error))?;
+    }
+    Ok(Site { files: files.len(), bytes: files.values().map(|bytes| bytes.len() as u64).sum() })
+}
+
+/// Every case of a spec, the controls first.
+fn cases(spec: &Spec, step: &mut dyn FnMut(&str)) -> Result<Vec<(String, &'static str, Value)>> {
+    if spec.workload == Workload::Control {
+        return Err(Error::input(format!("{}: a page has controls beside decode or rollout cases only", spec.name)));
+    }
+    let controls = case::of_controls(spec);
+    let mut made = vec![(crate::measure::control::CASE.to_string(), "control", controls)];
+    for case in spec.cases() {
+        step(&case.name);
+        let value = case::of_decode(spec, &case).within(&spec.name)?;
+        made.push((case.name, "decode", value));
+    }
+    for case in spec.rollout_cases() {
+        step(&case.name);
+        let value = case::of_rollout(spec, &case).within(&spec.name)?;
+        made.push((case.name, "rollout", value));
+    }
+    Ok(made)
+}
+
+/// The files of the page by their paths below the site.
+fn read_page(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+    let entries = fs::read_dir(folder).map_err(|error| Error::io(folder, error))?;
+    for entry in entries {
+        let path = entry.map_err(|error| Error::io(folder, error))?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.')) else {
+            continue;
+        };
+        if prefix.is_empty() && NOT_OF_THE_PAGE.contains(&name) {
+            continue;
+        }
+        if path.is_dir() {
+            read_page(&path, &format!("{prefix}{name}/"), files)?;
+        } else {
+            let bytes = fs::read(&path).map_err(|error| Error::io(&path, error))?;
+            files.insert(format!("{prefix}{name}"), bytes);
+        }
+    }
+    Ok(())
+}
+
+/// What the service worker keeps: each file with its digest. The digest of the list itself tells one site from another.
+fn list(files: &BTreeMap<String, Vec<u8>>) -> String {
+    // The worker is looked up by the browser itself.
+    let kept = files.iter().filter(|(name, _)| name.as_str() != "sw.js");
+    let digests: BTreeMap<&String, String> = kept.map(|(name, bytes)| (name, sha256_hex(bytes))).collect();
+    let json = serde_json::to_string_pretty(&digests).expect("plain data");
+    let version = sha256_hex(json.as_bytes());
+    format!(
+        "// Made by `onedispatch web`: every file of the page with its SHA-256.\nself.VERSION = \"{version}\";\nself.FILES = {json};\n"
+    )
+}
+
+fn compact(value: &Value) -> Vec<u8> {
+    let mut text = serde_json::to_vec(value).expect("plain data");
+    text.push(b'\n');
+    text
+}
+
+/// Empties a folder that holds a site, and refuses one that holds something else.
+fn clear(out: &Path) -> Result<()> {
+    let entries: Vec<PathBuf> = match fs::read_dir(out) {
+        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
+        Err(_) => return Ok(()),
+    };
+    if !entries.is_empty() && !out.join(LIST).exists() {
+        let place = out.display();
+        return Err(Error::input(format!("{place}: holds something that is no page; choose another place with --out")));
+    }
+    if entries.is_empty() { Ok(()) } else { fs::remove_dir_all(out).map_err(|error| Error::io(out, error)) }
+}

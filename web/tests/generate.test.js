@@ -1,0 +1,189 @@
+// Generation from a golden checkpoint in a real browser, whole and in chunks; and what is said where it cannot be done.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { browser, open, ROOT, serve, skip } from "./harness.js";
+
+const GOLDEN = join(ROOT, "tests", "golden", "decode");
+const MODEL = "tiny_d32_l1_h2";
+
+let site, chromium, page, golden;
+
+before(async () => {
+  golden = JSON.parse(await readFile(join(GOLDEN, MODEL, "expected.json"), "utf8"));
+  if (skip) return;
+  site = await serve({ js: join(ROOT, "web/js"), shaders: join(ROOT, "shaders"), golden: GOLDEN });
+  chromium = await browser();
+  page = await open(chromium.context, `${site.url}blank.html`);
+});
+
+after(async () => {
+  await chromium?.close();
+  await site?.close();
+});
+
+test("golden tokens come in chunks of any size, greedy, sampled and to an end", { skip }, async () => {
+  const { prompt, tokens } = golden;
+  const expected = tokens.slice(prompt.length);
+  const end = expected.find((token) => token !== expected[0]);
+  const ended = expected.slice(0, expected.indexOf(end) + 1);
+  for (const arm of ["fused-workgroup", "fused-subgroup"]) {
+    const requests = [
+      { prompt, new_tokens: expected.length, sampling: null, end_token: null },
+      { prompt, new_tokens: expected.length, sampling: null, end_token: end },
+      { prompt, new_tokens: expected.length, sampling: { temperature: 0.9, top_k: 5, seed: 7 }, end_token: null },
+    ];
+    const answers = await page.evaluate(answer, { model: MODEL, arm, requests, chunks: [null, 1, 5] });
+    for (const [index, wanted] of [expected, ended, answers[2][0].tokens].entries()) {
+      for (const { chunk, tokens: found, pieces } of answers[index]) {
+        assert.deepEqual(found, wanted, `${arm}, request ${index}, chunk ${chunk}`);
+        const positions = prompt.length + expected.length - 1;
+        if (index !== 1) assert.equal(pieces, chunk === null ? 1 : Math.ceil(positions / chunk), `${arm}, chunk ${chunk}`);
+      }
+    }
+    assert.equal(answers[2][0].tokens.length, expected.length);
+  }
+});
+
+/** In the page: the answers to each request in chunks of each size. */
+async function answer({ model, arm, requests, chunks }) {
+  const { Gpu } = await import("/js/gpu.js");
+  const { Generator } = await import("/js/decode/generate.js");
+  const { loadCheckpoint } = await import("/js/decode/checkpoint.js");
+  const gpu = await Gpu.open();
+  const source = async (file) => (await fetch(`/shaders/${file}`)).text();
+  const text = await (await fetch(`/golden/${model}/config.json`)).text();
+  const file = await (await fetch(`/golden/${model}/model.safetensors`)).blob();
+  const generator = await Generator.of(gpu, await loadCheckpoint(text, file), { source, arms: [arm] });
+  const answers = [];
+  for (const request of requests) {
+    const found = [];
+    for (const chunk of chunks) {
+      const tokens = [];
+      let pieces = 0;
+      for await (const made of generator.generate(request, { chunk })) {
+        tokens.push(...made.tokens);
+        pieces += 1;
+      }
+      found.push({ chunk, tokens, pieces });
+    }
+    answers.push(found);
+  }
+  gpu.close();
+  return answers;
+}
+
+test("a lost device is told of in a sentence", { skip }, async () => {
+  const said = await page.evaluate(async () => {
+    const { Gpu } = await import("/js/gpu.js");
+    const { Prepared } = await import("/js/executor.js");
+    const { Refusal } = await import("/js/refusal.js");
+    const gpu = await Gpu.open();
+    const source = async (file) => (await fetch(`/shaders/${file}`)).text();
+    const constants = {};
+    const program = {
+      name: "empty",
+      buffers: [{ name: "count", bytes: 4, contents: "zero" }],
+      kernels: [{ shader: "control/empty.wgsl", entry: "empty", constants, workgroup_size: 1, workgroup_bytes: 0, subgroup_size: 0, workgroups_together: 1, unchecked: false }],
+      phases: [{ name: "run", repeat: 3, dispatches: [{ kernel: 0, bindings: [{ buffer: 0, offset: 0, bytes: 4 }], workgroups: 1 }] }],
+      outputs: ["count"],
+    };
+    const prepared = await Prepared.of(gpu, program, { source });
+    await prepared.run("wait-each");
+    const [count] = new Uint32Array(await prepared.read("count"));
+    gpu.device.destroy();
+    const faults = [];
+    for (const attempt of [() => prepared.run("one-submit"), () => prepared.read("count")]) {
+      await attempt().then(() => faults.push("nothing"), (error) => faults.push(error instanceof Refusal ? error.message : String(error)));
+    }
+    return { count, faults };
+  });
+  assert.equal(said.count, 3);
+  for (const fault of said.faults) assert.match(fault, /^The GPU was lost.*Reload the page to go on/);
+});
+
+test("a program that does not fit, and a shader that does not compile, are named", { skip }, async () => {
+  const said = await page.evaluate(async () => {
+    const { Gpu } = await import("/js/gpu.js");
+    const { Prepared } = await import("/js/executor.js");
+    const gpu = await Gpu.open();
+    const kernel = (more) => ({ shader: "x.wgsl", entry: "main", constants: {}, workgroup_size: 1, workgroup_bytes: 0, subgroup_size: 0, workgroups_together: 1, unchecked: false, ...more });
+    const of = (more, bytes = 4) => ({
+      name: "test",
+      buffers: [{ name: "big", bytes, contents: "zero" }],
+      kernels: [kernel(more)],
+      phases: [{ name: "run", repeat: 1, dispatches: [{ kernel: 0, bindings: [{ buffer: 0, offset: 0, bytes }], workgroups: 1 }] }],
+      outputs: ["big"],
+    });
+    const source = async () => "@group(0) @binding(0) var<storage, read_write> x: u32;\n@compute @workgroup_size(1) fn main() { x = y; }";
+    const fault = (program) => Prepared.of(gpu, program, { source }).then(() => "nothing", ({ name, message }) => `${name}: ${message}`);
+    const faults = [
+      await fault(of({}, 2 ** 42)),
+      await fault(of({ workgroup_size: 4096 })),
+      await fault(of({ workgroup_bytes: 2 ** 20 })),
+      await fault(of({ subgroup_size: 256 })),
+      await fault(of({ workgroups_together: 2 })),
+      await fault(of({ unchecked: true })),
+      await fault(of({})),
+    ];
+    gpu.check();
+    gpu.close();
+    return faults;
+  });
+  const expected = [
+    /Refusal: test does not fit .*: the buffer `big` \(4194304 MiB\) needs 4398046511104, but max_buffer_size is \d+/,
+    /a workgroup of x\.wgsl needs 4096, but max_compute_invocations_per_workgroup is \d+/,
+    /workgroup memory of x\.wgsl needs 1048576/,
+    /needs subgroups of 256, the smallest is 4/,
+    /make progress together/,
+    /without WebGPU's checks/,
+    /Refusal: shaders\/x\.wgsl does not compile on .*: line 2: unresolved value 'y'/,
+  ];
+  said.forEach((fault, index) => assert.match(fault, expected[index]));
+});
+
+test("a broken checkpoint is named by its faults", { skip }, async () => {
+  const model = await readFile(join(GOLDEN, MODEL, "model.safetensors"));
+  const config = await readFile(join(GOLDEN, MODEL, "config.json"), "utf8");
+  const said = (text, bytes) => page.evaluate(async ({ text: json, base64 }) => {
+    const { loadCheckpoint } = await import("/js/decode/checkpoint.js");
+    const { fromBase64 } = await import("/js/base64.js");
+    const file = new Blob([fromBase64(base64)]);
+    return loadCheckpoint(json, file).then(() => "nothing", ({ name, message }) => `${name}: ${message}`);
+  }, { text, base64: bytes.toString("base64") });
+  const changed = (key, value) => JSON.stringify({ ...JSON.parse(config), [key]: value });
+  assert.equal(await said(config, model), "nothing");
+  assert.match(await said("{", model), /Refusal: config.json: not a JSON object/);
+  assert.match(await said(changed("model_type", "llama"), model), /Refusal: config.json: model_type is "llama"; supported: `gpt2`/);
+  assert.match(await said(changed("n_head", 3), model), /n_head must divide n_embd/);
+  assert.match(await said(changed("n_embd", 64), model), /tensor wte.weight has shape \[\d+, 32\], expected \[\d+, 64\]/);
+  assert.match(await said(changed("n_layer", 2), model), /tensor h.1.ln_1.weight \[32\] is missing.*and perhaps more/);
+  assert.match(await said(config, model.subarray(0, 5)), /damaged: 5 bytes are no safetensors file/);
+  assert.match(await said(config, model.subarray(0, model.length - 4)), /damaged: its tensors end elsewhere/);
+  const infinite = Buffer.from(model);
+  infinite.writeFloatLE(Infinity, model.length - 4);
+  assert.match(await said(config, infinite), /has Infinity at \d+; every element must be finite/);
+});
+
+test("a browser without WebGPU, or without a GPU, is told so", { skip }, async () => {
+  const said = await page.evaluate(async () => {
+    const { Gpu, NO_ADAPTER, NO_WEBGPU } = await import("/js/gpu.js");
+    const none = { requestAdapter: async () => null };
+    const message = (options) => Gpu.open(options).then(() => "nothing", (error) => error.message);
+    return [await message({ gpu: none }) === NO_ADAPTER, await message({ gpu: null }) === NO_WEBGPU];
+  });
+  assert.deepEqual(said, [true, true]);
+  const without = await browser({ webgpu: false });
+  try {
+    const plain = await open(without.context, `${site.url}blank.html`);
+    const real = await plain.evaluate(async () => {
+      const { Gpu } = await import("/js/gpu.js");
+      return Gpu.open().then(() => "nothing", ({ name, message }) => `${name}: ${message}`);
+    });
+    assert.match(real, /^Refusal: This browser has (no WebGPU|WebGPU, but finds no GPU)/);
+  } finally {
+    await without.close();
+  }
+});

@@ -1,0 +1,133 @@
+// Every arm of small cases in a real browser, and what becomes of the saved results.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { browser, open, ROOT, serve, skip } from "./harness.js";
+import { onedispatch, SPECS } from "./onedispatch.js";
+
+let folder, site, chromium, page, results;
+
+before(async () => {
+  if (skip) return;
+  folder = await mkdtemp(join(tmpdir(), "onedispatch-web-"));
+  const made = await onedispatch("web", ...SPECS, "--out", join(folder, "site"));
+  assert.equal(made.status, 0, made.stderr);
+  site = await serve({ "": join(folder, "site"), golden: join(ROOT, "tests", "golden") });
+  chromium = await browser();
+  page = await open(chromium.context, `${site.url}blank.html`);
+});
+
+after(async () => {
+  await chromium?.close();
+  await site?.close();
+  if (folder) await rm(folder, { recursive: true });
+});
+
+test("every arm of every case gives what was computed in f64", { skip }, async () => {
+  results = await page.evaluate(measureAll);
+  assert.equal(results.browser.isolated, true);
+  assert.ok(results.host.clock_resolution_ns <= 20_000, `a clock of ${results.host.clock_resolution_ns} ns`);
+  const rows = results.runs.flatMap((run) => run.cases.flatMap(({ rows: all }) => all));
+  for (const { case: name, arm, policy, gate, reason, samples } of rows) {
+    assert.deepEqual([gate, reason], ["pass", ""], `${name} ${arm} ${policy}`);
+    assert.equal(samples.length, 2, `${name} ${arm} ${policy}`);
+  }
+  const arms = new Set(rows.map(({ arm, policy }) => `${arm} ${policy}`));
+  for (const arm of ["stepwise wait-each", "stepwise one-submit", "fused-workgroup one-submit", "fused-subgroup one-submit", "fused one-submit", "per-operation submit-per-token"]) {
+    assert.ok(arms.has(arm), arm);
+  }
+});
+
+test("saved results are imported, once, and verified", { skip }, async () => {
+  const { status, stdout, stderr } = await imported(results);
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /2 cases: 13 rows/);
+  const again = await imported(results);
+  assert.equal(again.status, 2);
+  assert.match(again.stderr, /is already imported into/);
+  const verified = await onedispatch("verify", join(folder, "data"));
+  assert.equal(verified.status, 0, verified.stderr);
+  const [device] = stdout.match(/\S+browser-test\b/);
+  const manifest = await readFile(join(device, "manifest.toml"), "utf8");
+  assert.match(manifest, /\[browser\]\nname = "Chromium"/);
+  assert.match(manifest, /name = "google swiftshader"/);
+});
+
+test("what cannot be true is refused, and nothing is written", { skip }, async () => {
+  const refused = async (change, pattern, status = 1, data = "refused") => {
+    const changed = structuredClone(results);
+    change(changed, changed.runs[0].cases[1], changed.runs[0].cases[1].rows[0]);
+    const { status: found, stderr } = await imported(changed, data);
+    assert.match(stderr, pattern);
+    assert.equal(found, status, stderr);
+    assert.equal(stderr.trim().split("\n").length, 1, stderr);
+  };
+  await refused((file) => (file.format = "something-else"), /its format is `something-else`/, 2, "data");
+  await refused((file) => (file.date = "2999-01-01"), /its date is `2999-01-01`/, 2);
+  await refused((file) => (file.runs[0].spec_sha256 = "0".repeat(64)), /with the spec 000000000000, which is none/, 2);
+  await refused((_, found) => (found.case = "d64-l1-t4"), /its case `d64-l1-t4` is none of the experiment's/, 2);
+  await refused((file) => file.runs[0].cases.shift(), /has no controls/, 2);
+  await refused((_, found) => (found.weights_sha256 = "0".repeat(64)), /its weights have the digest 000000000000/);
+  await refused((_, found) => found.rows.pop(), /there are 6 rows, expected 7/);
+  await refused((_, found, row) => (row.replica = 3), /there is no row of stepwise under wait-each, replica 0/);
+  await refused((_, found, row) => (row.program_sha256 = "0".repeat(64)), /its program 000000000000 is none that the page has/);
+  await refused((_, found, row) => (row.samples = []), /has no raw samples/);
+  await refused((_, found, row) => (row.samples[0].wall_ns = 0), /sample 0 took 0 ns/);
+  await refused((_, found, row) => (row.samples[0].wall_ns = 1.5), /sample 0 took 1\.5 ns/);
+  await refused((_, found, row) => (row.samples[0] = { ...row.samples[0], wall_ns: 1, gpu_ns: null }), /implausible/);
+  await refused((_, found, row) => (row.samples[0].gpu_ns = 10 ** 15), /a GPU time that cannot be/);
+  await refused((_, found, row) => (row.reason = "it was slow"), /has times, and a reason why it has none/);
+  await refused((_, found, row) => (row.outputs.logits = nan(row.outputs.logits)), /logit 0 of the last token is NaN/);
+  await refused((_, found, row) => (row.outputs.logits = zeros(row.outputs.logits)), /wrong output: logits of step 3/);
+  await refused((_, found, row) => (row.outputs.tokens = zeros(row.outputs.tokens)), /wrong output: step 0/);
+  await refused((_, found, row) => delete row.outputs.tokens, /has no output `tokens`/);
+  const [, rollout] = results.runs[1].cases;
+  await refused((file) => {
+    file.runs[1].cases[1].rows[0].outputs.episodes = zeros(rollout.rows[0].outputs.episodes);
+  }, /wrong output: individual 0/);
+  const { status } = await onedispatch("verify", join(folder, "refused"));
+  assert.equal(status, 2, "there is nothing to verify");
+});
+
+test("a row that could not run says why, and has no time", { skip }, async () => {
+  const changed = structuredClone(results);
+  const row = changed.runs[0].cases[1].rows.find(({ arm }) => arm === "fused-subgroup");
+  Object.assign(row, { reason: "does not run on this device: it needs subgroups\n/opt/somebody/x", samples: [], outputs: {}, program_sha256: "" });
+  const { status, stdout, stderr } = await imported(changed, "untimed");
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /12 rows, 1 without times/);
+  assert.equal((await onedispatch("verify", join(folder, "untimed"))).status, 0);
+});
+
+async function imported(file, data = "data") {
+  const path = join(folder, "results.json");
+  await writeFile(path, JSON.stringify(file));
+  return onedispatch("import", ...SPECS, "--data", join(folder, data), path);
+}
+
+const bytesOf = (text) => Buffer.from(text, "base64");
+const zeros = (text) => Buffer.alloc(bytesOf(text).length).toString("base64");
+const nan = (text) => Buffer.concat([Buffer.alloc(4, 0xff), bytesOf(text).subarray(4)]).toString("base64");
+
+/** In the page: every case of the site. */
+async function measureAll() {
+  const { Gpu } = await import("/js/gpu.js");
+  const { Site } = await import("/js/site.js");
+  const { measureCase } = await import("/js/measure.js");
+  const { describeBrowser, resultsFile } = await import("/js/results.js");
+  const gpu = await Gpu.open();
+  const files = new Site();
+  const about = await files.index();
+  const runs = [];
+  for (const { experiment, spec_sha256, cases } of about.experiments) {
+    const measured = [];
+    for (const { file } of cases) measured.push(await measureCase(gpu, await files.case(file), { source: files.source }));
+    runs.push({ experiment, spec_sha256, cases: measured });
+  }
+  const file = resultsFile({ about, gpu, ...describeBrowser(), runs });
+  gpu.close();
+  return file;
+}
