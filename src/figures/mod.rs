@@ -21,6 +21,7 @@ pub mod png;
 pub mod rollout;
 pub mod rollout_controls;
 pub mod rollout_ladder;
+pub mod rollout_peers;
 pub mod scale;
 pub mod sweep;
 pub mod throughput_length;
@@ -37,7 +38,7 @@ pub struct Figure {
     pub draw: fn(&[Run]) -> Result<Picture>,
 }
 
-pub const FIGURES: [Figure; 13] = [
+pub const FIGURES: [Figure; 14] = [
     Figure {
         name: "throughput-width",
         caption: "Tokens per second against n_embd for every arm and policy, one row of panels per device.",
@@ -93,6 +94,11 @@ pub const FIGURES: [Figure; 13] = [
         name: "rollout-ladder",
         caption: "Environment steps per second of each way of dispatching, by environment.",
         draw: rollout_ladder::draw,
+    },
+    Figure {
+        name: "rollout-peers",
+        caption: "Environment steps per second of other frameworks on the same GPU, beside the arms.",
+        draw: rollout_peers::draw,
     },
     Figure {
         name: "rollout-controls",

@@ -87,7 +87,7 @@ pub fn export(spec: &Spec, only: &[String], out: &Path, step: &mut dyn FnMut(&st
     // Impossible sizes are found before anything is written.
     cases.iter().try_for_each(|case| match case {
         Exported::Decode(case) => crate::measure::decode::validate(case),
-        Exported::Rollout(case) => rollout::environment_of(case).map(|_| ()),
+        Exported::Rollout(case) => rollout::environment_of(spec, case).map(|_| ()),
     })?;
     cases
         .iter()

@@ -323,7 +323,7 @@ fn judge_decode(result: &ResultFile, run: &Run, sha256: &str, (spec, case): (Spe
 }
 
 fn judge_rollout(result: &ResultFile, run: &Run, sha256: &str, (spec, case): (Spec, &RolloutCase)) -> Result<Judged> {
-    let judge = Judge::of(&spec, case, rollout::environment_of(case)?);
+    let judge = Judge::of(&spec, case, rollout::environment_of(&spec, case)?);
     check_weights(result, &judge.population_sha256)?;
     let remade = Remade { spec, units: 0, multiply_adds: 0, min_bytes: judge.min_bytes };
     remade.judge(result, run, sha256, &mut |variant| judge.judge(variant))

@@ -113,11 +113,18 @@ impl Outcome {
 /// The environment of a case that peers can run.
 ///
 /// # Errors
-/// An input error where it has no policy: test functions and bodies are measured in this program alone.
-pub fn environment_of(case: &RolloutCase) -> Result<&'static Environment> {
-    if Task::of(case).is_some() {
-        let why = format!("{}: `{}` has no policy, so there is nothing to export", case.name, case.environment);
-        return Err(Error::input(why));
+/// An input error where it has no policy (test functions and bodies are measured in this program alone), evolves, or trades
+/// on prices of a file.
+pub fn environment_of(spec: &Spec, case: &RolloutCase) -> Result<&'static Environment> {
+    let of_file = spec.rollout.as_ref().is_some_and(|axes| axes.prices.is_some());
+    let why = match (Task::of(case).is_some(), case.generations, of_file) {
+        (true, ..) => format!("`{}` has no policy, so there is nothing to export", case.environment),
+        (_, 1.., _) => "peers know no evolution; export a spec without `generations`".into(),
+        (.., true) => "peers know the prices in the program alone; export a spec without `prices`".into(),
+        _ => String::new(),
+    };
+    if !why.is_empty() {
+        return Err(Error::input(format!("{}: {why}", case.name)));
     }
     let environment = Environment::named(&case.environment)?;
     environment.check_steps(case.steps).within(&case.name)?;
@@ -126,7 +133,7 @@ pub fn environment_of(case: &RolloutCase) -> Result<&'static Environment> {
 
 /// Writes a case as files.
 pub fn write_case(spec: &Spec, case: &RolloutCase, directory: &Path) -> Result<()> {
-    let environment = environment_of(case)?;
+    let environment = environment_of(spec, case)?;
     let population = Population::random(environment, case.population, case.seed);
     let reference = Reference::new(environment, &population, case.steps, spec.tolerance);
     let components = environment.components.iter().map(|component| ComponentFile {
