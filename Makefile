@@ -15,7 +15,7 @@ MEASURE := experiments/controls.toml experiments/decode.toml experiments/decode-
 endif
 
 # Experiments that peers take part in.
-PEERS := peers rollout rollout-portfolio
+PEERS := experiments/peers.toml experiments/rollout.toml experiments/rollout-portfolio.toml
 
 # Tests run on lavapipe where it is installed, whatever GPU is there.
 LAVAPIPE := $(firstword $(wildcard /usr/share/vulkan/icd.d/lvp_icd*.json))
@@ -45,10 +45,10 @@ measure: ## Measure this machine's GPU (QUICK=1: within minutes), then render fi
 
 peers: build ## Measure arms beside other frameworks, as far as this machine can (PYTHON: the interpreter)
 	@status=0; rm -rf peers/build/cases peers/build/results; \
-	for name in $(PEERS); do \
-		cases=peers/build/cases/$$name; results=peers/build/results/$$name; \
-		$(ONEDISPATCH) export experiments/$$name.toml --out $$cases || exit; \
-		$(ONEDISPATCH) run experiments/$$name.toml || exit; \
+	for spec in $(PEERS); do \
+		name=$$(basename $$spec .toml); cases=peers/build/cases/$$name; results=peers/build/results/$$name; \
+		$(ONEDISPATCH) export $$spec --out $$cases || exit; \
+		$(ONEDISPATCH) run $$spec || exit; \
 		peers/run-all.sh $$cases $$results || status=1; \
 		run=$$(ls -td data/*/*-$$name data/*/*-$$name-[0-9]* 2>/dev/null | head -n 1); \
 		$(ONEDISPATCH) import --run "$$run" $$results/*.json || status=1; \

@@ -31,8 +31,9 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     let look = |label: &'static str, look: palette::Look| Kind { label, color: look.color, marker: look.marker };
     let page = Page {
         title: "How fast are rollouts in other frameworks on the same GPU?",
-        subtitle: "Environment steps per second by environment, of a population that is followed through an episode each. Of each \
-                   framework every variant that computes in f32. Only steps of episodes that go on are counted."
+        subtitle: "Environment steps per second by environment, of a population that is followed through an episode each: the arms \
+                   of one dispatch and of one dispatch per step, and every variant of each framework. Only steps of episodes \
+                   that go on are counted."
             .into(),
         x_title: "environment steps/s",
         print: number::short,
@@ -65,7 +66,11 @@ fn side_by_side(run: &Run, case: &Case) -> Option<Group> {
     timed.sort_by(|(a, ..), (b, ..)| b.mid.total_cmp(&a.mid));
     let rows = timed.iter().map(|(rate, way, kind)| {
         let text = if *kind == 0 { String::new() } else { gained(&fused, way) };
-        let label = if *kind == 0 { "one dispatch".into() } else { way.label() };
+        let label = match (kind, way.is_peer) {
+            (0, _) => "one dispatch".into(),
+            (_, true) => way.label(),
+            _ => format!("per step, {}", way.label()),
+        };
         Row { label, band: None, dots: vec![(*kind, *rate)], texts: vec![text] }
     });
     let Case { environment, population, steps, .. } = case;
