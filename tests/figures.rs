@@ -114,7 +114,11 @@ fn no_text_overlaps_another_or_leaves_the_page() {
     for runs in [synthetic::runs(), two, synthetic::of_device(&H200)] {
         for figure in &FIGURES {
             let Picture::Drawn(svg) = figure.picture(&runs).unwrap() else {
-                assert!(["peers", "batch", "rollout-peers"].contains(&figure.name), "{} is not drawn", figure.name);
+                assert!(
+                    ["peers", "kernels", "batch", "rollout-peers"].contains(&figure.name),
+                    "{} is not drawn",
+                    figure.name
+                );
                 continue;
             };
             let (texts, height) = (texts(&svg), height(&svg));
@@ -304,7 +308,9 @@ fn replicas_and_controls_change_nothing_but_the_ceilings() {
         row.wall_median_ns = row.wall_median_ns.map(|wall| wall * 50.0);
     }
     changed.iter_mut().for_each(|run| run.results.retain(|row| row.key.case != "control"));
-    for figure in FIGURES.iter().filter(|figure| !["bound", "peers", "batch"].contains(&figure.name)) {
+    for figure in
+        FIGURES.iter().filter(|figure| !["bound", "peers", "kernels", "batch", "rollout-peers"].contains(&figure.name))
+    {
         assert!(svg(figure.name, &drawn) == svg(figure.name, &changed), "{} changed", figure.name);
     }
     let Picture::Missing(what) = Figure::named("bound").unwrap().picture(&changed).unwrap() else {
