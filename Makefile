@@ -14,6 +14,9 @@ MEASURE := experiments/controls.toml experiments/decode.toml experiments/decode-
 	experiments/rollout-pi.toml experiments/rollout-evolution.toml
 endif
 
+# Experiments that peers take part in.
+PEERS := experiments/peers.toml experiments/rollout.toml experiments/rollout-portfolio.toml
+
 # Tests run on lavapipe where it is installed, whatever GPU is there.
 LAVAPIPE := $(firstword $(wildcard /usr/share/vulkan/icd.d/lvp_icd*.json))
 
@@ -41,12 +44,15 @@ measure: ## Measure this machine's GPU (QUICK=1: within minutes), then render fi
 	@$(MAKE) --no-print-directory figures
 
 peers: build ## Measure arms beside other frameworks, as far as this machine can (PYTHON: the interpreter)
-	@$(ONEDISPATCH) export experiments/peers.toml --out peers/build/cases
-	@rm -rf peers/build/results
-	@$(ONEDISPATCH) run experiments/peers.toml
-	@status=0; \
-	peers/run-all.sh peers/build/cases peers/build/results || status=1; \
-	$(ONEDISPATCH) import --run "$$(ls -td data/*/*-peers* | head -n 1)" peers/build/results/*.json || status=1; \
+	@status=0; rm -rf peers/build/cases peers/build/results; \
+	for spec in $(PEERS); do \
+		name=$$(basename $$spec .toml); cases=peers/build/cases/$$name; results=peers/build/results/$$name; \
+		$(ONEDISPATCH) export $$spec --out $$cases || exit; \
+		$(ONEDISPATCH) run $$spec || exit; \
+		peers/run-all.sh $$cases $$results || status=1; \
+		run=$$(ls -td data/*/*-$$name data/*/*-$$name-[0-9]* 2>/dev/null | head -n 1); \
+		$(ONEDISPATCH) import --run "$$run" $$results/*.json || status=1; \
+	done; \
 	exit $$status
 
 figures: build ## Render figures/ and paper/ from data/

@@ -2,8 +2,10 @@
 # Every peer on every exported case: peers/run-all.sh DIR_OF_CASES OUT_DIR [NAME[:VARIANT,VARIANT]...]
 #
 #   onedispatch export experiments/peers.toml --out cases
-#   peers/run-all.sh cases results                     # every peer of decoding, all variants
+#   peers/run-all.sh cases results                     # every peer of each case's work, all variants
 #   peers/run-all.sh cases results cuda pytorch:graph,compile-graph jax:scan
+#
+# A peer decodes by its run.py, and follows rollouts by its rollout.py; one that has no such file is left out.
 #
 # First everything is compiled, several cases at a time; compilers keep what they make in peers/build (or PEERS_CACHE), and
 # PREPARE=1 stops there, so that a machine's GPU is not held for it twice. Then every peer is measured, one at a time, and writes OUT_DIR/<case>.<peer>.json. What fails is said, and does not keep the
@@ -12,14 +14,14 @@
 set -uo pipefail
 
 if [ $# -lt 2 ]; then
-    sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 cases=$1
 out=$2
 shift 2
 peers=("$@")
-[ ${#peers[@]} -gt 0 ] || peers=(cuda triton pytorch jax transformers onnxruntime burn)
+[ ${#peers[@]} -gt 0 ] || peers=(cuda triton pytorch jax transformers onnxruntime burn numpy gymnax gymnasium)
 
 here=$(cd "$(dirname "$0")" && pwd)
 PYTHON=${PYTHON:-python3}
@@ -39,6 +41,14 @@ export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 export XLA_PYTHON_CLIENT_PREALLOCATE=false
 mkdir -p "$out" "$PEERS_CACHE"
 
+# The file of a peer that a case needs: a rollout has a population.
+script() {
+    local work=run
+    [ ! -f "$1/population.safetensors" ] || work=rollout
+    echo "$here/${2%%:*}/$work.py"
+}
+export -f script
+
 # One peer on one case: `one build CASE_DIR NAME[:VARIANTS]` or `one measure ...`.
 one() {
     local what=$1 case=$2 peer=${3%%:*} variants=() begin=$SECONDS limit name
@@ -55,12 +65,12 @@ one() {
         set -- --out "$out/$name.json"
         ;;
     esac
-    if timeout -k 10 "$limit" "$PYTHON" "$here/$peer/run.py" "$case" --device "$DEVICE" "${variants[@]}" "$@" \
+    if timeout -k 10 "$limit" "$PYTHON" "$(script "$case" "$peer")" "$case" --device "$DEVICE" "${variants[@]}" "$@" \
         >"$log" 2>&1; then
-        [ "$what" = build ] || grep 'tokens/s$' "$log"
+        [ "$what" = build ] || grep -E '(tokens|steps)/s$' "$log"
     else
         echo "$name: $what failed with $? after $((SECONDS - begin)) s: $(tail -n 1 "$log")"
-        [ "$what" = build ] || grep 'tokens/s$' "$log"
+        [ "$what" = build ] || grep -E '(tokens|steps)/s$' "$log"
         return 1
     fi
     echo "$name: $what took $((SECONDS - begin)) s"
@@ -77,33 +87,36 @@ if [ ${#directories[@]} -eq 0 ]; then
 fi
 usable=()
 for peer in "${peers[@]}"; do
-    if [ ! -f "$here/${peer%%:*}/run.py" ]; then
+    scripts=("$here/${peer%%:*}"/{run,rollout}.py)
+    [ -f "${scripts[0]}" ] || scripts=("${scripts[1]}")
+    if [ ! -f "${scripts[0]}" ]; then
         echo "no peer is called ${peer%%:*}" >&2
         exit 2
     fi
-    if reason=$("$PYTHON" "$here/${peer%%:*}/run.py" --can-run "$DEVICE" 2>&1); then
+    if reason=$("$PYTHON" "${scripts[0]}" --can-run "$DEVICE" 2>&1); then
         usable+=("$peer")
     else
         echo "${peer%%:*} cannot run here: $(tail -n 1 <<<"$reason")"
     fi
 done
-[ ${#usable[@]} -gt 0 ] || exit 1
+# Which peer on which case, case by case.
+pairs=()
+for directory in "${directories[@]}"; do
+    for peer in "${usable[@]}"; do
+        [ ! -f "$(script "$directory" "$peer")" ] || pairs+=("$directory" "$peer")
+    done
+done
+[ ${#pairs[@]} -gt 0 ] || exit 1
 
 echo "== compiling (after $SECONDS s)"
 # shellcheck disable=SC2016 # it is the inner bash that has arguments to expand
-for directory in "${directories[@]}"; do
-    for peer in "${usable[@]}"; do
-        printf '%s\0%s\0' "$directory" "$peer"
-    done
-done | xargs -0 -n 2 -P "$(nproc)" bash -c 'one build "$0" "$1"'
+printf '%s\0' "${pairs[@]}" | xargs -0 -n 2 -P "$(nproc)" bash -c 'one build "$0" "$1"'
 
 [ -z "${PREPARE:-}" ] || exit 0
 echo "== measuring (after $SECONDS s)"
 failed=0
-for directory in "${directories[@]}"; do
-    for peer in "${usable[@]}"; do
-        one measure "$directory" "$peer" || failed=$((failed + 1))
-    done
+for ((at = 0; at < ${#pairs[@]}; at += 2)); do
+    one measure "${pairs[at]}" "${pairs[at + 1]}" || failed=$((failed + 1))
 done
 echo "== $failed failed, $SECONDS s in all"
 [ "$failed" -eq 0 ]

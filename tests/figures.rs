@@ -36,9 +36,18 @@ fn many_devices() -> Vec<Run> {
     runs
 }
 
+/// The same with peers beside the runs of `rollout`.
+fn with_rollout_peers(runs: Vec<Run>) -> Vec<Run> {
+    let with_peers = |run: Run| match run.manifest.experiment.as_str() {
+        "rollout" => synthetic_peers::with_peers(run),
+        _ => run,
+    };
+    runs.into_iter().map(with_peers).collect()
+}
+
 /// Every experiment that a figure is drawn from.
 fn all_runs() -> Vec<Run> {
-    let mut runs = synthetic::runs();
+    let mut runs = with_rollout_peers(synthetic::runs());
     runs.push(synthetic_peers::with_peers(synthetic::kernels(&H200)));
     runs.push(synthetic::batch(&H200));
     runs
@@ -99,13 +108,17 @@ fn every_figure_is_drawn_and_twice_the_same() {
 
 #[test]
 fn no_text_overlaps_another_or_leaves_the_page() {
-    let mut two = many_devices();
+    let mut two = with_rollout_peers(many_devices());
     two.extend([H200, laptop()].map(|model| synthetic_peers::with_peers(synthetic::kernels(&model))));
     two.extend([H200, laptop()].map(|model| synthetic::batch(&model)));
     for runs in [synthetic::runs(), two, synthetic::of_device(&H200)] {
         for figure in &FIGURES {
             let Picture::Drawn(svg) = figure.picture(&runs).unwrap() else {
-                assert!(["peers", "batch"].contains(&figure.name), "{} is not drawn", figure.name);
+                assert!(
+                    ["peers", "kernels", "batch", "rollout-peers"].contains(&figure.name),
+                    "{} is not drawn",
+                    figure.name
+                );
                 continue;
             };
             let (texts, height) = (texts(&svg), height(&svg));
@@ -216,6 +229,29 @@ fn controls_gain_nothing_within_their_noise() {
 
 /// The rows of this test have no multiply-adds but these: half of what the control reached.
 #[test]
+fn peers_of_rollouts_stand_beside_the_arms_with_their_factor() {
+    let runs = with_rollout_peers(synthetic::of_device(&H200));
+    let drawn = says(&svg("rollout-peers", &runs));
+    let lines: Vec<&str> = drawn.lines().collect();
+    for label in [
+        "one dispatch",
+        "per step, wait-each",
+        "cuda.one-workgroup",
+        "pytorch.eager-wait-each",
+        "pytorch.graph",
+        "jax.scan",
+    ] {
+        assert!(lines.iter().any(|line| line.contains(label)), "{label} is not named: {drawn}");
+    }
+    // Made up as 4 and 20 times as long as one dispatch, and half as long.
+    for factor in ["×4.0", "×20", "×0.50"] {
+        assert!(lines.contains(&factor), "{factor} is not there: {drawn}");
+    }
+    // What has no time has no row.
+    assert!(!drawn.contains("pytorch.compile"), "{drawn}");
+}
+
+#[test]
 fn the_bound_of_a_rollout_is_stated() {
     let mut runs = synthetic::of_device(&H200);
     let drawn = says(&svg("rollout-population", &runs));
@@ -272,7 +308,9 @@ fn replicas_and_controls_change_nothing_but_the_ceilings() {
         row.wall_median_ns = row.wall_median_ns.map(|wall| wall * 50.0);
     }
     changed.iter_mut().for_each(|run| run.results.retain(|row| row.key.case != "control"));
-    for figure in FIGURES.iter().filter(|figure| !["bound", "peers", "batch"].contains(&figure.name)) {
+    for figure in
+        FIGURES.iter().filter(|figure| !["bound", "peers", "kernels", "batch", "rollout-peers"].contains(&figure.name))
+    {
         assert!(svg(figure.name, &drawn) == svg(figure.name, &changed), "{} changed", figure.name);
     }
     let Picture::Missing(what) = Figure::named("bound").unwrap().picture(&changed).unwrap() else {

@@ -131,8 +131,12 @@ def build(source, constants, case, device, size):
     lines.append(f"constexpr int UNROLL = {8 if block <= 256 else 4 if block == 512 else 2};")
     lines.append(f"constexpr float EPSILON = {case.config['layer_norm_epsilon']!r}f;")
     lines.append(f"constexpr float SCALE = {case.attention_scale()!r}f;")
-    header = "".join(line + "\n" for line in lines)
-    command = NVCC if device == "cuda" else EMULATION
+    return compile(source, "".join(line + "\n" for line in lines), device, [])
+
+
+def compile(source, header, device, flags):
+    """The path of a shared library from a source and the `case.h` that it includes, compiled once."""
+    command = [*NVCC, *flags] if device == "cuda" else EMULATION
     digest = hashlib.sha256(header.encode() + " ".join(command).encode())
     for file in [source, *sorted(HERE.glob("*.cuh")), HERE / "emulate.h"]:
         digest.update(file.read_bytes())
@@ -144,7 +148,8 @@ def build(source, constants, case, device, size):
         new = room / f"kernel-{os.getpid()}.so"
         built = subprocess.run([*command, "-I", room, "-I", HERE, "-o", new, source], capture_output=True, text=True)
         if built.returncode:
-            raise RuntimeError(f"{source.name} does not compile for {grid} blocks of {block}: {built.stderr.strip()[:2000]}")
+            of = ", ".join(line.removeprefix("constexpr int ").rstrip(";") for line in header.splitlines())
+            raise RuntimeError(f"{source.name} does not compile for {of}: {built.stderr.strip()[:2000]}")
         new.replace(library)
     return str(library)
 

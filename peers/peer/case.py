@@ -13,15 +13,11 @@ DTYPES = {"F32": np.float32, "F64": np.float64}
 class Case:
     """`spec` is case.json, `config` the model's config.json."""
 
+    unit, is_known = "tokens", True
+
     def __init__(self, directory):
-        self.directory = Path(directory)
-        try:
-            self.spec = json.loads((self.directory / "case.json").read_text())
-            self.config = json.loads((self.directory / "config.json").read_text())
-        except FileNotFoundError as error:
-            raise SystemExit(f"{error.filename}: no such file; give a directory that `onedispatch export` wrote")
-        if self.spec["format"] != FORMAT:
-            raise SystemExit(f"{directory}: format {self.spec['format']}, known here: {FORMAT}; export the case anew")
+        self.directory, self.spec = read_case(directory, FORMAT)
+        self.config = json.loads((self.directory / "config.json").read_text())
         self.name = self.spec["case"]
         self.prompt = self.spec["prompt"]
         self.new_tokens = self.spec["new_tokens"]
@@ -36,6 +32,13 @@ class Case:
     def attention_scale(self):
         head_dim = self.config["n_embd"] // self.config["n_head"]
         return 1 / math.sqrt(head_dim) if self.config["scale_attn_weights"] else 1.0
+
+    def judge(self, output):
+        """(what the result has of an output (tokens, last logits), the largest error or None, why it fails or "")."""
+        tokens = [int(token) for token in output[0]]
+        # Nine digits tell any f32 from its neighbours.
+        logits = [float(f"{float(logit):.9g}") for logit in output[1]]
+        return dict(units=len(tokens), tokens=tokens, last_logits=logits), *self.check(tokens, logits)
 
     def check(self, tokens, last_logits):
         """(largest error relative to the range of the logits or None, why it fails or "").
@@ -66,6 +69,18 @@ class Case:
         if largest > tolerance:
             return largest, f"the last logits are off by {largest:.1e} of their range, tolerance {tolerance:.1e}"
         return largest, ""
+
+
+def read_case(directory, format):
+    """The directory's path and its case.json, of this format."""
+    directory = Path(directory)
+    try:
+        spec = json.loads((directory / "case.json").read_text())
+    except FileNotFoundError as error:
+        raise SystemExit(f"{error.filename}: no such file; give a directory that `onedispatch export` wrote")
+    if spec["format"] != format:
+        raise SystemExit(f"{directory}: format {spec['format']}, known here: {format}; export the case anew")
+    return directory, spec
 
 
 def read_safetensors(path):

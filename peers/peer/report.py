@@ -16,10 +16,10 @@ FORMAT = "onedispatch-result-1"
 SOURCES = {".py", ".cu", ".cuh", ".txt"}
 
 
-def main(peer, room, variants, describe, objection):
+def main(peer, room, variants, describe, objection, read=Case):
     """`peer` is its name and `room` its folder. variants(case, device) gives every variant; describe(device) gives
     (name of the device as the framework reports it, versions by name); objection(device) says why this machine cannot
-    run the peer, "" where it can."""
+    run the peer, "" where it can; read(directory) gives the case."""
     parser = argparse.ArgumentParser(description=f"Measures the peer {peer} on one exported case.")
     parser.add_argument("case", metavar="CASE_DIR", nargs="?", help="a directory that `onedispatch export` wrote")
     parser.add_argument("--out", metavar="FILE.json", help="where the result goes")
@@ -36,8 +36,11 @@ def main(peer, room, variants, describe, objection):
     if not args.out and not args.build:
         parser.error("--out FILE.json is missing: where is the result to go?")
 
-    case = Case(args.case)
-    chosen = list(variants(case, args.device))
+    case = read(args.case)
+    chosen = list(variants(case, args.device)) if case.is_known else []
+    if not chosen:
+        print(f"{case.name} {peer}: has no variant for this case")
+        return
     if args.variants:
         names = args.variants.split(",")
         unknown = set(names) - {variant.name for variant in chosen}
@@ -73,7 +76,7 @@ def main(peer, room, variants, describe, objection):
     for result in results:
         if result["samples_ns"]:
             median = sorted(result["samples_ns"])[len(result["samples_ns"]) // 2]
-            print(f"{case.name} {peer} {result['variant']}: {case.new_tokens / median * 1e9:.0f} tokens/s")
+            print(f"{case.name} {peer} {result['variant']}: {result['units'] / median * 1e9:.0f} {case.unit}/s")
         else:
             print(f"{case.name} {peer} {result['variant']}: {result['reason']}")
     if not any(result["samples_ns"] for result in results):
@@ -111,3 +114,8 @@ def device_name():
     if nvml.nvmlInit_v2() or nvml.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(handle)) or nvml.nvmlDeviceGetName(handle, name, 96):
         return ""
     return name.value.decode()
+
+
+def host_of(device):
+    """For a peer that runs on the CPU: the GPU whose host it is, so that its rows stand beside that GPU's."""
+    return "cpu" if device == "cpu" else device_name()

@@ -3,8 +3,8 @@
 A variant is one way in which a peer does the work. It has a `name`, `settings` (a dictionary for the result), and
 
     prepare()   compiles, captures, allocates; may raise
-    run()       makes all tokens, waits for them, and returns the wall time in nanoseconds
-    output()    (new tokens, last logits) of the last run
+    run()       makes all tokens or steps, waits for them, and returns the wall time in nanoseconds
+    output()    what the last run made, as `case.judge` takes it: (new tokens, last logits), or (outcome, single steps)
 """
 
 import signal
@@ -60,11 +60,8 @@ def measure(case, variants, prepare_limit_s):
 
 
 def verdict(case, variant, result):
-    tokens, logits = variant.output()
-    result["tokens"] = [int(token) for token in tokens]
-    # Nine digits tell any f32 from its neighbours.
-    result["last_logits"] = [float(f"{float(logit):.9g}") for logit in logits]
-    result["check_error"], result["reason"] = case.check(result["tokens"], result["last_logits"])
+    made, result["check_error"], result["reason"] = case.judge(variant.output())
+    result.update(made)
 
 
 def failed(result, error):

@@ -22,6 +22,7 @@ pub mod png;
 pub mod rollout;
 pub mod rollout_controls;
 pub mod rollout_ladder;
+pub mod rollout_peers;
 pub mod scale;
 pub mod sweep;
 pub mod throughput_length;
@@ -99,6 +100,11 @@ pub const FIGURES: [Figure; 14] = [
         name: "rollout-ladder",
         caption: "Environment steps per second of each way of dispatching, by environment.",
         draw: rollout_ladder::draw,
+    },
+    Figure {
+        name: "rollout-peers",
+        caption: "Environment steps per second of other frameworks on the same GPU, beside the arms.",
+        draw: rollout_peers::draw,
     },
     Figure {
         name: "rollout-controls",

@@ -11,7 +11,7 @@ use crate::program::Policy;
 use crate::record::rows::Case;
 use crate::record::run::Run;
 
-const EXPERIMENTS: [&str; 2] = ["rollout", "rollout-portfolio"];
+pub const EXPERIMENTS: [&str; 2] = ["rollout", "rollout-portfolio"];
 
 pub fn draw(runs: &[Run]) -> Result<Picture> {
     let runs: Vec<&Run> = EXPERIMENTS.iter().flat_map(|name| select::latest_hardware(runs, name)).collect();
@@ -50,7 +50,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     page.draw().map(Picture::Drawn)
 }
 
-fn fused_look() -> palette::Look {
+pub fn fused_look() -> palette::Look {
     let key = crate::record::rows::Key {
         case: String::new(),
         arm: "fused".into(),

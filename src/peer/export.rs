@@ -1,4 +1,4 @@
-//! A case of a spec as files that any language reads.
+//! A case of a spec as files that any language reads. Those of a rollout are in [`rollout`](super::rollout); of a decode:
 //!
 //! | file | what is in it |
 //! |---|---|
@@ -15,11 +15,12 @@ use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::rollout;
 use crate::error::{Error, Result, Within};
 use crate::measure::decode::{config_of, request_of};
 use crate::measure::protocol::FEWEST_SAMPLES;
 use crate::record::digest::sha256_hex;
-use crate::spec::{DecodeCase, Spec, Workload};
+use crate::spec::{DecodeCase, RolloutCase, Spec, Workload};
 use crate::workload::decode::model::{Config, Request, Weights};
 use crate::workload::decode::oracle::Oracle;
 use crate::workload::decode::sampling::choose;
@@ -64,39 +65,74 @@ pub struct Protocol {
     pub seed: u64,
 }
 
+impl Protocol {
+    pub fn of(spec: &Spec) -> Protocol {
+        Protocol {
+            samples: spec.samples,
+            fewest_samples: FEWEST_SAMPLES.min(spec.samples),
+            warmup_s: spec.warmup_s,
+            arm_cap_s: spec.arm_cap_s,
+            seed: spec.seed,
+        }
+    }
+}
+
 /// Writes every case of `spec`, or those that are named, as `out/<case>/`, and returns the directories. `step` is told
 /// of each case before it is made.
 ///
 /// # Errors
-/// An input error where the spec has no decode cases, a name is none of them, or `out` cannot be written.
+/// An input error where the spec has no cases that peers can run, a name is none of them, or `out` cannot be written.
 pub fn export(spec: &Spec, only: &[String], out: &Path, step: &mut dyn FnMut(&str)) -> Result<Vec<PathBuf>> {
     let cases = chosen(spec, only)?;
     // Impossible sizes are found before anything is written.
-    cases.iter().try_for_each(crate::measure::decode::validate)?;
+    cases.iter().try_for_each(|case| match case {
+        Exported::Decode(case) => crate::measure::decode::validate(case),
+        Exported::Rollout(case) => rollout::environment_of(spec, case).map(|_| ()),
+    })?;
     cases
         .iter()
         .map(|case| {
-            step(&case.name);
-            let directory = out.join(&case.name);
-            write_case(spec, case, &directory).within(&case.name)?;
+            let name = case.name();
+            step(name);
+            let directory = out.join(name);
+            match case {
+                Exported::Decode(case) => write_case(spec, case, &directory),
+                Exported::Rollout(case) => rollout::write_case(spec, case, &directory),
+            }
+            .within(name)?;
             Ok(directory)
         })
         .collect()
 }
 
-fn chosen(spec: &Spec, only: &[String]) -> Result<Vec<DecodeCase>> {
-    if spec.workload != Workload::Decode {
-        return Err(Error::input(format!(
-            "{}: only a spec with the workload \"decode\" has cases to export",
-            spec.name
-        )));
+enum Exported {
+    Decode(DecodeCase),
+    Rollout(RolloutCase),
+}
+
+impl Exported {
+    fn name(&self) -> &str {
+        match self {
+            Exported::Decode(case) => &case.name,
+            Exported::Rollout(case) => &case.name,
+        }
     }
-    let mut cases = spec.cases();
-    if let Some(name) = only.iter().find(|name| cases.iter().all(|case| case.name != **name)) {
-        let names = cases.iter().map(|case| case.name.as_str()).collect::<Vec<_>>().join(", ");
+}
+
+fn chosen(spec: &Spec, only: &[String]) -> Result<Vec<Exported>> {
+    let mut cases: Vec<Exported> = match spec.workload {
+        Workload::Decode => spec.cases().into_iter().map(Exported::Decode).collect(),
+        Workload::Rollout => spec.rollout_cases().into_iter().map(Exported::Rollout).collect(),
+        Workload::Control => {
+            let why = "only a spec with the workload \"decode\" or \"rollout\" has cases to export";
+            return Err(Error::input(format!("{}: {why}", spec.name)));
+        }
+    };
+    if let Some(name) = only.iter().find(|name| cases.iter().all(|case| case.name() != **name)) {
+        let names = cases.iter().map(Exported::name).collect::<Vec<_>>().join(", ");
         return Err(Error::input(format!("{}: no case is called `{name}`; there are {names}", spec.name)));
     }
-    cases.retain(|case| only.is_empty() || only.contains(&case.name));
+    cases.retain(|case| only.is_empty() || only.iter().any(|name| name == case.name()));
     Ok(cases)
 }
 
@@ -116,28 +152,28 @@ fn write_case(spec: &Spec, case: &DecodeCase, directory: &Path) -> Result<()> {
         sampling: "greedy".into(),
         expected_tokens,
         tolerance: spec.tolerance,
-        protocol: Protocol {
-            samples: spec.samples,
-            fewest_samples: FEWEST_SAMPLES.min(spec.samples),
-            warmup_s: spec.warmup_s,
-            arm_cap_s: spec.arm_cap_s,
-            seed: spec.seed,
-        },
+        protocol: Protocol::of(spec),
     };
 
-    fs::create_dir_all(directory).map_err(|error| Error::io(directory, error))?;
-    let last = directory.join(FILE);
-    // While the other files are written anew, none may be taken for the whole.
-    if last.exists() {
-        fs::remove_file(&last).map_err(|error| Error::io(&last, error))?;
-    }
+    room(directory)?;
     write(&directory.join("config.json"), &pretty(&hugging_face(&config)))?;
     write(&directory.join("model.safetensors"), &checkpoint(&config, &weights)?)?;
     let shape = vec![request.new_tokens as usize, config.vocab_size as usize];
     let logits = TensorView::new(Dtype::F64, shape, bytemuck::cast_slice(&expected_logits)).map_err(unwritable)?;
     let logits = safetensors::serialize([("logits", logits)], None).map_err(unwritable)?;
     write(&directory.join("expected.safetensors"), &logits)?;
-    write(&last, &pretty(&file))
+    write(&directory.join(FILE), &pretty(&file))
+}
+
+/// Makes the directory of a case. While the other files are written anew, none may be taken for the whole, so the last one
+/// is removed.
+pub(super) fn room(directory: &Path) -> Result<()> {
+    fs::create_dir_all(directory).map_err(|error| Error::io(directory, error))?;
+    let last = directory.join(FILE);
+    match last.exists() {
+        true => fs::remove_file(&last).map_err(|error| Error::io(&last, error)),
+        false => Ok(()),
+    }
 }
 
 /// The oracle's new tokens, and the logits that chose each, `[new_tokens, vocab_size]`.
@@ -194,16 +230,16 @@ fn checkpoint(config: &Config, weights: &Weights) -> Result<Vec<u8>> {
     safetensors::serialize(views, Some(metadata)).map_err(unwritable)
 }
 
-fn unwritable(error: safetensors::SafeTensorError) -> Error {
+pub(super) fn unwritable(error: safetensors::SafeTensorError) -> Error {
     Error::input(format!("the tensors do not fit a safetensors file: {error}"))
 }
 
-fn pretty(value: &impl Serialize) -> Vec<u8> {
+pub(super) fn pretty(value: &impl Serialize) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(value).expect("plain data");
     text.push(b'\n');
     text
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).map_err(|error| Error::io(path, error))
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::rollout::{self, Judge, Outcome};
 use super::times::check_times;
 use crate::error::{Error, Result, Within};
 use crate::measure::decode::{config_of, request_of};
@@ -16,10 +17,9 @@ use crate::record::digest::sha256_hex;
 use crate::record::peers::{self, PeerRow, PeerSample, one_session};
 use crate::record::run::Run;
 use crate::record::summary::summarise;
-use crate::spec::{DecodeCase, Spec};
+use crate::spec::{DecodeCase, RolloutCase, Spec, Workload};
 use crate::workload::decode::format::Format;
 use crate::workload::decode::gate::Reference;
-use crate::workload::decode::model::{Config, Request};
 use crate::workload::decode::{Algorithm, Arm, Tuning, cost, random, tensors};
 
 /// Version of the layout of a result.
@@ -69,6 +69,21 @@ pub struct VariantResult {
     pub tokens: Vec<u32>,
     #[serde(default)]
     pub last_logits: Vec<Option<f64>>,
+    /// Of a rollout: how the episode of every individual ended, and a single step from every shared state.
+    #[serde(default)]
+    pub episodes: Option<Outcome>,
+    #[serde(default)]
+    pub single_steps: Option<Outcome>,
+}
+
+/// What one run of a variant did, where it was right.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Made {
+    /// Tokens, or environment steps.
+    pub units: u64,
+    pub multiply_adds: u64,
+    /// As the gate found it.
+    pub error: Option<f64>,
 }
 
 /// What became of a file.
@@ -191,7 +206,7 @@ fn objection(result: &ResultFile, run: &Run) -> Option<String> {
 
 fn objections(result: &ResultFile, run: &Run) -> [Option<String>; 4] {
     let there = &run.manifest.device;
-    let case = run.cases.iter().find(|case| case.workload == "decode" && case.case == result.case);
+    let case = run.cases.iter().find(|case| case.workload != "control" && case.case == result.case);
     let of_case = match case {
         None => Some(format!("its case `{}` is none that the run has finished", result.case)),
         Some(case) if case.weights_sha256.is_empty() => {
@@ -257,64 +272,93 @@ pub(super) fn without_places(reason: &str) -> String {
     out + rest
 }
 
-/// A case as its spec has it, made anew.
+/// What all variants of a result have in common, from the run's spec and its case.
 struct Remade {
     spec: Spec,
-    config: Config,
-    request: Request,
+    /// Where a variant gives a reason and no output.
+    units: u64,
     multiply_adds: u64,
     min_bytes: u64,
 }
 
-impl Remade {
-    fn of(run: &Run, name: &str) -> Result<(Remade, DecodeCase)> {
-        let spec = Spec::parse(&run.manifest.spec, "the run's spec")?;
-        let Some(case) = spec.cases().into_iter().find(|case| case.name == name) else {
-            return Err(Error::input(format!("the run's spec has no case `{name}`")));
-        };
-        let config = config_of(&case)?;
-        let request = request_of(&case, &config, 0);
-        // The count does not depend on the workgroup.
-        let workgroup_size = Arm::of(Algorithm::Stepwise).workgroup_sizes()[0];
-        let capacity = request.positions();
-        let tuning = Tuning::of(workgroup_size, capacity);
-        let multiply_adds = cost::work(&Arm::of(Algorithm::Stepwise).program(&config, &request, &tuning)).multiply_adds;
-        let min_bytes = cost::min_bytes(&config, std::slice::from_ref(&request), Format::F32);
-        Ok((Remade { spec, config, request, multiply_adds, min_bytes }, case))
-    }
-}
+type Judgement<'a> = &'a mut dyn FnMut(&VariantResult) -> std::result::Result<Made, String>;
 
 /// The rows of a result, each variant checked by the oracle and its times by the protocol and the run's ceilings.
 fn judge(result: &ResultFile, run: &Run, file_sha256: &str) -> Result<(Vec<PeerRow>, Vec<PeerSample>)> {
-    let (remade, case) = Remade::of(run, &result.case)?;
-    let weights = random::weights(&remade.config, case.seed);
-    let weights_sha256 = tensors::weights_sha256(&remade.config, &weights);
-    if weights_sha256 != result.weights_sha256 {
-        return Err(Error::check(format!(
-            "its weights, {}, are not those that this program makes for `{}`, {}",
-            short(&result.weights_sha256),
-            result.case,
-            short(&weights_sha256)
-        )));
+    let spec = Spec::parse(&run.manifest.spec, "the run's spec")?;
+    let rollout = spec.rollout_cases().into_iter().find(|case| case.name == result.case);
+    match (spec.workload, rollout, spec.cases().into_iter().find(|case| case.name == result.case)) {
+        (Workload::Rollout, Some(case), _) => judge_rollout(result, run, file_sha256, (spec, &case)),
+        (Workload::Decode, _, Some(case)) => judge_decode(result, run, file_sha256, (spec, &case)),
+        _ => Err(Error::input(format!("the run's spec has no case `{}`", result.case))),
     }
-    let mut reference = Reference::new(&remade.config, &weights);
-    let (mut rows, mut samples) = (Vec::new(), Vec::new());
-    for variant in &result.results {
-        let blank = remade.blank_row(result, variant, file_sha256);
-        let (row, taken) = remade.judge_variant(blank, variant, run, &mut reference)?;
-        rows.push(row);
-        samples.extend(taken);
+}
+
+type Judged = (Vec<PeerRow>, Vec<PeerSample>);
+
+fn judge_decode(result: &ResultFile, run: &Run, sha256: &str, (spec, case): (Spec, &DecodeCase)) -> Result<Judged> {
+    let config = config_of(case)?;
+    let request = request_of(case, &config, 0);
+    // The count does not depend on the workgroup.
+    let workgroup_size = Arm::of(Algorithm::Stepwise).workgroup_sizes()[0];
+    let tuning = Tuning::of(workgroup_size, request.positions());
+    let multiply_adds = cost::work(&Arm::of(Algorithm::Stepwise).program(&config, &request, &tuning)).multiply_adds;
+    let min_bytes = cost::min_bytes(&config, std::slice::from_ref(&request), Format::F32);
+    let weights = random::weights(&config, case.seed);
+    check_weights(result, &tensors::weights_sha256(&config, &weights))?;
+    let mut reference = Reference::new(&config, &weights);
+    let (units, tolerance) = (u64::from(request.new_tokens), spec.tolerance);
+    let remade = Remade { spec, units, multiply_adds, min_bytes };
+    remade.judge(result, run, sha256, &mut |variant| {
+        let logits: Vec<f32> = variant.last_logits.iter().map(|logit| logit.map_or(f32::NAN, |l| l as f32)).collect();
+        if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
+            return Err(format!("wrong output: logit {at} of the last token is NaN or infinite"));
+        }
+        let gate = reference.check(&request, &variant.tokens, &logits, tolerance);
+        match gate.pass {
+            true => Ok(Made { units, multiply_adds, error: gate.error }),
+            false => Err(format!("wrong output: {}", gate.reason)),
+        }
+    })
+}
+
+fn judge_rollout(result: &ResultFile, run: &Run, sha256: &str, (spec, case): (Spec, &RolloutCase)) -> Result<Judged> {
+    let judge = Judge::of(&spec, case, rollout::environment_of(&spec, case)?);
+    check_weights(result, &judge.population_sha256)?;
+    let remade = Remade { spec, units: 0, multiply_adds: 0, min_bytes: judge.min_bytes };
+    remade.judge(result, run, sha256, &mut |variant| judge.judge(variant))
+}
+
+fn check_weights(result: &ResultFile, made_here: &str) -> Result<()> {
+    if made_here == result.weights_sha256 {
+        return Ok(());
     }
-    Ok((rows, samples))
+    Err(Error::check(format!(
+        "its weights, {}, are not those that this program makes for `{}`, {}",
+        short(&result.weights_sha256),
+        result.case,
+        short(made_here)
+    )))
 }
 
 impl Remade {
+    fn judge(&self, result: &ResultFile, run: &Run, file_sha256: &str, judgement: Judgement) -> Result<Judged> {
+        let (mut rows, mut samples) = (Vec::new(), Vec::new());
+        for variant in &result.results {
+            let blank = self.blank_row(result, variant, file_sha256);
+            let (row, taken) = self.judge_variant(blank, variant, run, judgement)?;
+            rows.push(row);
+            samples.extend(taken);
+        }
+        Ok((rows, samples))
+    }
+
     fn blank_row(&self, result: &ResultFile, variant: &VariantResult, file_sha256: &str) -> PeerRow {
         PeerRow {
             case: result.case.clone(),
             peer: result.peer.clone(),
             variant: variant.variant.clone(),
-            units: u64::from(self.request.new_tokens),
+            units: self.units,
             multiply_adds: self.multiply_adds,
             min_bytes: self.min_bytes,
             gate: "fail".into(),
@@ -341,7 +385,7 @@ impl Remade {
         blank: PeerRow,
         variant: &VariantResult,
         run: &Run,
-        reference: &mut Reference,
+        judgement: Judgement,
     ) -> Result<(PeerRow, Vec<PeerSample>)> {
         let refuse = |why: String| Err(Error::check(format!("variant `{}`: {why}", variant.variant)));
         if !variant.reason.is_empty() {
@@ -350,15 +394,12 @@ impl Remade {
                 false => refuse(format!("has times, and a reason why it has none: {}", variant.reason)),
             };
         }
-        let logits: Vec<f32> = variant.last_logits.iter().map(|logit| logit.map_or(f32::NAN, |l| l as f32)).collect();
-        if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
-            return refuse(format!("wrong output: logit {at} of the last token is NaN or infinite"));
-        }
-        let gate = reference.check(&self.request, &variant.tokens, &logits, self.spec.tolerance);
-        if !gate.pass {
-            return refuse(format!("wrong output: {}", gate.reason));
-        }
-        let row = PeerRow { gate: "pass".into(), gate_error: gate.error, ..blank };
+        let made = match judgement(variant) {
+            Ok(made) => made,
+            Err(why) => return refuse(why),
+        };
+        let Made { units, multiply_adds, error } = made;
+        let row = PeerRow { units, multiply_adds, gate: "pass".into(), gate_error: error, ..blank };
         let (times, cap) = match check_times(&self.spec, &variant.samples_ns, &row.result(), run) {
             Ok(checked) => checked,
             Err(why) => return refuse(why),

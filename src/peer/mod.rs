@@ -3,4 +3,5 @@
 pub mod browser;
 pub mod export;
 pub mod import;
+pub mod rollout;
 mod times;

@@ -39,9 +39,10 @@ pub struct PeerRow {
     /// The framework, such as `pytorch`, and the way in which it does the work, such as `compile-graph`.
     pub peer: String,
     pub variant: String,
-    /// Tokens that one timed run made: all that the case asks for.
+    /// What one timed run made: all tokens that the case asks for, or the environment steps of all episodes (0 where nothing
+    /// was made).
     pub units: u64,
-    /// What the case takes, as for the arms; not counted in the peer.
+    /// What these take, as for the arms; not counted in the peer.
     pub multiply_adds: u64,
     pub min_bytes: u64,
     /// As in `results.csv`, by the oracle of the program that imported it. `fail` where the peer gave a reason itself.
@@ -108,11 +109,12 @@ impl PeerRow {
         key(&self.case, &self.peer, &self.variant)
     }
 
-    /// As an arm's row. What is only counted in arms (workgroups, dispatches, submits, waits, barriers) is 0.
+    /// As an arm's row, in the unit of its case. What is only counted in arms (workgroups, dispatches, submits, waits, barriers)
+    /// is 0.
     pub fn result(&self) -> ResultRow {
         ResultRow {
             key: self.key(),
-            unit: "token".into(),
+            unit: String::new(),
             units: self.units,
             workgroup_size: 0,
             subgroup_size: 0,

@@ -7,7 +7,7 @@ use onedispatch::record::peers::{PeerRow, PeerSample, Peers};
 use onedispatch::record::rows::ResultRow;
 use onedispatch::record::run::Run;
 
-/// How long each variant takes, in runs of `fused-workgroup`; nothing for one that could not run.
+/// How long each variant takes, in runs of `fused-workgroup`, or of a rollout's `fused`; nothing for one that could not run.
 const VARIANTS: [(&str, &str, Option<f64>); 7] = [
     ("cuda", "one-workgroup", Some(0.5)),
     ("pytorch", "eager-wait-each", Some(20.0)),
@@ -19,11 +19,12 @@ const VARIANTS: [(&str, &str, Option<f64>); 7] = [
     ("jax", "scan-unroll-4", Some(0.8)),
 ];
 
-/// `run` with every variant on every decode case.
+/// `run` with every variant on every case but the controls.
 pub fn with_peers(mut run: Run) -> Run {
     let (mut rows, mut samples) = (Vec::new(), Vec::new());
-    for case in run.cases.iter().filter(|case| case.workload == "decode") {
-        let is = |row: &&ResultRow| row.key.case == case.case && row.key.arm == "fused-workgroup";
+    for case in run.cases.iter().filter(|case| case.workload != "control") {
+        let name = if case.workload == "rollout" { "fused" } else { "fused-workgroup" };
+        let is = |row: &&ResultRow| row.key.case == case.case && row.key.arm == name;
         let arm = run.results.iter().find(is).expect("every case has this arm");
         for (peer, variant, times) in VARIANTS {
             let blank = blank_row(arm, peer, variant);

@@ -59,29 +59,49 @@ pub fn check_peers(
             let expected = format!("a date within a day of the run's, {}", manifest.date);
             faults.push(place.cell("date", format!("`{}`", peer.date), expected));
         }
-        let Some(case) = cases.iter().find(|case| case.case == row.key.case && case.workload == "decode") else {
-            let expected = format!("a decode case of {}", files.cases);
+        let Some(case) = cases.iter().find(|case| case.case == row.key.case && case.workload != "control") else {
+            let expected = format!("a decode or rollout case of {}", files.cases);
             faults.push(place.cell("case", format!("`{}`", row.key.case), expected));
             continue;
         };
-        if row.units != u64::from(case.new_tokens) {
-            let expected = format!("`{}`, the new tokens of {}", case.new_tokens, case.case);
-            faults.push(place.cell("units", format!("`{}`", row.units), expected));
-        }
-        let whole = |arm: &&ResultRow| arm.key.case == case.case && arm.gate == "pass" && arm.units == row.units;
-        if let Some(arm) = results.iter().find(whole) {
-            for (column, there, expected) in
-                [("multiply_adds", row.multiply_adds, arm.multiply_adds), ("min_bytes", row.min_bytes, arm.min_bytes)]
-            {
-                if there != expected {
-                    let expected = format!("`{expected}`, as the arms of {}", case.case);
-                    faults.push(place.cell(column, format!("`{there}`"), expected));
-                }
-            }
-        }
+        faults.extend(check_peer_work(row, case, results, &place));
     }
     faults.extend(check_samples(peer_files, &peers.results, &peers.samples));
     faults.extend(check_bounds(peer_files, &ceilings(cases, results), &peers.results, true));
+    faults
+}
+
+/// A peer's work is counted as that of the case's arms.
+fn check_peer_work(row: &ResultRow, case: &Case, results: &[ResultRow], place: &Fault) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let is_rollout = case.workload == "rollout";
+    let possible = match (is_rollout, row.gate.as_str()) {
+        (false, _) => u64::from(case.new_tokens)..=u64::from(case.new_tokens),
+        (true, "pass") => u64::from(case.population)..=u64::from(case.population) * u64::from(case.steps),
+        (true, _) => 0..=0,
+    };
+    if !possible.contains(&row.units) {
+        let expected = match is_rollout {
+            false => format!("`{}`, the new tokens of {}", case.new_tokens, case.case),
+            true if row.gate != "pass" => "`0`, since it did not pass".to_owned(),
+            true => format!("from {} to {}, the steps of whole episodes", possible.start(), possible.end()),
+        };
+        faults.push(place.cell("units", format!("`{}`", row.units), expected));
+    }
+    let whole = |arm: &&ResultRow| {
+        arm.key.case == case.case && arm.gate == "pass" && (is_rollout || arm.units == row.units) && arm.units > 0
+    };
+    let Some(arm) = results.iter().find(whole) else { return faults };
+    // The arms' count for each unit, which is whole.
+    let multiply_adds = (u128::from(arm.multiply_adds) * u128::from(row.units) / u128::from(arm.units)) as u64;
+    for (column, there, expected) in
+        [("multiply_adds", row.multiply_adds, multiply_adds), ("min_bytes", row.min_bytes, arm.min_bytes)]
+    {
+        if there != expected {
+            let expected = format!("`{expected}`, as the arms of {}", case.case);
+            faults.push(place.cell(column, format!("`{there}`"), expected));
+        }
+    }
     faults
 }
 

@@ -222,6 +222,16 @@ impl<'a> Reference<'a> {
         Reference { environment, steps, tolerance, expected, shared, singles }
     }
 
+    /// The individuals that the oracle follows, how their episodes end, and whether rounding leaves that as it is.
+    pub fn followed(&self) -> impl Iterator<Item = (u32, &Episode, bool)> {
+        self.expected.iter().map(|expected| (expected.individual, &expected.episode, expected.decided))
+    }
+
+    /// What a single step of each individual of [`Reference::shared`] may lead to, and whether rounding leaves that as it is.
+    pub fn single_steps(&self) -> impl Iterator<Item = (&[Transition], bool)> {
+        self.singles.iter().map(|single| (single.alternatives.as_slice(), single.decided))
+    }
+
     /// Checks what a program made of [`Reference::shared`] in one step.
     pub fn check_single(&self, found: &Found) -> Gate {
         let named = |reason: String| format!("a single step from a shared state: {reason}");
