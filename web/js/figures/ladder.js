@@ -1,0 +1,71 @@
+// The ladder: one row for each way to dispatch, its rate as a dot with its interval, and the factor that each step gains.
+
+import { rungName, three } from "../page/words.js";
+import { logarithmic, short, svg, text } from "./svg.js";
+
+const ROW = 46;
+const TOP = 22;
+
+/**
+ * Draws `own` (rungs of the visitor, `{rung, rate, low, high}`) and `others` (`[{label, rungs}]`) at a width in pixels.
+ * `unit` is what is counted.
+ */
+export function ladder({ own, others, unit, width }) {
+  const rungs = longest(own, others);
+  const all = [own, ...others.map((other) => other.rungs)].flat();
+  if (all.length === 0) return null;
+  const right = width - 96;
+  const x = logarithmic(
+    [Math.min(...all.map(({ low }) => low)), Math.max(...all.map(({ high }) => high))],
+    [8, right],
+  );
+  const rowOf = (rung) => TOP + rungs.indexOf(rung) * ROW + 30;
+  const bottom = TOP + rungs.length * ROW + 4;
+  const height = bottom + 26 + 17 * others.length;
+  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": described(own, others, unit) });
+
+  for (const tick of x.decades) {
+    root.append(svg("line", { class: "grid", x1: x(tick), x2: x(tick), y1: TOP - 4, y2: bottom }));
+    root.append(text(x(tick), TOP - 10, short(tick), { class: "soft", "text-anchor": "middle" }));
+  }
+  root.append(text(width, TOP - 10, `${unit}s/s`, { class: "soft", "text-anchor": "end" }));
+
+  others.forEach(({ label, rungs: found }, index) => {
+    const points = found.map(({ rung, rate }) => [x(rate), rowOf(rung)]);
+    root.append(svg("polyline", { class: "stroke-other", points: points.join(" "), "stroke-dasharray": "2 3" }));
+    for (const [cx, cy] of points) root.append(svg("path", { class: "mark-other", d: `M${cx - 4.5} ${cy}l4.5-4.5 4.5 4.5-4.5 4.5z` }));
+    const [lastX, lastY] = points.at(-1);
+    const y = bottom + 17 * (index + 1);
+    root.append(svg("line", { class: "stroke-other", x1: lastX, x2: lastX, y1: lastY + 5, y2: y - 12, "stroke-dasharray": "2 3" }));
+    const leftwards = lastX > width / 2;
+    root.append(text(lastX + (leftwards ? 4 : -4), y, label, { class: "soft halo", "text-anchor": leftwards ? "end" : "start" }));
+  });
+
+  for (const rung of rungs) {
+    root.append(text(8, rowOf(rung) - 12, rungName(rung, unit), { class: "halo" }));
+  }
+  own.forEach(({ rung, rate, low, high }, index) => {
+    const [cx, cy] = [x(rate), rowOf(rung)];
+    const tone = rung === "fused" ? "fused" : "own";
+    if (index > 0) {
+      const before = own[index - 1];
+      root.append(svg("line", { class: "grid", x1: x(before.rate), x2: cx, y1: cy, y2: cy, "stroke-width": 2 }));
+      root.append(text(cx + 10, cy - 12, `× ${three(rate / before.rate)}`, { class: `${tone} halo strong`, "text-anchor": cx > right - 50 ? "end" : "start" }));
+    }
+    root.append(svg("line", { class: `stroke-${tone}`, x1: x(low), x2: x(high), y1: cy, y2: cy, "stroke-width": 3, opacity: 0.6 }));
+    root.append(svg("circle", { class: tone, cx, cy, r: 5 }));
+    root.append(text(width, cy + 5, three(rate), { class: `${tone} strong`, "text-anchor": "end" }));
+  });
+  return root;
+}
+
+function longest(own, others) {
+  const found = [own, ...others.map(({ rungs }) => rungs)].map((rungs) => rungs.map(({ rung }) => rung));
+  return found.reduce((a, b) => (b.length > a.length ? b : a), []);
+}
+
+function described(own, others, unit) {
+  const list = (rungs) => rungs.map(({ rung, rate }) => `${rungName(rung, unit)}: ${three(rate)}`).join(", ");
+  const parts = [["Your GPU", own], ...others.map(({ label, rungs }) => [label, rungs])];
+  return `${unit}s per second. ${parts.filter(([, rungs]) => rungs.length).map(([label, rungs]) => `${label}: ${list(rungs)}`).join(". ")}.`;
+}
