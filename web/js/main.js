@@ -31,7 +31,7 @@ gpu?.lost.then((why) => {
 });
 const model = new URLSearchParams(location.search).get("model");
 if (model) {
-  the("url").value = new URL(model, document.baseURI).href;
+  if (URL.canParse(model, document.baseURI)) the("url").value = new URL(model, document.baseURI).href;
   generation.fetch(model);
 }
 

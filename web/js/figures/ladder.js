@@ -14,7 +14,7 @@ export function ladder({ own, others, unit, width }) {
   const rungs = longest(own, others);
   const all = [own, ...others.map((other) => other.rungs)].flat();
   if (all.length === 0) return null;
-  const right = width - 96;
+  const right = width - 84;
   const x = logarithmic(
     [Math.min(...all.map(({ low }) => low)), Math.max(...all.map(({ high }) => high))],
     [8, right],
@@ -24,7 +24,7 @@ export function ladder({ own, others, unit, width }) {
   const height = bottom + 26 + 17 * others.length;
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": described(own, others, unit) });
 
-  for (const tick of x.decades) {
+  for (const tick of x.decades.length > 1 ? x.decades : x.ends) {
     root.append(svg("line", { class: "grid", x1: x(tick), x2: x(tick), y1: TOP - 4, y2: bottom }));
     root.append(text(x(tick), TOP - 10, short(tick), { class: "soft", "text-anchor": "middle" }));
   }
@@ -50,7 +50,7 @@ export function ladder({ own, others, unit, width }) {
     if (index > 0) {
       const before = own[index - 1];
       root.append(svg("line", { class: "grid", x1: x(before.rate), x2: cx, y1: cy, y2: cy, "stroke-width": 2 }));
-      root.append(text(cx + 10, cy - 12, `× ${three(rate / before.rate)}`, { class: `${tone} halo strong`, "text-anchor": cx > right - 50 ? "end" : "start" }));
+      root.append(text(width, cy - 12, `× ${three(rate / before.rate)}`, { class: `${tone} halo`, "text-anchor": "end" }));
     }
     root.append(svg("line", { class: `stroke-${tone}`, x1: x(low), x2: x(high), y1: cy, y2: cy, "stroke-width": 3, opacity: 0.6 }));
     root.append(svg("circle", { class: tone, cx, cy, r: 5 }));

@@ -3,7 +3,7 @@
 import { measureCase } from "../measure.js";
 import { describeBrowser, fileName, resultsFile } from "../results.js";
 import { element, say, the } from "./element.js";
-import { about, armName, caseName, rungName, sentence } from "./words.js";
+import { about, caseName, sentence, wayName } from "./words.js";
 
 /** Thrown out of a case by its progress, once the visitor stops. */
 class Stopped extends Error {}
@@ -68,6 +68,7 @@ export class Measurement {
       before += weight(file);
       this.results.add(file, measured.rows);
     }
+    this.results.finish();
   }
 
   #tell(share, seconds, doing) {
@@ -96,7 +97,4 @@ export class Measurement {
   }
 }
 
-function describe(file, arm, policy) {
-  if (!arm || file.workload === "control") return caseName(file);
-  return `${caseName(file)} · ${arm.startsWith("fused") ? armName(arm) : (rungName(policy, file.workload === "rollout" ? "step" : "token") ?? policy).toLowerCase()}`;
-}
+const describe = (file, arm, policy) => (arm ? `${caseName(file)} · ${wayName(file, arm, policy)}` : caseName(file));

@@ -4,7 +4,7 @@ import { ladder } from "../figures/ladder.js";
 import { throughput } from "../figures/throughput.js";
 import { element, the } from "./element.js";
 import { otherRungs, ownRungs } from "./rungs.js";
-import { armName, caseName, interval, plural, rungName, three, tiny } from "./words.js";
+import { caseName, interval, plural, three, tiny, wayName } from "./words.js";
 
 /** Shows results as they come. */
 export class Results {
@@ -16,7 +16,10 @@ export class Results {
     this.rows = new Map();
     const select = the("case");
     this.files.forEach((file, index) => select.append(element("option", { value: String(index) }, caseName(file))));
-    select.addEventListener("change", () => this.draw());
+    select.addEventListener("change", () => {
+      this.chosen = true;
+      this.draw();
+    });
     new ResizeObserver(() => this.draw()).observe(the("results"));
     this.draw();
   }
@@ -38,7 +41,13 @@ export class Results {
   add(file, rows) {
     this.rows.set(file, rows);
     the("checks").append(table(file, rows));
-    if (file.workload !== "control") the("case").value = String(this.files.indexOf(file));
+    if (file.workload !== "control" && !this.chosen) the("case").value = String(this.files.indexOf(file));
+    this.draw();
+  }
+
+  /** Goes back to the first case, unless the visitor chose one. */
+  finish() {
+    if (!this.chosen) the("case").value = "0";
     this.draw();
   }
 
@@ -80,22 +89,26 @@ export class Results {
   }
 
   #finding() {
-    let best = null;
-    for (const [file, rows] of this.rows) {
-      if (file.workload !== "decode") continue;
-      const rungs = ownRungs(rows);
-      const [slow, fast] = [rungs.find(({ rung }) => rung === "wait-each"), rungs.find(({ rung }) => rung === "fused")];
-      if (slow && fast && !(best?.gain > fast.rate / slow.rate)) best = { file, slow, fast, once: rungs.find(({ rung }) => rung === "one-submit"), gain: fast.rate / slow.rate };
-    }
     const all = [...this.rows.values()].flat();
-    const right = all.filter(({ gate }) => gate === "pass").length;
-    const checked = all.length === 0 ? "" : ` ${right} of ${plural(all.length, "output")} ${all.length === 1 ? "is" : "are"} right.`;
-    if (!best) return checked.trim();
-    const { file, slow, fast, once, gain } = best;
-    const range = `${three(fast.low / slow.high)}–${three(fast.high / slow.low)}`;
-    const against = once ? `, and ${three(fast.rate / once.rate)} times of what the same dispatches in one submit give` : "";
-    return `At most (${caseName(file)}), one dispatch on ${this.#whose()} makes ${three(fast.rate)} tokens/s: ${three(gain)} times ` +
-      `(${range}) of what waiting after each dispatch gives${against}.${checked}`;
+    const checked = all.length === 0 ? "" : `${verdict(all)}.`.replace(/^./, (letter) => letter.toUpperCase());
+    const gains = this.#gains();
+    if (gains.length === 0) return checked;
+    const range = (values) => {
+      const [least, most] = [Math.min(...values), Math.max(...values)].map(three);
+      return least === most ? most : `${least} to ${most}`;
+    };
+    return `One dispatch on ${this.#whose()} is ${range(gains.map(({ waiting }) => waiting))} times as fast as waiting after each dispatch, and ` +
+      `${range(gains.map(({ once }) => once))} times as fast as the same dispatches in one submit (${plural(gains.length, "model")}). ${checked}`;
+  }
+
+  /** What one dispatch gains in each decode case that has all of its rungs. */
+  #gains() {
+    return [...this.rows].filter(([{ workload }]) => workload === "decode").flatMap(([file, rows]) => {
+      const rungs = new Map(ownRungs(rows).map(({ rung, rate }) => [rung, rate]));
+      const fused = rungs.get("fused");
+      if (!fused || !rungs.has("wait-each") || !rungs.has("one-submit")) return [];
+      return [{ file, waiting: fused / rungs.get("wait-each"), once: fused / rungs.get("one-submit") }];
+    });
   }
 
   #lines(software) {
@@ -119,35 +132,44 @@ export class Results {
   }
 }
 
+/** A way that does not run on a device has no output that could be right or wrong. */
+const hasRun = ({ program_sha256 }) => program_sha256 !== "";
+
+/** `all 7 outputs are right`, or how many are not. */
+function verdict(rows) {
+  const ran = rows.filter(hasRun);
+  const wrong = ran.filter(({ gate }) => gate !== "pass").length;
+  const outputs = wrong === 0 ? `all ${plural(ran.length, "output")} are right` : `${wrong} of ${plural(ran.length, "output")} ${wrong === 1 ? "is" : "are"} wrong`;
+  const not = rows.length - ran.length;
+  return not === 0 ? outputs : `${outputs}, ${not} ${not === 1 ? "way does" : "ways do"} not run on this device`;
+}
+
 /** The rows of a case, folded under what they amount to. */
 function table(file, rows) {
   const rungs = ownRungs(rows);
   const [slow, fast] = [rungs.find(({ rung }) => rung === "wait-each"), rungs.find(({ rung }) => rung === "fused")];
   const gain = slow && fast && file.workload !== "control" ? `: one dispatch × ${three(fast.rate / slow.rate)}` : "";
-  const right = rows.filter(({ gate }) => gate === "pass").length;
-  const head = ["Way", "Rate", "95% interval", "A run takes", "Check: error of at most"];
-  const body = element("tbody");
-  for (const row of rows) {
+  const head = element("tr", {},
+    element("th", { scope: "col" }, "Way"),
+    element("th", { scope: "col", class: "number" }, "Rate, 95% interval"),
+    element("th", { scope: "col" }, `Largest error (${tiny(file.tolerance)} allowed)`),
+    element("th", { scope: "col", class: "number" }, "A run takes"));
+  const body = rows.map((row) => {
     const timed = row.units_per_s !== null;
-    const unit = row.unit || "run";
     const [low, high] = [(row.units / row.wall_high_ns) * 1e9, (row.units / row.wall_low_ns) * 1e9];
-    const policy = row.arm.startsWith("fused") ? "" : `, ${(rungName(row.policy, unit) ?? row.policy).toLowerCase()}`;
-    const replica = row.replica > 0 ? ", once more" : "";
-    const way = file.workload === "control" ? `${row.arm}, ${row.policy}${replica}` : `${armName(row.arm)}${policy}${replica}`;
-    const check = row.gate === "pass"
-      ? `✓ ${row.gate_error === null ? "exact" : tiny(row.gate_error)} of ${tiny(file.tolerance)}`
-      : `✗ ${row.reason}`;
-    body.append(element("tr", {},
-      element("th", { scope: "row" }, way),
-      element("td", { class: "number" }, timed ? `${three(row.units_per_s)} ${unit}s/s` : "–"),
-      element("td", { class: "number" }, timed ? interval(low, high) : "–"),
-      element("td", { class: "number" }, timed ? `${three(row.wall_median_ns / 1e6)} ms` : "–"),
-      element("td", row.gate === "pass" ? {} : { class: "bad" }, check)));
-  }
+    const rate = timed ? [`${three(row.units_per_s)} ${row.unit}s/s`, element("br"), element("span", { class: "quiet" }, interval(low, high))] : ["–"];
+    const passed = row.gate === "pass";
+    const error = row.gate_error === null ? "no number to compare" : row.gate_error === 0 ? "none" : tiny(row.gate_error);
+    const capped = row.cap ? [element("br"), element("span", { class: "quiet" }, row.cap)] : [];
+    const found = passed ? `✓ ${error}` : hasRun(row) ? `✗ ${row.reason}` : row.reason;
+    return element("tr", {},
+      element("th", { scope: "row" }, wayName(file, row.arm, row.policy) + (row.replica > 0 ? ", once more" : ""), ...capped),
+      element("td", { class: "number" }, ...rate),
+      element("td", passed || !hasRun(row) ? {} : { class: "bad" }, found),
+      element("td", { class: "number" }, timed ? `${three(row.wall_median_ns / 1e6)} ms` : "–"));
+  });
   return element("details", {},
-    element("summary", {}, `${caseName(file)}${gain}; ${right} of ${rows.length} right`),
+    element("summary", {}, `${caseName(file)}${gain}; ${verdict(rows)}`),
     element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Rows of ${caseName(file)}` },
-      element("table", {},
-        element("thead", {}, element("tr", {}, ...head.map((name, at) => element("th", { scope: "col", ...(at > 0 && at < 4 ? { class: "number" } : {}) }, name)))),
-        body)));
+      element("table", {}, element("thead", {}, head), element("tbody", {}, ...body))));
 }

@@ -19,7 +19,7 @@ export function tiny(value) {
   if (value === 0) return "0";
   const [mantissa, exponent] = value.toExponential(1).split("e");
   const raised = [...exponent.replace("+", "")].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit] ?? "⁻").join("");
-  return `${mantissa} × 10${raised}`;
+  return mantissa === "1.0" ? `10${raised}` : `${mantissa} × 10${raised}`;
 }
 
 export const interval = (low, high) => `${three(low)}–${three(high)}`;
@@ -46,18 +46,22 @@ export function rungName(rung, unit = "token") {
   }[rung];
 }
 
-const ARMS = {
-  stepwise: "a dispatch for each operation",
-  "per-operation": "a dispatch for each operation",
-  fused: "one dispatch",
-  "fused-workgroup": "one dispatch, by workgroup",
-  "fused-subgroup": "one dispatch, by subgroups",
-  "fused-scalar": "one dispatch, by one thread",
+const FUSED = {
+  fused: "One dispatch",
+  "fused-workgroup": "One dispatch, by workgroup",
+  "fused-subgroup": "One dispatch, by subgroups",
 };
-export const armName = (arm) => ARMS[arm] ?? arm;
+
+/** An arm under a policy, as a row of a table. */
+export function wayName({ workload }, arm, policy) {
+  if (workload === "control") return `${arm}, ${policy}`;
+  if (arm.startsWith("fused")) return FUSED[arm] ?? arm;
+  const way = rungName(policy, workload === "rollout" ? "step" : "token") ?? policy;
+  return arm === "per-operation" ? `${way}, operation by operation` : way;
+}
 
 /** `32 wide, 1 layer, 64 tokens`, from the file of a case. */
-export function caseName({ workload, config, request, rollout }) {
+export function caseName({ workload, experiment, config, request, rollout }) {
   if (workload === "decode") {
     return `${config.n_embd} wide, ${plural(config.n_layer, "layer")}, ${plural(request.new_tokens, "token")}`;
   }
@@ -65,7 +69,7 @@ export function caseName({ workload, config, request, rollout }) {
     const { environment, population, steps } = rollout;
     return `${environment[0].toUpperCase()}${environment.slice(1)}, ${plural(population, "individual")}, ${plural(steps, "step")}`;
   }
-  return "Controls";
+  return `Controls of ${experiment}`;
 }
 
 /** What is shown of an error: a refusal as it stands, anything else as a fault of the page. */
