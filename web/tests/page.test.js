@@ -48,7 +48,7 @@ test("by keyboard alone: from the button to a saved file that is imported", { sk
   assert.equal(await focused(), "measure-stop");
   await page.waitForSelector("#save:not([hidden])", { timeout: 120_000 });
   assert.equal(await page.textContent("#measure-status"), "Done. Every case is measured.");
-  assert.match(await page.textContent("#finding"), /^One dispatch on this software adapter is .* times as fast as .*\(1 model\)\. All \d+ outputs are right\.$/);
+  assert.match(await page.textContent("#finding"), /^In 1 model, one dispatch on this software adapter is .* times as fast as .* in one submit\. All \d+ outputs are right\.$/);
   const checks = await page.locator("#checks td:nth-child(3)").allTextContents();
   assert.ok(checks.length >= 12);
   for (const check of checks) assert.match(check, /^✓ /);

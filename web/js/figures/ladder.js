@@ -30,10 +30,12 @@ export function ladder({ own, others, unit, width }) {
   }
   root.append(text(width, TOP - 10, `${unit}s/s`, { class: "soft", "text-anchor": "end" }));
 
-  others.forEach(({ label, rungs: found }, index) => {
+  // From left to right, so that no label stands on the line that leads to another.
+  const end = ({ rungs: found }) => found.at(-1).rate;
+  others.toSorted((a, b) => end(a) - end(b)).forEach(({ label, rungs: found }, index) => {
     const points = found.map(({ rung, rate }) => [x(rate), rowOf(rung)]);
     root.append(svg("polyline", { class: "stroke-other", points: points.join(" "), "stroke-dasharray": "2 3" }));
-    for (const [cx, cy] of points) root.append(svg("path", { class: "mark-other", d: `M${cx - 4.5} ${cy}l4.5-4.5 4.5 4.5-4.5 4.5z` }));
+    for (const [cx, cy] of points) root.append(svg("path", { class: "mark-other", d: `M${cx - 4} ${cy}l4-4 4 4-4 4z` }));
     const [lastX, lastY] = points.at(-1);
     const y = bottom + 17 * (index + 1);
     root.append(svg("line", { class: "stroke-other", x1: lastX, x2: lastX, y1: lastY + 5, y2: y - 12, "stroke-dasharray": "2 3" }));

@@ -42,10 +42,18 @@ export function short(value) {
   return `${+value.toPrecision(3)}`;
 }
 
-/** Moves `{y}` apart to at least `gap`, keeping their order, within `[top, bottom]`. */
-export function apart(labels, gap, [top, bottom]) {
+/** Moves labels (`{y, height}`, `y` of their first line) apart, keeping their order, within `[top, bottom]`. */
+export function apart(labels, [top, bottom]) {
   const sorted = labels.toSorted((a, b) => a.y - b.y);
-  sorted.forEach((label, i) => (label.y = Math.max(label.y, i === 0 ? top : sorted[i - 1].y + gap)));
-  sorted.reverse().forEach((label, i) => (label.y = Math.min(label.y, i === 0 ? bottom : sorted[i - 1].y - gap)));
+  let free = top;
+  for (const label of sorted) {
+    label.y = Math.max(label.y, free);
+    free = label.y + label.height;
+  }
+  free = bottom;
+  for (const label of sorted.reverse()) {
+    label.y = Math.min(label.y, free - label.height);
+    free = label.y;
+  }
   return labels;
 }

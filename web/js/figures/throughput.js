@@ -26,7 +26,9 @@ export function throughput({ lines, width }) {
     const [left, top] = [(index % across) * panel, Math.floor(index / across) * HEIGHT];
     const y = logarithmic(rates, [top + HEIGHT - BOTTOM, top + TOP]);
     const right = left + panel - 108;
-    const x = (value) => left + LEFT + 14 + (widths.length === 1 ? 0 : (Math.log2(value / widths[0]) / Math.log2(widths.at(-1) / widths[0])) * (right - left - LEFT - 14));
+    const begin = left + LEFT + 14;
+    const octaves = Math.log2(widths.at(-1) / widths[0]) || 1;
+    const x = (value) => begin + (Math.log2(value / widths[0]) / octaves) * (right - begin);
     root.append(text(left + LEFT, top + 14, n_layer === 1 ? "1 layer" : `${n_layer} layers`, { class: "strong" }));
     if (index % across === 0) root.append(text(left + LEFT - 8, top + 14, "tok/s", { class: "soft", "text-anchor": "end" }));
     for (const tick of y.decades) {
@@ -41,7 +43,12 @@ export function throughput({ lines, width }) {
     for (const line of lines) {
       const here = line.points.filter((point) => point.n_layer === n_layer).sort((a, b) => a.n_embd - b.n_embd);
       if (here.length === 0) continue;
-      root.append(svg("polyline", { class: `stroke-${line.tone}`, points: here.map(({ n_embd, rate }) => [x(n_embd), y(rate)]).join(" "), "stroke-width": line.tone === "other" ? 1.25 : 2, "stroke-dasharray": line.dashed ? "4 3" : null }));
+      root.append(svg("polyline", {
+        class: `stroke-${line.tone}`,
+        points: here.map(({ n_embd, rate }) => [x(n_embd), y(rate)]).join(" "),
+        "stroke-width": line.tone === "other" ? 1.25 : 2,
+        "stroke-dasharray": line.dashed ? "4 3" : null,
+      }));
       for (const { n_embd, rate, low, high } of here) {
         const [cx, cy] = [x(n_embd), y(rate)];
         if (line.tone === "other") {
@@ -52,11 +59,11 @@ export function throughput({ lines, width }) {
         }
       }
       const end = here.at(-1);
-      labels.push({ x: x(end.n_embd) + 10, y: y(end.rate) + 4, line });
+      const words = line.label.split("\n");
+      labels.push({ x: x(end.n_embd) + 10, y: y(end.rate) + 4, height: 13 * words.length + 5, words, tone: line.tone === "other" ? "soft" : line.tone });
     }
-    const rows = labels.flatMap(({ x: at, y: level, line }) => line.label.split("\n").map((words, row) => ({ x: at, y: level + 14 * row, words, tone: line.tone })));
-    for (const row of apart(rows, 14, [top + TOP + 4, top + HEIGHT - BOTTOM])) {
-      root.append(text(row.x, row.y, row.words, { class: `${row.tone === "other" ? "soft" : row.tone} halo` }));
+    for (const label of apart(labels, [top + TOP + 4, top + HEIGHT - BOTTOM + 14])) {
+      label.words.forEach((word, row) => root.append(text(label.x, label.y + 13 * row, word, { class: `${label.tone} halo` })));
     }
   });
   return root;

@@ -53,7 +53,7 @@ async function filesOf(entry) {
 
 const listed = (files) => files.slice(0, 5).map(({ name }) => name).join(", ") + (files.length > 5 ? ", …" : "");
 
-/** From the address of a folder (relative to `page`). `progress(name, bytes, total)` is told of the weights; `signal` aborts. */
+/** From the address of a folder (relative to `page`). `progress(bytes, total)` is told of the weights; `signal` aborts. */
 export async function fromUrl(address, { page = document.baseURI, progress = () => {}, signal } = {}) {
   let base;
   try {
@@ -97,7 +97,7 @@ async function counted(response, progress) {
   const count = new TransformStream({
     transform(chunk, controller) {
       bytes += chunk.byteLength;
-      progress(NAMES.weights, bytes, total);
+      progress(bytes, total);
       controller.enqueue(chunk);
     },
   });

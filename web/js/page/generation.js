@@ -64,9 +64,25 @@ export class Generation {
   /** Loads from an address, and offers the page's own address with it. */
   async fetch(address) {
     const mib = (bytes) => `${Math.round(bytes / 2 ** 20)}`;
-    const progress = (name, bytes, total) => say("model-status", `Fetching ${name}: ${mib(bytes)}${total ? ` of ${mib(total)}` : ""} MiB …`);
-    say("model-status", `Fetching config.json …`);
-    if (!(await this.load(() => fromUrl(address, { progress })))) return;
+    let told = 0;
+    const progress = (bytes, total) => {
+      // Not with each piece, since a screen reader reads them all.
+      if (bytes - told < (total ?? 2 ** 28) / 10) return;
+      told = bytes;
+      say("model-status", `Fetching the weights: ${mib(bytes)}${total ? ` of ${mib(total)}` : ""} MiB …`);
+    };
+    const fetching = new AbortController();
+    the("fetch-stop").onclick = () => fetching.abort();
+    const loaded = await this.load(async () => {
+      say("model-status", "Fetching …");
+      the("fetch-stop").hidden = false;
+      try {
+        return await fromUrl(address, { progress, signal: fetching.signal });
+      } finally {
+        the("fetch-stop").hidden = true;
+      }
+    });
+    if (!loaded) return;
     const url = new URL(location.href);
     url.search = "";
     url.hash = "";
@@ -96,7 +112,8 @@ export class Generation {
       this.#ready(model.config, note);
       return true;
     } catch (error) {
-      say("model-status", sentence(error), { bad: true });
+      if (error.name === "AbortError") say("model-status", "Stopped.");
+      else say("model-status", sentence(error), { bad: true });
       return false;
     } finally {
       this.busy(false);
@@ -126,7 +143,7 @@ export class Generation {
     the("new-tokens").max = String(n_positions);
     the("top-k").max = String(vocab_size);
     the("top-k").value = String(Math.min(40, vocab_size));
-    // Quarters of a chunk's longest time feel smoother than halves, and cost little.
+    // More would come faster than anybody reads.
     the("chunk").value = String(Math.max(1, Math.min(64, chunk)));
     the("request").hidden = false;
     this.#noteWhole();

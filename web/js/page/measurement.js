@@ -3,7 +3,7 @@
 import { measureCase } from "../measure.js";
 import { describeBrowser, fileName, resultsFile } from "../results.js";
 import { element, say, the } from "./element.js";
-import { about, caseName, sentence, wayName } from "./words.js";
+import { about, caseName, plural, sentence, wayName } from "./words.js";
 
 /** Thrown out of a case by its progress, once the visitor stops. */
 class Stopped extends Error {}
@@ -55,7 +55,7 @@ export class Measurement {
   async #measureAll() {
     const begun = performance.now();
     const total = this.cases.reduce((sum, { file }) => sum + weight(file), 0);
-    let before = 0;
+    let [before, finished] = [0, 0];
     for (const { experiment, spec_sha256, file } of this.cases) {
       const progress = ({ arm, policy, done, total: samples }) => {
         if (this.stopping) throw new Stopped();
@@ -67,6 +67,8 @@ export class Measurement {
       this.runs.find((run) => run.experiment === experiment).cases.push(measured);
       before += weight(file);
       this.results.add(file, measured.rows);
+      finished += 1;
+      say("measure-status", `Measured ${finished} of ${plural(this.cases.length, "case")}. Results appear below as they come.`);
     }
     this.results.finish();
   }

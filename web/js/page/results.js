@@ -85,7 +85,7 @@ export class Results {
   }
 
   #software() {
-    return this.gpu?.is_software ? "A software adapter runs on the processor: its times are no performance of any GPU." : "";
+    return this.gpu?.is_software ? "Times of a software adapter are no performance of any GPU." : "";
   }
 
   #finding() {
@@ -97,8 +97,8 @@ export class Results {
       const [least, most] = [Math.min(...values), Math.max(...values)].map(three);
       return least === most ? most : `${least} to ${most}`;
     };
-    return `One dispatch on ${this.#whose()} is ${range(gains.map(({ waiting }) => waiting))} times as fast as waiting after each dispatch, and ` +
-      `${range(gains.map(({ once }) => once))} times as fast as the same dispatches in one submit (${plural(gains.length, "model")}). ${checked}`;
+    return `In ${plural(gains.length, "model")}, one dispatch on ${this.#whose()} is ${range(gains.map(({ waiting }) => waiting))} times as fast as waiting after each dispatch, and ` +
+      `${range(gains.map(({ once }) => once))} times as fast as the same dispatches in one submit. ${checked}`;
   }
 
   /** What one dispatch gains in each decode case that has all of its rungs. */
