@@ -11,7 +11,9 @@ import { sentence } from "./page/words.js";
 
 const MIB = 2 ** 20;
 
-keepOffline().then((why) => say("offline", why ?? "This page is kept for offline use."));
+// A host that does not isolate the page gives it a clock in steps of a tenth of a millisecond; the worker isolates it.
+const finer = globalThis.crossOriginIsolated ? "" : " Reload it once for a finer clock.";
+keepOffline().then((why) => say("offline", why ?? `This page is kept for offline use.${finer}`));
 
 const site = new Site();
 const [gpu, files] = await Promise.all([openGpu(), loadSite()]);
@@ -60,7 +62,8 @@ async function loadSite() {
     const listed = index.experiments.flatMap(({ experiment, spec_sha256, cases }) =>
       cases.map(({ file }) => ({ experiment, spec_sha256, path: file })));
     const cases = await Promise.all(listed.map(async ({ path, ...about }) => ({ ...about, file: await site.case(path) })));
-    the("build").textContent = `onedispatch ${index.onedispatch}, ${index.commit.slice(0, 7)}${index.clean ? "" : " with changes"}`;
+    const changed = index.clean ? "" : " with changes";
+    the("build").textContent = `onedispatch ${index.onedispatch}, ${index.commit.slice(0, 7)}${changed}`;
     return { index, devices, cases };
   } catch (error) {
     say("measure-status", sentence(error), { bad: true });
@@ -71,12 +74,14 @@ async function loadSite() {
 function describe({ name, vendor, architecture, is_software, subgroup_min_size, subgroup_max_size, features, limits }) {
   const kind = [vendor, architecture].filter((word) => word && !name.toLowerCase().includes(word.toLowerCase())).join(" ");
   the("device").replaceChildren(element("strong", {}, name), kind ? ` (${kind})` : "", is_software
-    ? ". This is a software adapter: it runs on the processor. Outputs can be checked with it, but its times are no performance of any GPU."
+    ? ". This is a software adapter: it runs on the processor. Outputs can be checked with it, but its times are no performance " +
+      "of any GPU."
     : ".");
-  const subgroups = subgroup_max_size === 0 ? "none" : subgroup_min_size === subgroup_max_size ? `${subgroup_min_size}` : `${subgroup_min_size} to ${subgroup_max_size}`;
+  const sizes = [...new Set([subgroup_min_size, subgroup_max_size])].join(" to ");
+  const size = (value) => (value >= MIB && value % MIB === 0 ? `${value / MIB} MiB` : value.toLocaleString("en"));
   const rows = [
-    ["Subgroups", subgroups],
-    ...Object.entries(limits).map(([limit, value]) => [limit.replaceAll("_", " "), value >= MIB && value % MIB === 0 ? `${value / MIB} MiB` : value.toLocaleString("en")]),
+    ["Subgroups", subgroup_max_size === 0 ? "none" : sizes],
+    ...Object.entries(limits).map(([limit, value]) => [limit.replaceAll("_", " "), size(value)]),
     ["Features", features.join(", ") || "none"],
   ];
   the("limits").querySelector("table").replaceChildren(element("tbody", {}, ...rows.map(([what, value]) =>

@@ -101,6 +101,17 @@ test("the same seed draws the same answer", { skip }, async () => {
   assert.notEqual(answers[0], answers[1]);
 });
 
+test("an answer can be stopped", { skip }, async () => {
+  await fill({ prompt: "1", "new-tokens": 60, temperature: 0, chunk: 3 });
+  await page.check("input[name=chunk][value=chunk]");
+  await page.evaluate(() => {
+    document.querySelector("#generate").click();
+    document.querySelector("#generate-stop").click();
+  });
+  await page.waitForFunction(() => document.querySelector("#generate-status").textContent.startsWith("Stopped: 3 tokens in 1 dispatch"));
+  assert.equal(await page.isEnabled("#generate"), true);
+});
+
 test("a request that cannot be is refused in a sentence", { skip }, async () => {
   const refused = async (fields) => {
     await fill({ prompt: "1", "new-tokens": 4, temperature: 0, ...fields });
@@ -201,6 +212,21 @@ test("a GPU that is lost is told of, and its buttons are off", { skip }, async (
   await other.waitForSelector("#device.bad");
   assert.match(await other.textContent("#device"), /^The GPU was lost.*Reload the page to go on/);
   assert.equal(await other.isDisabled("#measure"), true);
+  await other.close();
+});
+
+test("a checkpoint that a limit is too small for is refused with limit and size", { skip }, async () => {
+  const other = await chromium.context.newPage();
+  await other.addInitScript(() => Object.defineProperty(GPUSupportedLimits.prototype, "maxBufferSize", { get: () => 5000 }));
+  await other.goto(address);
+  await other.waitForFunction(() => !document.querySelector("#pick-files").disabled);
+  await other.setInputFiles("#files", CHECKPOINT);
+  await other.waitForSelector("#model-status.bad");
+  assert.match(
+    await other.textContent("#model-status"),
+    /^This model does not fit google swiftshader: the buffer `\w+` \(1 MiB\) needs \d+, but max_buffer_size is 5000; choose a smaller one\.$/,
+  );
+  assert.equal(await other.isHidden("#request"), true);
   await other.close();
 });
 

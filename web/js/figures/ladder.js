@@ -1,6 +1,6 @@
 // The ladder: one row for each way to dispatch, its rate as a dot with its interval, and the factor that each step gains.
 
-import { rungName, three } from "../page/words.js";
+import { RUNGS, rungName, three } from "../page/words.js";
 import { logarithmic, short, svg, text } from "./svg.js";
 
 const ROW = 46;
@@ -11,8 +11,8 @@ const TOP = 22;
  * `unit` is what is counted.
  */
 export function ladder({ own, others, unit, width }) {
-  const rungs = longest(own, others);
   const all = [own, ...others.map((other) => other.rungs)].flat();
+  const rungs = RUNGS.filter((name) => all.some(({ rung }) => rung === name));
   if (all.length === 0) return null;
   const right = width - 84;
   const x = logarithmic(
@@ -22,7 +22,8 @@ export function ladder({ own, others, unit, width }) {
   const rowOf = (rung) => TOP + rungs.indexOf(rung) * ROW + 30;
   const bottom = TOP + rungs.length * ROW + 4;
   const height = bottom + 26 + 17 * others.length;
-  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": described(own, others, unit) });
+  const label = described(own, others, unit);
+  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
 
   for (const tick of x.decades.length > 1 ? x.decades : x.ends) {
     root.append(svg("line", { class: "grid", x1: x(tick), x2: x(tick), y1: TOP - 4, y2: bottom }));
@@ -38,9 +39,10 @@ export function ladder({ own, others, unit, width }) {
     for (const [cx, cy] of points) root.append(svg("path", { class: "mark-other", d: `M${cx - 4} ${cy}l4-4 4 4-4 4z` }));
     const [lastX, lastY] = points.at(-1);
     const y = bottom + 17 * (index + 1);
-    root.append(svg("line", { class: "stroke-other", x1: lastX, x2: lastX, y1: lastY + 5, y2: y - 12, "stroke-dasharray": "2 3" }));
-    const leftwards = lastX > width / 2;
-    root.append(text(lastX + (leftwards ? 4 : -4), y, label, { class: "soft halo", "text-anchor": leftwards ? "end" : "start" }));
+    const leader = { x1: lastX, x2: lastX, y1: lastY + 5, y2: y - 12 };
+    root.append(svg("line", { class: "stroke-other", ...leader, "stroke-dasharray": "2 3" }));
+    const [shift, anchor] = lastX > width / 2 ? [4, "end"] : [-4, "start"];
+    root.append(text(lastX + shift, y, label, { class: "soft halo", "text-anchor": anchor }));
   });
 
   for (const rung of rungs) {
@@ -54,20 +56,16 @@ export function ladder({ own, others, unit, width }) {
       root.append(svg("line", { class: "grid", x1: x(before.rate), x2: cx, y1: cy, y2: cy, "stroke-width": 2 }));
       root.append(text(width, cy - 12, `× ${three(rate / before.rate)}`, { class: `${tone} halo`, "text-anchor": "end" }));
     }
-    root.append(svg("line", { class: `stroke-${tone}`, x1: x(low), x2: x(high), y1: cy, y2: cy, "stroke-width": 3, opacity: 0.6 }));
+    const bar = { x1: x(low), x2: x(high), y1: cy, y2: cy, "stroke-width": 3, opacity: 0.6 };
+    root.append(svg("line", { class: `stroke-${tone}`, ...bar }));
     root.append(svg("circle", { class: tone, cx, cy, r: 5 }));
     root.append(text(width, cy + 5, three(rate), { class: `${tone} strong`, "text-anchor": "end" }));
   });
   return root;
 }
 
-function longest(own, others) {
-  const found = [own, ...others.map(({ rungs }) => rungs)].map((rungs) => rungs.map(({ rung }) => rung));
-  return found.reduce((a, b) => (b.length > a.length ? b : a), []);
-}
-
 function described(own, others, unit) {
   const list = (rungs) => rungs.map(({ rung, rate }) => `${rungName(rung, unit)}: ${three(rate)}`).join(", ");
-  const parts = [["Your GPU", own], ...others.map(({ label, rungs }) => [label, rungs])];
-  return `${unit}s per second. ${parts.filter(([, rungs]) => rungs.length).map(([label, rungs]) => `${label}: ${list(rungs)}`).join(". ")}.`;
+  const devices = [{ label: "Your GPU", rungs: own }, ...others].filter(({ rungs }) => rungs.length > 0);
+  return `${unit}s per second. ${devices.map(({ label, rungs }) => `${label}: ${list(rungs)}`).join(". ")}.`;
 }

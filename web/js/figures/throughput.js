@@ -8,8 +8,8 @@ const TOP = 30;
 const BOTTOM = 34;
 
 /**
- * Draws `lines` (`[{label, tone, dashed, points: [{n_embd, n_layer, rate, low, high}]}]`, `tone` one of own, fused, other) at a width
- * in pixels; panels stand side by side where there is room.
+ * Draws `lines` (`[{label, tone, dashed, points: [{n_embd, n_layer, rate, low, high}]}]`, `tone` one of own, fused, other) at a
+ * width in pixels; panels stand side by side where there is room.
  */
 export function throughput({ lines, width }) {
   const points = lines.flatMap((line) => line.points);
@@ -21,7 +21,8 @@ export function throughput({ lines, width }) {
   const panel = width / across;
   const height = HEIGHT * Math.ceil(layers.length / across);
   const rates = [Math.min(...points.map(({ low }) => low)), Math.max(...points.map(({ high }) => high))];
-  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": described(lines) });
+  const label = described(lines);
+  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
   layers.forEach((n_layer, index) => {
     const [left, top] = [(index % across) * panel, Math.floor(index / across) * HEIGHT];
     const y = logarithmic(rates, [top + HEIGHT - BOTTOM, top + TOP]);
@@ -54,16 +55,19 @@ export function throughput({ lines, width }) {
         if (line.tone === "other") {
           root.append(svg("path", { class: "mark-other", d: `M${cx - 4} ${cy}l4-4 4 4-4 4z` }));
         } else {
-          root.append(svg("line", { class: `stroke-${line.tone}`, x1: cx, x2: cx, y1: y(low), y2: y(high), "stroke-width": 3, opacity: 0.6 }));
+          const bar = { x1: cx, x2: cx, y1: y(low), y2: y(high), "stroke-width": 3, opacity: 0.6 };
+          root.append(svg("line", { class: `stroke-${line.tone}`, ...bar }));
           root.append(svg("circle", { class: line.tone, cx, cy, r: 4 }));
         }
       }
       const end = here.at(-1);
       const words = line.label.split("\n");
-      labels.push({ x: x(end.n_embd) + 10, y: y(end.rate) + 4, height: 13 * words.length + 5, words, tone: line.tone === "other" ? "soft" : line.tone });
+      const tone = line.tone === "other" ? "soft" : line.tone;
+      labels.push({ x: x(end.n_embd) + 10, y: y(end.rate) + 4, height: 13 * words.length + 5, words, tone });
     }
-    for (const label of apart(labels, [top + TOP + 4, top + HEIGHT - BOTTOM + 14])) {
-      label.words.forEach((word, row) => root.append(text(label.x, label.y + 13 * row, word, { class: `${label.tone} halo` })));
+    for (const placed of apart(labels, [top + TOP + 4, top + HEIGHT - BOTTOM + 14])) {
+      placed.words.forEach((word, row) =>
+        root.append(text(placed.x, placed.y + 13 * row, word, { class: `${placed.tone} halo` })));
     }
   });
   return root;

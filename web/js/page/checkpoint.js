@@ -3,14 +3,18 @@
 
 import { Refusal } from "../refusal.js";
 
-const NAMES = { config: "config.json", weights: "model.safetensors", tokenizer: "tokenizer.json", tokenizerConfig: "tokenizer_config.json" };
+const NAMES = {
+  config: "config.json",
+  weights: "model.safetensors",
+  tokenizer: "tokenizer.json",
+  tokenizerConfig: "tokenizer_config.json",
+};
 const NEEDED = ["config", "weights"];
 
 /** From files that were chosen or dropped. */
 export async function fromFiles(files) {
-  const byName = (name) => files.find((file) => file.name === name);
-  const found = { ...NAMES };
-  for (const [part, name] of Object.entries(NAMES)) found[part] = byName(name) ?? null;
+  const found = {};
+  for (const [part, name] of Object.entries(NAMES)) found[part] = files.find((file) => file.name === name) ?? null;
   const tensors = files.filter(({ name }) => name.endsWith(".safetensors"));
   if (!found.weights && tensors.length === 1) [found.weights] = tensors;
   if (!found.weights && tensors.length > 1) {
@@ -18,12 +22,15 @@ export async function fromFiles(files) {
   }
   const missing = NEEDED.filter((part) => !found[part]).map((part) => NAMES[part]);
   if (missing.length > 0) {
-    throw new Refusal(`There is no ${missing.join(" and no ")} among the files given (${listed(files) || "none"}); give both together.`);
+    const given = listed(files) || "none";
+    throw new Refusal(`There is no ${missing.join(" and no ")} among the files given (${given}); give both together.`);
   }
   const text = (file) => file?.text() ?? null;
   try {
     return {
-      config: await text(found.config), weights: found.weights, tokenizer: await text(found.tokenizer),
+      config: await text(found.config),
+      weights: found.weights,
+      tokenizer: await text(found.tokenizer),
       tokenizerConfig: await text(found.tokenizerConfig),
     };
   } catch (error) {
@@ -107,6 +114,7 @@ async function counted(response, progress) {
     if (error.name === "AbortError") throw error;
     const full = error.name === "QuotaExceededError" || error.name === "NotReadableError";
     const why = full ? "this browser has no space left for it" : "the connection broke off";
-    throw new Refusal(`${NAMES.weights} could not be fetched to its end: ${why} after ${Math.round(bytes / 2 ** 20)} MiB; try again.`, { cause: error });
+    const mib = Math.round(bytes / 2 ** 20);
+    throw new Refusal(`${NAMES.weights} could not be fetched to its end: ${why} after ${mib} MiB; try again.`, { cause: error });
   }
 }

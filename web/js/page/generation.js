@@ -135,7 +135,8 @@ export class Generation {
     const { n_embd, n_layer, vocab_size, n_positions } = config;
     const { arm, workgroup_size, chunk } = this.generator;
     say("model-status",
-      `Ready: ${plural(n_layer, "layer")}, ${n_embd} wide, ${plural(vocab_size, "token")} of vocabulary, ${plural(parameterCount(config), "parameter")}; ` +
+      `Ready: ${plural(n_layer, "layer")}, ${n_embd} wide, ${plural(vocab_size, "token")} of vocabulary, ` +
+      `${plural(parameterCount(config), "parameter")}; ` +
       `runs as ${arm} with ${workgroup_size} threads. ${note}`);
     the("prompt-label").textContent = this.tokenizer ? "Prompt" : "Prompt, as token ids between spaces";
     the("prompt").value = this.tokenizer ? "" : "0";
@@ -210,9 +211,10 @@ export class Generation {
     the("answer").dataset.tokens = tokens.join(" ");
     const ended = request.end_token !== null && tokens.at(-1) === request.end_token ? ", to the end token" : "";
     const no = this.gpu.info.is_software ? " A software adapter: no performance of any GPU." : "";
-    const made_in = `${plural(tokens.length, "token")} in ${plural(dispatches, "dispatch").replace(/dispatchs$/, "dispatches")} and ${three(wall_ns / 1e6)} ms`;
-    const rate = wall_ns > 0 ? ` ${three((tokens.length / wall_ns) * 1e9)} tokens/s, the prompt's ${plural(request.prompt.length, "token")} included.` : "";
-    say("generate-status", `${this.stopping ? "Stopped: " : ""}${made_in}${ended}.${rate}${no}`);
+    const stopped = this.stopping ? "Stopped: " : "";
+    const took = `${plural(tokens.length, "token")} in ${plural(dispatches, "dispatch", "dispatches")} and ${three(wall_ns / 1e6)} ms`;
+    const rate = `${three((tokens.length / wall_ns) * 1e9)} tokens/s, the prompt's ${plural(request.prompt.length, "token")} included`;
+    say("generate-status", `${stopped}${took}${ended}. ${rate}.${no}`);
   }
 
   /** Text is decoded with its prompt, so that spaces and letters of several bytes come out whole. */

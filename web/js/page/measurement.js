@@ -47,7 +47,9 @@ export class Measurement {
       awake?.release().catch(() => {});
       this.#show({ running: false });
     }
-    const background = hidden ? " This tab was in the background for a while, where browsers slow pages down: measure again before you trust the times." : "";
+    const background = hidden
+      ? " This tab was in the background for a while, where browsers slow pages down: measure again before you trust the times."
+      : "";
     say("measure-status", outcome.text + background, { bad: outcome.bad });
     the("measure").focus({ preventScroll: true });
   }
@@ -83,15 +85,20 @@ export class Measurement {
     the("measure-progress").hidden = !running;
     the("measure-stop").hidden = !running;
     the("measure-stop").disabled = false;
-    the("save").hidden = running || this.runs.length === 0;
+    the("save").hidden = running || this.#finished().length === 0;
     the("measure").textContent = this.runs.length > 0 ? "Measure again" : "Measure this GPU";
     this.busy(running);
     if (running) the("measure-stop").focus({ preventScroll: true });
   }
 
+  /** Runs that have more than controls. */
+  #finished() {
+    return this.runs.filter(({ cases }) => cases.length > 1);
+  }
+
   /** Gives the visitor the file; nothing is sent. */
   save() {
-    const file = resultsFile({ about: this.index, gpu: this.gpu, ...describeBrowser(), runs: this.runs });
+    const file = resultsFile({ about: this.index, gpu: this.gpu, ...describeBrowser(), runs: this.#finished() });
     const url = URL.createObjectURL(new Blob([JSON.stringify(file)], { type: "application/json" }));
     element("a", { href: url, download: fileName(file) }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);

@@ -97,17 +97,18 @@ export class Results {
       const [least, most] = [Math.min(...values), Math.max(...values)].map(three);
       return least === most ? most : `${least} to ${most}`;
     };
-    return `In ${plural(gains.length, "model")}, one dispatch on ${this.#whose()} is ${range(gains.map(({ waiting }) => waiting))} times as fast as waiting after each dispatch, and ` +
+    return `In ${plural(gains.length, "model")}, one dispatch on ${this.#whose()} is ` +
+      `${range(gains.map(({ waiting }) => waiting))} times as fast as waiting after each dispatch, and ` +
       `${range(gains.map(({ once }) => once))} times as fast as the same dispatches in one submit. ${checked}`;
   }
 
   /** What one dispatch gains in each decode case that has all of its rungs. */
   #gains() {
-    return [...this.rows].filter(([{ workload }]) => workload === "decode").flatMap(([file, rows]) => {
+    return [...this.rows].filter(([{ workload }]) => workload === "decode").flatMap(([, rows]) => {
       const rungs = new Map(ownRungs(rows).map(({ rung, rate }) => [rung, rate]));
       const fused = rungs.get("fused");
       if (!fused || !rungs.has("wait-each") || !rungs.has("one-submit")) return [];
-      return [{ file, waiting: fused / rungs.get("wait-each"), once: fused / rungs.get("one-submit") }];
+      return [{ waiting: fused / rungs.get("wait-each"), once: fused / rungs.get("one-submit") }];
     });
   }
 
@@ -139,7 +140,8 @@ const hasRun = ({ program_sha256 }) => program_sha256 !== "";
 function verdict(rows) {
   const ran = rows.filter(hasRun);
   const wrong = ran.filter(({ gate }) => gate !== "pass").length;
-  const outputs = wrong === 0 ? `all ${plural(ran.length, "output")} are right` : `${wrong} of ${plural(ran.length, "output")} ${wrong === 1 ? "is" : "are"} wrong`;
+  const all = plural(ran.length, "output");
+  const outputs = wrong === 0 ? `all ${all} are right` : `${wrong} of ${all} ${wrong === 1 ? "is" : "are"} wrong`;
   const not = rows.length - ran.length;
   return not === 0 ? outputs : `${outputs}, ${not} ${not === 1 ? "way does" : "ways do"} not run on this device`;
 }
@@ -157,10 +159,11 @@ function table(file, rows) {
   const body = rows.map((row) => {
     const timed = row.units_per_s !== null;
     const [low, high] = [(row.units / row.wall_high_ns) * 1e9, (row.units / row.wall_low_ns) * 1e9];
-    const rate = timed ? [`${three(row.units_per_s)} ${row.unit}s/s`, element("br"), element("span", { class: "quiet" }, interval(low, high))] : ["–"];
+    const under = (words) => [element("br"), element("span", { class: "quiet" }, words)];
+    const rate = timed ? [`${three(row.units_per_s)} ${row.unit}s/s`, ...under(interval(low, high))] : ["–"];
     const passed = row.gate === "pass";
     const error = row.gate_error === null ? "no number to compare" : row.gate_error === 0 ? "none" : tiny(row.gate_error);
-    const capped = row.cap ? [element("br"), element("span", { class: "quiet" }, row.cap)] : [];
+    const capped = row.cap ? under(row.cap) : [];
     const found = passed ? `✓ ${error}` : hasRun(row) ? `✗ ${row.reason}` : row.reason;
     return element("tr", {},
       element("th", { scope: "row" }, wayName(file, row.arm, row.policy) + (row.replica > 0 ? ", once more" : ""), ...capped),

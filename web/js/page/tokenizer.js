@@ -3,6 +3,8 @@
 
 import { Refusal } from "../refusal.js";
 
+const AS_IT_IS = { skip_special_tokens: false, clean_up_tokenization_spaces: false };
+
 /** `{encode(text), decode(ids)}` from the text of `tokenizer.json` and, if there is one, of `tokenizer_config.json`. */
 export async function loadTokenizer(json, configJson = "{}") {
   let library;
@@ -19,7 +21,7 @@ export async function loadTokenizer(json, configJson = "{}") {
   }
   return {
     encode: (text) => Array.from(tokenizer.encode(text, { add_special_tokens: false }).ids),
-    decode: (ids) => (ids.length === 0 ? "" : tokenizer.decode(ids, { skip_special_tokens: false, clean_up_tokenization_spaces: false })),
+    decode: (ids) => (ids.length === 0 ? "" : tokenizer.decode(ids, AS_IT_IS)),
   };
 }
 
@@ -27,6 +29,8 @@ export async function loadTokenizer(json, configJson = "{}") {
 export function parseIds(text) {
   const words = text.split(/[\s,;]+/).filter(Boolean);
   const wrong = words.find((word) => !/^\d+$/.test(word));
-  if (wrong !== undefined) throw new Refusal(`“${wrong}” is no token id; without tokenizer.json, give whole numbers between spaces.`);
+  if (wrong !== undefined) {
+    throw new Refusal(`“${wrong}” is no token id; without tokenizer.json, give whole numbers between spaces.`);
+  }
   return words.map(Number);
 }

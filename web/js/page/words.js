@@ -2,7 +2,8 @@
 
 import { Refusal } from "../refusal.js";
 
-const DIGITS = [0, 1, 2].map((digits) => new Intl.NumberFormat("en", { maximumFractionDigits: digits, minimumFractionDigits: digits }));
+const DIGITS = [0, 1, 2].map((digits) =>
+  new Intl.NumberFormat("en", { maximumFractionDigits: digits, minimumFractionDigits: digits }));
 
 /** A number to three digits: 16,410 becomes 16,400, 3.14159 becomes 3.14. */
 export function three(value) {
@@ -31,7 +32,7 @@ export function about(seconds) {
   return `about ${Math.round(seconds / 60)} minutes`;
 }
 
-export const plural = (count, word) => `${DIGITS[0].format(count)} ${word}${count === 1 ? "" : "s"}`;
+export const plural = (count, one, many = `${one}s`) => `${DIGITS[0].format(count)} ${count === 1 ? one : many}`;
 
 /** Rungs of the ladder, slowest first. The last one is the fastest fused kernel. */
 export const RUNGS = ["wait-each", "submit-each", "submit-per-token", "one-submit", "fused"];
