@@ -60,6 +60,7 @@ figures: build ## Render figures/ and paper/ from data/
 	@$(ONEDISPATCH) paper
 
 web: build ## Make the page in web/dist/
+	@scripts/page-tokenizer.sh
 	@$(ONEDISPATCH) web
 
 test: ## Run all tests, on a software Vulkan device and in a browser that are installed where they can be

@@ -1,0 +1,90 @@
+// The page: opens the GPU, says what it found, and hands it to the measurement and the generation.
+
+import { Gpu } from "./gpu.js";
+import { keepOffline } from "./offline.js";
+import { Site } from "./site.js";
+import { element, say, the } from "./page/element.js";
+import { Generation } from "./page/generation.js";
+import { Measurement } from "./page/measurement.js";
+import { Results } from "./page/results.js";
+import { sentence } from "./page/words.js";
+
+const MIB = 2 ** 20;
+
+// A host that does not isolate the page gives it a clock in steps of a tenth of a millisecond; the worker isolates it.
+const finer = globalThis.crossOriginIsolated ? "" : " Reload it once for a finer clock.";
+keepOffline().then((why) => say("offline", why ?? `This page is kept for offline use.${finer}`));
+
+const site = new Site();
+const [gpu, files] = await Promise.all([openGpu(), loadSite()]);
+const parts = [];
+if (files) {
+  const results = new Results(files.devices, files.cases.map(({ file }) => file));
+  if (gpu) {
+    results.of(gpu.info);
+    parts.push(new Measurement({ gpu, site, ...files, results, busy }));
+  }
+}
+const generation = new Generation({ gpu, site, busy });
+busy(false);
+gpu?.lost.then((why) => {
+  say("device", why, { bad: true });
+  for (const id of ["measure", "generate"]) the(id).disabled = true;
+});
+const model = new URLSearchParams(location.search).get("model");
+if (model) {
+  if (URL.canParse(model, document.baseURI)) the("url").value = new URL(model, document.baseURI).href;
+  generation.fetch(model);
+}
+
+/** Who has the GPU has it alone: times of one would suffer from the other. */
+function busy(is) {
+  generation.isBusy = is;
+  the("measure").disabled = is || parts.length === 0 || gpu.isLost;
+  for (const id of ["generate", "pick-files", "pick-folder"]) the(id).disabled = is || !gpu || gpu.isLost;
+  the("fetch").querySelector("button").disabled = is || !gpu;
+}
+
+async function openGpu() {
+  try {
+    const opened = await Gpu.open();
+    describe(opened.info);
+    return opened;
+  } catch (error) {
+    say("device", sentence(error), { bad: true });
+    return null;
+  }
+}
+
+async function loadSite() {
+  try {
+    const [index, devices] = await Promise.all([site.index(), site.devices()]);
+    const listed = index.experiments.flatMap(({ experiment, spec_sha256, cases }) =>
+      cases.map(({ file }) => ({ experiment, spec_sha256, path: file })));
+    const cases = await Promise.all(listed.map(async ({ path, ...about }) => ({ ...about, file: await site.case(path) })));
+    const changed = index.clean ? "" : " with changes";
+    the("build").textContent = `onedispatch ${index.onedispatch}, ${index.commit.slice(0, 7)}${changed}`;
+    return { index, devices, cases };
+  } catch (error) {
+    say("measure-status", sentence(error), { bad: true });
+    return null;
+  }
+}
+
+function describe({ name, vendor, architecture, is_software, subgroup_min_size, subgroup_max_size, features, limits }) {
+  const kind = [vendor, architecture].filter((word) => word && !name.toLowerCase().includes(word.toLowerCase())).join(" ");
+  the("device").replaceChildren(element("strong", {}, name), kind ? ` (${kind})` : "", is_software
+    ? ". This is a software adapter: it runs on the processor. Outputs can be checked with it, but its times are no performance " +
+      "of any GPU."
+    : ".");
+  const sizes = [...new Set([subgroup_min_size, subgroup_max_size])].join(" to ");
+  const size = (value) => (value >= MIB && value % MIB === 0 ? `${value / MIB} MiB` : value.toLocaleString("en"));
+  const rows = [
+    ["Subgroups", subgroup_max_size === 0 ? "none" : sizes],
+    ...Object.entries(limits).map(([limit, value]) => [limit.replaceAll("_", " "), size(value)]),
+    ["Features", features.join(", ") || "none"],
+  ];
+  the("limits").querySelector("table").replaceChildren(element("tbody", {}, ...rows.map(([what, value]) =>
+    element("tr", {}, element("th", { scope: "row" }, what), element("td", {}, value)))));
+  the("limits").hidden = false;
+}

@@ -1,0 +1,63 @@
+// From measured rows to what the figures show: rungs `{rung, rate, low, high}`, slowest way first.
+
+import { RUNGS } from "./words.js";
+
+/** Rungs of the visitor's rows of a case. Only rows that passed their check count. */
+export function ownRungs(rows) {
+  const passed = rows.filter((row) => row.gate === "pass" && row.replica === 0 && row.units_per_s !== null);
+  return rungsOf(passed.map((row) => ({
+    arm: row.arm,
+    policy: row.policy,
+    rate: row.units_per_s,
+    // The slowest time is the lowest rate.
+    low: (row.units / row.wall_high_ns) * 1e9,
+    high: (row.units / row.wall_low_ns) * 1e9,
+  })));
+}
+
+/**
+ * Rungs of committed devices for a case and its arms: `[{label, is_software, rungs}]`, one for each device and each browser on it.
+ * Software devices are there only where the visitor's is one too.
+ */
+export function otherRungs(devices, file, { is_software }) {
+  const arms = new Set(file.entries.map(({ arm }) => arm));
+  return devices.filter((device) => is_software || !device.is_software).flatMap((device) => {
+    const rows = device.rows.filter((row) => arms.has(row.arm) && isOfCase(row, file));
+    const hosts = new Set(rows.map(({ browser }) => browser));
+    return [...hosts].map((browser) => {
+      const here = rows.filter((row) => row.browser === browser);
+      // The page's own experiment where the device ran it, else the one with the most ways.
+      const experiments = [...new Set(here.map(({ experiment }) => experiment))].map((experiment) =>
+        here.filter((row) => row.experiment === experiment));
+      const chosen = experiments.find(([row]) => row.experiment === file.experiment) ??
+        experiments.reduce((a, b) => (b.length > a.length ? b : a));
+      const newest = chosen.map(({ date }) => date).sort().at(-1);
+      const rungs = rungsOf(chosen.filter(({ date }) => date === newest).map((row) => ({ ...row, rate: row.units_per_s })));
+      return { device: device.device, browser, label: `${plain(device.device)}, ${browser ?? "native"}`, rungs };
+    });
+  }).filter(({ rungs }) => rungs.length > 0);
+}
+
+/** Some drivers add what they were built with, in brackets. */
+const plain = (device) => device.replace(/ \(.*\)$/, "");
+
+function isOfCase(row, { workload, config, request, rollout }) {
+  if (row.workload !== workload) return false;
+  if (workload === "decode") {
+    return row.n_embd === config.n_embd && row.n_layer === config.n_layer && row.new_tokens === request.new_tokens;
+  }
+  return workload === "rollout" && row.environment === rollout.environment && row.population === rollout.population &&
+    row.steps === rollout.steps;
+}
+
+function rungsOf(rows) {
+  const faster = (a, b) => (a === null || b.rate > a.rate ? b : a);
+  return RUNGS.flatMap((rung) => {
+    const fused = ({ arm }) => arm.startsWith("fused");
+    const found = rows.filter((row) => (rung === "fused" ? fused(row) : !fused(row) && row.policy === rung));
+    // Of a rollout there are two ways to dispatch each step; the ladder shows that with the fewer.
+    const stepwise = found.filter(({ arm }) => arm === "stepwise");
+    const best = (stepwise.length > 0 ? stepwise : found).reduce(faster, null);
+    return best ? [{ rung, arm: best.arm, rate: best.rate, low: best.low, high: best.high }] : [];
+  });
+}
