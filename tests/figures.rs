@@ -50,6 +50,7 @@ fn all_runs() -> Vec<Run> {
     let mut runs = with_rollout_peers(synthetic::runs());
     runs.push(synthetic_peers::with_peers(synthetic::kernels(&H200)));
     runs.push(synthetic::batch(&H200));
+    runs.extend(synthetic::browsers(&H200));
     runs
 }
 
@@ -111,11 +112,12 @@ fn no_text_overlaps_another_or_leaves_the_page() {
     let mut two = with_rollout_peers(many_devices());
     two.extend([H200, laptop()].map(|model| synthetic_peers::with_peers(synthetic::kernels(&model))));
     two.extend([H200, laptop()].map(|model| synthetic::batch(&model)));
+    two.extend([H200, laptop()].iter().flat_map(synthetic::browsers));
     for runs in [synthetic::runs(), two, synthetic::of_device(&H200)] {
         for figure in &FIGURES {
             let Picture::Drawn(svg) = figure.picture(&runs).unwrap() else {
                 assert!(
-                    ["peers", "kernels", "batch", "rollout-peers"].contains(&figure.name),
+                    ["peers", "kernels", "batch", "browser", "rollout-peers"].contains(&figure.name),
                     "{} is not drawn",
                     figure.name
                 );
@@ -170,6 +172,26 @@ fn software_devices_are_marked_or_left_out() {
             assert!(!says(&svg(figure.name, &all_runs())).contains("llvmpipe"));
         }
     }
+}
+
+#[test]
+fn a_browser_stands_beside_the_native_run_and_never_for_it() {
+    let [native, browser] = synthetic::browsers(&H200);
+    let alone = [browser.clone()];
+    assert!(matches!(Figure::named("browser").unwrap().picture(&alone).unwrap(), Picture::Missing(_)));
+    let says = says(&svg("browser", &[native, browser]));
+    assert!(says.contains("Chrome (156)") && says.contains("n_embd 256, n_layer 4"), "{says}");
+
+    // Newer than the native run of the same experiment, it is not drawn in its place.
+    let mut runs = synthetic::runs();
+    let drawn = svg("ladder", &runs);
+    let mut later = synthetic::decode(&H200);
+    later.path = PathBuf::from("data/nvidia-h200/2031-01-01-decode");
+    later.manifest.date = "2031-01-01".into();
+    later.manifest.browser = synthetic::browsers(&H200)[1].manifest.browser.clone();
+    row(&mut later, "d32-l1-t64", "stepwise", "wait-each").wall_median_ns = Some(1e9);
+    runs.push(later);
+    assert!(svg("ladder", &runs) == drawn, "a browser is drawn for the native run");
 }
 
 #[test]
@@ -308,8 +330,9 @@ fn replicas_and_controls_change_nothing_but_the_ceilings() {
         row.wall_median_ns = row.wall_median_ns.map(|wall| wall * 50.0);
     }
     changed.iter_mut().for_each(|run| run.results.retain(|row| row.key.case != "control"));
-    for figure in
-        FIGURES.iter().filter(|figure| !["bound", "peers", "kernels", "batch", "rollout-peers"].contains(&figure.name))
+    for figure in FIGURES
+        .iter()
+        .filter(|figure| !["bound", "peers", "kernels", "batch", "browser", "rollout-peers"].contains(&figure.name))
     {
         assert!(svg(figure.name, &drawn) == svg(figure.name, &changed), "{} changed", figure.name);
     }

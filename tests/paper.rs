@@ -169,7 +169,7 @@ fn the_paper_speaks_of_peers_where_there_are_any() {
     let printed = |key: &str| numbers[&format!("nvidia-h200.peers.{key}")].printed.as_str();
     assert_eq!([printed("peers.rows"), printed("peers.untimed"), printed("peers.samples")], ["42", "6", "540"]);
     assert_eq!(printed("peers.pytorch.versions"), "python 3.12, release 9");
-    assert_eq!(printed("d32-l1-t64.fused.over.pytorch"), "4.00");
+    assert_eq!(printed("d32-l1-t64.best.over.best"), "0.500");
     assert_eq!(printed("min.fused-workgroup.over.cuda.one-workgroup"), "0.500");
     assert_eq!(printed("min.pytorch.over.eager-wait-each"), "5.00");
     let cells = &numbers["nvidia-h200.peers.d32-l1-t64.jax.tokens_per_s"].cells;

@@ -70,7 +70,7 @@ fn ways() -> [Way; 4] {
 fn group(native: &Run, browser: &Run) -> Option<Group> {
     let engine = browser.manifest.browser.as_ref()?;
     let rows: Vec<Row> = native.decode_cases().filter_map(|case| row(native, browser, case)).collect();
-    let heading = format!("{} · {} {}", native.device(), engine.name, engine.version);
+    let heading = format!("{} · {} ({})", native.device(), engine.name, engine.version);
     (!rows.is_empty()).then_some(Group { heading, rows })
 }
 

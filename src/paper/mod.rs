@@ -7,6 +7,7 @@ use crate::record::run::Run;
 use ledger::Ledger;
 use world::Files;
 
+pub mod browsers;
 pub mod claims;
 pub mod controls;
 pub mod kernels;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::browsers::add_browsers;
 use super::claims;
 use super::controls::{add_controls, add_repeatability};
 use super::kernels;
@@ -118,6 +119,7 @@ fn add_device(ledger: &mut Ledger, slug: &str, runs: &[&Run], all: &[Run]) {
         add_experiment(ledger, slug, run, noise);
         add_repeats(ledger, &format!("{slug}.{}", run.manifest.experiment), run, all, noise);
     }
+    add_browsers(ledger, slug, &serious, all);
     let claimed = if device.is_software { &[][..] } else { &serious[..] };
     claims::add_verdicts(ledger, slug, claimed, &rows);
     rollouts::add_verdicts(ledger, slug, claimed);

@@ -52,7 +52,7 @@ fn row_of(run: &Run, case: &Case, row: &ResultRow) -> Value {
     json!({
         "experiment": run.manifest.experiment,
         "date": run.manifest.date,
-        "browser": run.manifest.browser.as_ref().map(|browser| format!("{} {}", browser.name, browser.version)),
+        "browser": run.manifest.browser.as_ref().map(|browser| &browser.name),
         "case": case.case,
         "workload": case.workload,
         "n_embd": case.n_embd,

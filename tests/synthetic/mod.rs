@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use onedispatch::program::Policy;
-use onedispatch::record::manifest::{Device, Host, Manifest, Software};
+use onedispatch::record::manifest::{Browser, Device, Host, Manifest, Software};
 use onedispatch::record::peers::Peers;
 use onedispatch::record::rows::{Case, Key, ResultRow, Sample};
 use onedispatch::record::run::Run;
@@ -131,6 +131,18 @@ pub fn decode(model: &Model) -> Run {
 pub fn decode_tokens(model: &Model) -> Run {
     let sizes = [32, 128].map(|n_embd| [16, 64, 256, 1024].map(|new_tokens| (n_embd, 1, new_tokens)));
     run(model, "decode-tokens", sizes.as_flattened())
+}
+
+/// The experiment `browser` natively, and on a browser in which every dispatch costs a third more.
+pub fn browsers(model: &Model) -> [Run; 2] {
+    let sizes = [1, 4].map(|n_layer| [32, 64, 128, 256].map(|n_embd| (n_embd, n_layer, 64)));
+    let native = run(model, "browser", sizes.as_flattened());
+    let slower = Model { overhead_ns: model.overhead_ns.map(|ns| ns * 4.0 / 3.0), ..model.clone() };
+    let mut browser = run(&slower, "browser", sizes.as_flattened());
+    browser.path = browser.path.with_file_name("2030-01-01-browser-2");
+    browser.manifest.browser =
+        Some(Browser { name: "Chrome".into(), version: "156".into(), isolated: true, file_sha256: "0".repeat(64) });
+    [native, browser]
 }
 
 /// The arms of the experiment `peers`, without peers.
