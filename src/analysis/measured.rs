@@ -205,7 +205,10 @@ impl<'a> Measured<'a> {
     /// of the two. A barrier takes what it takes in the control `workgroup-barrier` of the same run, and a round what one takes
     /// in `exchange`, its own barrier included; bytes move at the rate of `copy`.
     pub fn floor_us(&self) -> Option<Number> {
-        let control_ns = |arm: &str| Some((self.run.ceiling(arm)?, 1e9 / self.run.ceiling(arm)?.rate()?.mid));
+        let control_ns = |arm: &str| {
+            let control = self.run.ceiling(arm)?;
+            Some((control, 1e9 / control.rate()?.mid))
+        };
         let (barrier, barrier_ns) = control_ns("workgroup-barrier")?;
         let (copy, byte_ns) = control_ns("copy")?;
         let row = self.row;
@@ -246,6 +249,13 @@ impl<'a> Measured<'a> {
         let of_run = if self.is_peer { &self.run.peers.samples } else { &self.run.samples };
         let samples = of_run.iter().filter(|sample| sample.key == self.row.key);
         samples.map(|sample| sample.wall_ns as f64).collect()
+    }
+
+    /// The rate of this over that of `other`, of another case or run: there are no samples that were taken in turn, so the
+    /// ratio has no interval.
+    pub fn ratio_to(&self, other: &Measured) -> Option<Number> {
+        let cells = vec![self.cell("units_per_s").called("a"), other.cell("units_per_s").called("b")];
+        Some(Number::derived(self.rate()?.mid / other.rate()?.mid, "a / b", cells))
     }
 
     /// How many times as fast this is as `slow`, of the same run and case.

@@ -7,7 +7,7 @@ use crate::analysis::select;
 use crate::error::Result;
 use crate::measure::statistics::Interval;
 use crate::program::Policy;
-use crate::record::rows::{Case, Key};
+use crate::record::rows::Case;
 use crate::record::run::Run;
 use crate::workload::decode::Algorithm;
 
@@ -54,11 +54,7 @@ struct Way {
 /// What is compared, by the label of its row.
 fn ways() -> [Way; 4] {
     let policy = |policy: Policy| Way { label: policy.name(), look: palette::policy_look(policy) };
-    let fused = |algorithm: Algorithm| {
-        let (arm, policy) = (algorithm.name().to_owned(), Policy::OneSubmit.name().to_owned());
-        let key = Key { case: String::new(), arm, policy, replica: 0 };
-        Way { label: algorithm.name(), look: palette::look(&key) }
-    };
+    let fused = |algorithm: Algorithm| Way { label: algorithm.name(), look: palette::arm_look(algorithm.name()) };
     [
         policy(Policy::WaitEach),
         policy(Policy::OneSubmit),
@@ -80,9 +76,8 @@ fn row(native: &Run, browser: &Run, case: &Case) -> Option<Row> {
         .iter()
         .enumerate()
         .filter_map(|(kind, way)| {
-            let [a, b] = [native.arm(case, way.label)?, browser.arm(same, way.label)?];
-            let ratio = a.rate()?.mid / b.rate()?.mid;
-            Some((kind, Interval { low: ratio, mid: ratio, high: ratio }))
+            let ratio = native.arm(case, way.label)?.ratio_to(&browser.arm(same, way.label)?)?;
+            Some((kind, ratio.as_interval()))
         })
         .collect();
     let best = |run: &Run, case: &Case| {

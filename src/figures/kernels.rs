@@ -8,9 +8,9 @@ use crate::analysis::measured::Measured;
 use crate::analysis::select;
 use crate::error::Result;
 use crate::program::Policy;
-use crate::record::rows::{Case, Key};
+use crate::record::rows::Case;
 use crate::record::run::Run;
-use crate::workload::decode::Algorithm;
+use crate::workload::decode::{Algorithm, Arm};
 
 const EXPERIMENTS: [&str; 2] = ["peers", "peers-gpt2"];
 
@@ -35,7 +35,8 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
          cases of an experiment the smallest, middle and largest are shown."
             .into(),
     );
-    let [checked, unchecked] = [false, true].map(|unchecked| palette::look(&key(Algorithm::FusedWorkgroup, unchecked)));
+    let [checked, unchecked] =
+        [false, true].map(|unchecked| palette::arm_look(&arm_of(Algorithm::FusedWorkgroup, unchecked)));
     let page = Page {
         title: "What does each version of the fused kernel gain?",
         subtitle: "Tokens per second of GPT-2 decoding: one submit per token, with one dispatch per operation; then one dispatch \
@@ -56,9 +57,8 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     page.draw().map(Picture::Drawn)
 }
 
-fn key(algorithm: Algorithm, unchecked: bool) -> Key {
-    let arm = algorithm.name().to_owned() + if unchecked { "-unchecked" } else { "" };
-    Key { case: String::new(), arm, policy: Policy::OneSubmit.name().into(), replica: 0 }
+fn arm_of(algorithm: Algorithm, unchecked: bool) -> String {
+    Arm { unchecked, ..Arm::of(algorithm) }.name()
 }
 
 fn groups(run: &Run) -> Vec<Group> {
@@ -75,7 +75,7 @@ fn ladder(run: &Run, case: &Case) -> Option<Group> {
     let arm = |label: &str| run.arm(case, label).filter(|arm| arm.rate().is_some());
     let stepwise = run.stepwise(case, Policy::SubmitPerToken).filter(|arm| arm.rate().is_some());
     let versions = VERSIONS.map(|version| {
-        let pair = [false, true].map(|unchecked| arm(&key(version, unchecked).arm));
+        let pair = [false, true].map(|unchecked| arm(&arm_of(version, unchecked)));
         (version.name().to_owned(), pair)
     });
     let ways = [(Policy::SubmitPerToken.name().to_owned(), [stepwise, None])].into_iter().chain(versions);

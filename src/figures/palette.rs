@@ -124,6 +124,14 @@ pub fn look(key: &Key) -> Look {
 
 /// How a stepwise policy is drawn.
 pub fn policy_look(policy: Policy) -> Look {
-    let key = Key { case: String::new(), arm: STEPWISE.into(), policy: policy.name().into(), replica: 0 };
-    look(&key)
+    look_of(STEPWISE, policy)
+}
+
+/// How an arm of one dispatch is drawn.
+pub fn arm_look(arm: &str) -> Look {
+    look_of(arm, Policy::OneSubmit)
+}
+
+fn look_of(arm: &str, policy: Policy) -> Look {
+    look(&Key { arm: arm.into(), policy: policy.name().into(), ..Key::default() })
 }

@@ -40,7 +40,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         kinds: vec![
             look("per operation", policy_look(Policy::WaitEach)),
             look("per step", policy_look(Policy::OneSubmit)),
-            Kind { label: "fused", ..look("fused", fused_look()) },
+            look("fused", palette::arm_look("fused")),
         ],
         columns: vec!["fused over\nper operation", "fused over\nper step"],
         reference: None,
@@ -48,16 +48,6 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         notes,
     };
     page.draw().map(Picture::Drawn)
-}
-
-pub fn fused_look() -> palette::Look {
-    let key = crate::record::rows::Key {
-        case: String::new(),
-        arm: "fused".into(),
-        policy: Policy::OneSubmit.name().into(),
-        replica: 0,
-    };
-    palette::look(&key)
 }
 
 /// A row for each policy and one for the fused arm; nothing where that has no time, or is alone.

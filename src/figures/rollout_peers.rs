@@ -2,7 +2,7 @@
 
 use super::dots::{Group, Kind, Page, Row};
 use super::palette::{self, peer_look, policy_look};
-use super::rollout_ladder::{EXPERIMENTS, fused_look, gained};
+use super::rollout_ladder::{EXPERIMENTS, gained};
 use super::{Picture, number, sweep};
 use crate::analysis::claims::WEAK_VARIANT;
 use crate::analysis::measured::Measured;
@@ -38,7 +38,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         x_title: "environment steps/s",
         print: number::short,
         kinds: vec![
-            look("one dispatch in all", fused_look()),
+            look("one dispatch in all", palette::arm_look("fused")),
             look("one dispatch per step", policy_look(Policy::OneSubmit)),
             look("other frameworks", peer_look("pytorch", String::new(), false)),
             look("waiting for each step", policy_look(Policy::WaitEach)),

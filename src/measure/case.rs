@@ -36,41 +36,7 @@ pub struct Verdict {
 /// A row with nothing in it but what it is about.
 pub fn blank_row(case: &str, arm: &str, policy: Policy, replica: u32) -> ResultRow {
     let key = Key { case: case.into(), arm: arm.into(), policy: policy.name().into(), replica };
-    ResultRow {
-        key,
-        unit: String::new(),
-        units: 0,
-        workgroup_size: 0,
-        subgroup_size: 0,
-        dispatches: 0,
-        submits: 0,
-        waits: 0,
-        barriers: 0,
-        multiply_adds: 0,
-        min_bytes: 0,
-        gate: "fail".into(),
-        gate_error: None,
-        gate_tolerance: 0.0,
-        samples: 0,
-        wall_median_ns: None,
-        wall_low_ns: None,
-        wall_high_ns: None,
-        units_per_s: None,
-        gpu_median_ns: None,
-        gpu_busy_ns: None,
-        cap: String::new(),
-        reason: String::new(),
-        program_sha256: String::new(),
-        shaders_sha256: String::new(),
-        workgroups: 0,
-        rounds: 0,
-        followed: 0,
-        decided: 0,
-        fitness_error: None,
-        rank_correlation: None,
-        rank_correlation_all: None,
-        fresh_return: None,
-    }
+    ResultRow { key, gate: "fail".into(), ..ResultRow::default() }
 }
 
 /// Measures the candidates of one case. `check` reads an arm's output back and compares it; `step` is called once for

@@ -32,7 +32,7 @@ pub fn measure_controls(gpu: &Gpu, plan: &Plan, tolerance: f64, step: &dyn Fn(u6
             row.workgroup_size = control.program.kernels[0].workgroup_size;
             (row.dispatches, row.submits, row.waits) = (traffic.dispatches, traffic.submits, traffic.waits);
             row.multiply_adds = control.multiply_adds;
-            (row.barriers, row.rounds) = (control.barriers, control.rounds);
+            (row.barriers, row.rounds) = control.barriers_and_rounds();
             row.workgroups = control.program.phases[0].dispatches[0].workgroups;
             row.min_bytes = control.min_bytes;
             row.gate_tolerance = tolerance;

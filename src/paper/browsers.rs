@@ -3,7 +3,7 @@
 use super::ledger::Ledger;
 use super::print::Print;
 use super::range::add_range;
-use crate::analysis::measured::{Measured, fastest, file};
+use crate::analysis::measured::{fastest, file};
 use crate::analysis::number::{Cell, Number};
 use crate::analysis::select::in_browsers;
 use crate::record::rows::Case;
@@ -31,7 +31,7 @@ pub fn add_browsers(ledger: &mut Ledger, slug: &str, natives: &[&Run], all: &[Ru
         }
         for arm in native.arms(case) {
             let there = browser.arm(same, &arm.label());
-            let Some(ratio) = there.and_then(|there| over(&arm, &there)) else { continue };
+            let Some(ratio) = there.and_then(|there| arm.ratio_to(&there)) else { continue };
             match series.iter_mut().find(|(label, _)| *label == arm.label()) {
                 Some((_, numbers)) => numbers.push((case, ratio)),
                 None => series.push((arm.label(), vec![(case, ratio)])),
@@ -42,10 +42,4 @@ pub fn add_browsers(ledger: &mut Ledger, slug: &str, natives: &[&Run], all: &[Ru
         let numbers: Vec<(&Case, &Number)> = numbers.iter().map(|(case, number)| (*case, number)).collect();
         add_range(ledger, &format!("{base}.{label}.native"), &numbers, Print::Significant);
     }
-}
-
-/// Between two runs there are no samples that were taken in turn, so the ratio has no interval.
-fn over(native: &Measured, browser: &Measured) -> Option<Number> {
-    let cells = vec![native.cell("units_per_s").called("a"), browser.cell("units_per_s").called("b")];
-    Some(Number::derived(native.rate()?.mid / browser.rate()?.mid, "a / b", cells))
 }

@@ -34,7 +34,7 @@ pub fn numbers_of_case(run: &Run, case: &Case) -> Vec<(String, Number, Print)> {
         add(format!("{label}.floor_us"), arm.floor_us(), Print::Significant);
         add(format!("{label}.of_floor"), arm.floor_fraction(), Print::Percent);
         let of_few = few.and_then(|few| run.arm(few, &label));
-        add(format!("{label}.over.one-sequence"), of_few.and_then(|few| growth(arm, &few)), Print::Significant);
+        add(format!("{label}.over.one-sequence"), of_few.and_then(|few| arm.ratio_to(&few)), Print::Significant);
     }
     let in_f32 = |arm: &Measured| fused(arm).is_some_and(|arm| arm.format == Format::F32);
     let best = fastest(arms.iter().copied().filter(in_f32));
@@ -64,12 +64,6 @@ fn fewest_sequences<'a>(run: &'a Run, case: &Case) -> Option<&'a Case> {
     let sizes = |case: &Case| (case.n_embd, case.n_layer, case.vocab_size, case.prompt_tokens, case.new_tokens);
     let same = run.decode_cases().filter(|other| sizes(other) == sizes(case));
     same.min_by_key(|other| other.sequences).filter(|few| few.sequences > 0 && few.sequences < case.sequences)
-}
-
-/// Between two cases there are no samples that were taken in turn, so the ratio has no interval.
-fn growth(many: &Measured, few: &Measured) -> Option<Number> {
-    let cells = vec![many.cell("units_per_s").called("a"), few.cell("units_per_s").called("b")];
-    Some(Number::derived(many.rate()?.mid / few.rate()?.mid, "a / b", cells))
 }
 
 /// `<base>.<case>.S`, the case's sequences; `<base>.<case>.best-fused` names the fastest fused arm in f32. For each number of

@@ -114,14 +114,7 @@ impl PeerRow {
     pub fn result(&self) -> ResultRow {
         ResultRow {
             key: self.key(),
-            unit: String::new(),
             units: self.units,
-            workgroup_size: 0,
-            subgroup_size: 0,
-            dispatches: 0,
-            submits: 0,
-            waits: 0,
-            barriers: 0,
             multiply_adds: self.multiply_adds,
             min_bytes: self.min_bytes,
             gate: self.gate.clone(),
@@ -132,20 +125,10 @@ impl PeerRow {
             wall_low_ns: self.wall_low_ns,
             wall_high_ns: self.wall_high_ns,
             units_per_s: self.units_per_s,
-            gpu_median_ns: None,
-            gpu_busy_ns: None,
             cap: self.cap.clone(),
             reason: self.reason.clone(),
             program_sha256: self.source_sha256.clone(),
-            shaders_sha256: String::new(),
-            workgroups: 0,
-            rounds: 0,
-            followed: 0,
-            decided: 0,
-            fitness_error: None,
-            rank_correlation: None,
-            rank_correlation_all: None,
-            fresh_return: None,
+            ..ResultRow::default()
         }
     }
 

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Which measurement a row belongs to: a case, and how it was computed and dispatched.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key {
     /// A case's name, such as `d32-l1-t64`; its parameters are in `cases.csv`.
     pub case: String,
@@ -67,12 +67,12 @@ pub struct Sample {
 }
 
 /// One arm of one case: what ran, whether it was right, and its times. A row of `results.csv`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResultRow {
     #[serde(flatten)]
     pub key: Key,
     /// What one unit is: `token`, `environment step` (of an episode that goes on), `body step`, `term`, `sample`, `dispatch`,
-    /// `byte` or `multiply-add`.
+    /// `byte`, `multiply-add`, `barrier` or `round`.
     pub unit: String,
     /// Units that one timed run made. Less than the case asks for where `cap` says so.
     pub units: u64,

@@ -13,7 +13,7 @@ use crate::spec::Spec;
 /// case that has the sizes of a case of `specs`, from a run that is no quick one.
 pub fn rows(runs: &[Run], specs: &[Spec]) -> Value {
     let mut devices: BTreeMap<(bool, &str), Vec<Value>> = BTreeMap::new();
-    for run in runs.iter().filter(|run| run.manifest.complete && !is_quick(run)) {
+    for run in runs.iter().filter(|run| run.manifest.complete && !run.is_quick()) {
         let Device { name, is_software, .. } = &run.manifest.device;
         for case in run.cases.iter().filter(|case| is_of(case, specs)) {
             let timed =
@@ -27,10 +27,6 @@ pub fn rows(runs: &[Run], specs: &[Spec]) -> Value {
         .filter(|(_, rows)| !rows.is_empty())
         .map(|((is_software, device), rows)| json!({ "device": device, "is_software": is_software, "rows": rows }))
         .collect()
-}
-
-fn is_quick(run: &Run) -> bool {
-    Spec::parse(&run.manifest.spec, "").is_ok_and(|spec| spec.quick)
 }
 
 fn is_of(case: &Case, specs: &[Spec]) -> bool {

@@ -18,9 +18,6 @@ pub struct Control {
     pub expected: Expected,
     pub multiply_adds: u64,
     pub min_bytes: u64,
-    /// Barriers that a thread meets, and times that workgroups wait for each other.
-    pub barriers: u64,
-    pub rounds: u64,
 }
 
 /// What the output must hold.
@@ -111,8 +108,6 @@ fn empty(policy: Policy) -> Control {
         expected: Expected::Count(DISPATCHES),
         multiply_adds: 0,
         min_bytes: 0,
-        barriers: 0,
-        rounds: 0,
     }
 }
 
@@ -131,8 +126,6 @@ fn copy(scale: &Scale) -> Control {
         expected: Expected::Bytes(source),
         multiply_adds: 0,
         min_bytes: 2 * bytes * u64::from(scale.copies),
-        barriers: 0,
-        rounds: 0,
     }
 }
 
@@ -166,8 +159,6 @@ fn cached_read(scale: &Scale) -> Control {
         expected: Expected::Floats((0..SEEN).map(sum_of).collect()),
         multiply_adds: 0,
         min_bytes: bytes,
-        barriers: 0,
-        rounds: 0,
     }
 }
 
@@ -188,8 +179,6 @@ fn fma(scale: &Scale) -> Control {
         expected: Expected::Floats(vec![16.0 * 2.0; SEEN as usize]),
         multiply_adds,
         min_bytes: 0,
-        barriers: 0,
-        rounds: 0,
     }
 }
 
@@ -209,8 +198,6 @@ fn barrier(scale: &Scale, arm: &'static str) -> Control {
         expected: Expected::Words((0..threads.min(SEEN)).map(|thread| (thread + scale.barriers) % threads).collect()),
         multiply_adds: 0,
         min_bytes: 0,
-        barriers: u64::from(scale.barriers),
-        rounds: 0,
     }
 }
 
@@ -240,8 +227,6 @@ fn exchange(scale: &Scale) -> Control {
         expected: Expected::Words(sums.map(|thread| if thread < together { sum_of(thread) } else { 0 }).collect()),
         multiply_adds: 0,
         min_bytes: 0,
-        barriers: u64::from(exchanges),
-        rounds: u64::from(exchanges),
     }
 }
 
@@ -300,6 +285,16 @@ fn noise(bytes: u64) -> Vec<u8> {
 }
 
 impl Control {
+    /// Barriers that a thread meets in one run, and times that workgroups wait for each other: what some controls count.
+    pub fn barriers_and_rounds(&self) -> (u64, u64) {
+        match self.unit {
+            "barrier" => (self.units, 0),
+            // Each round has a barrier of its own.
+            "round" => (self.units, self.units),
+            _ => (0, 0),
+        }
+    }
+
     /// Largest error of what came back in the output, relative to what was expected; none where it is NaN or missing.
     pub fn error(&self, output: &[u8]) -> Option<f64> {
         match &self.expected {

@@ -291,9 +291,6 @@ fn row(key: Key, wall_ns: f64, case: &Case) -> ResultRow {
         dispatches: 1,
         submits: 1,
         waits: 1,
-        barriers: 0,
-        multiply_adds: 0,
-        min_bytes: 0,
         gate: "pass".into(),
         gate_error: Some(2.0e-6),
         gate_tolerance: 1.0e-3,
@@ -302,20 +299,10 @@ fn row(key: Key, wall_ns: f64, case: &Case) -> ResultRow {
         wall_low_ns: Some(wall_ns * (1.0 - spread)),
         wall_high_ns: Some(wall_ns * (1.0 + 2.0 * spread)),
         units_per_s: Some(f64::from(case.new_tokens) / wall_ns * 1e9),
-        gpu_median_ns: None,
-        gpu_busy_ns: None,
-        cap: String::new(),
-        reason: String::new(),
         program_sha256: "11".repeat(32),
         shaders_sha256: "22".repeat(32),
         workgroups: 1,
-        rounds: 0,
-        followed: 0,
-        decided: 0,
-        fitness_error: None,
-        rank_correlation: None,
-        rank_correlation_all: None,
-        fresh_return: None,
+        ..ResultRow::default()
     }
 }
 
