@@ -84,21 +84,22 @@ fn work(case: &RolloutCase) -> (u64, u64) {
     (cost::multiply_adds_per_step(&program, environment), cost::min_bytes(environment, case.population))
 }
 
-/// A case with the row of an arm that made every step.
+/// A case with the row of an arm that made the oracle's steps.
 fn measured(case: &RolloutCase) -> Measured {
     let environment = Environment::named(&case.environment).unwrap();
+    let population = Population::random(environment, case.population, case.seed);
     let about = Case {
         case: case.name.clone(),
         workload: "rollout".into(),
         seed: case.seed,
-        weights_sha256: Population::random(environment, case.population, case.seed).sha256(),
+        weights_sha256: population.sha256(),
         environment: case.environment.clone(),
         population: case.population,
         steps: case.steps,
         ..Case::default()
     };
     let (each, min_bytes) = work(case);
-    let units = u64::from(case.population * case.steps);
+    let units = population.expected_steps(environment, case.steps);
     let mut measured = Measured { case: about, results: Vec::new(), samples: Vec::new() };
     for replica in 0..2 {
         measured.add("fused", "one-submit", replica, 900_000, |row| {
@@ -117,22 +118,32 @@ struct World {
 }
 
 fn world() -> World {
+    world_of(SPEC)
+}
+
+/// A run of all cases of a spec, and what is right of its first.
+fn world_of(text: &str) -> World {
     let temporary = Temporary::new();
     let data = temporary.0.join("data");
-    let cases = spec().rollout_cases();
+    let cases = Spec::parse(text, "spec").unwrap().rollout_cases();
     let all: Vec<Measured> = [fixture::controls()].into_iter().chain(cases.iter().map(measured)).collect();
-    let run = fixture::write(&data, manifest(SPEC, "NVIDIA H200", "2026-01-31"), &all);
-    World { temporary, data, run, right: right(&cases[0]) }
+    let run = fixture::write(&data, manifest(text, "NVIDIA H200", "2026-01-31"), &all);
+    let mut right = right(&cases[0]);
+    right["spec_sha256"] = json!(sha256_hex(text.as_bytes()));
+    World { temporary, data, run, right }
+}
+
+fn episodes(environment: &Environment, population: &Population, steps: u32) -> Vec<oracle::Episode> {
+    let episode = |individual| {
+        let (genome, initial) = (population.genome(individual), population.state(individual));
+        oracle::episode(environment, &genome, &initial, steps, &mut |_, _| ())
+    };
+    (0..population.individuals).map(episode).collect()
 }
 
 /// Outcomes of the oracle itself, as a peer hands them in.
 fn outcome(environment: &Environment, population: &Population, steps: u32) -> Value {
-    let episodes: Vec<oracle::Episode> = (0..population.individuals)
-        .map(|individual| {
-            let (genome, initial) = (population.genome(individual), population.state(individual));
-            oracle::episode(environment, &genome, &initial, steps, &mut |_, _| ())
-        })
-        .collect();
+    let episodes = episodes(environment, population, steps);
     let floats = |values: Vec<f32>| STANDARD.encode(values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
     let words = |values: Vec<u32>| STANDARD.encode(values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
     let components = environment.components.len();
@@ -286,6 +297,37 @@ fn a_wrong_rollout_is_refused_by_the_oracle() {
         }]);
         assert!(refusal.contains("a single step from a shared state"), "{refusal}");
     }
+}
+
+/// The oracle follows 64 individuals; a peer's rate is counted by the lengths of all.
+#[test]
+fn lengths_that_the_oracle_does_not_follow_are_those_of_the_arms() {
+    let text = SPEC.replace(r#"["acrobot", "cartpole", "portfolio"]"#, r#"["cartpole"]"#);
+    let text = text.replace("population = [40]", "population = [200]").replace("steps = [30]", "steps = [300]");
+    let world = world_of(&text);
+    let case = &Spec::parse(&text, "spec").unwrap().rollout_cases()[0];
+    let environment = Environment::named(&case.environment).unwrap();
+    let population = Population::random(environment, case.population, case.seed);
+    let reference = Reference::new(environment, &population, case.steps, 1e-3);
+    let followed: Vec<u32> = reference.followed().map(|(individual, ..)| individual).collect();
+    let others: Vec<usize> = (0..200).filter(|other| !followed.contains(other)).map(|other| other as usize).collect();
+    assert_eq!(others.len(), 200 - 64);
+
+    let refusal = world.refusals(&[&|result| {
+        others
+            .iter()
+            .for_each(|&at| change(&mut result["results"][0]["episodes"]["length"], at, |_| 300u32.to_le_bytes()));
+    }]);
+    assert!(refusal.contains("environment steps in all, where the arms made"), "{refusal}");
+
+    world.import(&world.right).unwrap();
+    assert_eq!(world.verified(), "");
+    let each = work(case).0;
+    fixture::forge_peers(&world.run, &|rows| {
+        rows[0].units = rows[0].units * 11 / 10;
+        rows[0].multiply_adds = rows[0].units * each;
+    });
+    assert!(world.verified().contains("the steps that the arms of cartpole-n200-t300 made"), "{}", world.verified());
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::program::Policy;
 use crate::record::digest::sha256_hex;
 use crate::record::directory::RunDirectory;
 use crate::record::manifest::{self, Browser, Device, Host, Manifest, Software};
-use crate::record::peers::Peers;
+use crate::record::peers::{Peers, as_many_steps};
 use crate::record::rows::{Case, ResultRow, Sample};
 use crate::record::run::Run;
 use crate::record::summary::summarise;
@@ -414,6 +414,7 @@ fn judge_rollout(found: &PageCase, spec: &Spec, case: &RolloutCase, run: &Run) -
     refuse_other_weights(found, &sha256)?;
     let programs = programs::of_rollout(spec, case)?;
     let reference = Reference::new(environment, &population, case.steps, spec.tolerance);
+    let expected_steps = population.expected_steps(environment, case.steps);
     let entries = rollout_rows::entries(spec)?;
     refuse_others(found, entries.len())?;
     let (mut results, mut samples) = (Vec::new(), Vec::new());
@@ -429,6 +430,11 @@ fn judge_rollout(found: &PageCase, spec: &Spec, case: &RolloutCase, run: &Run) -
             let gate = reference.check(&made);
             if !gate.reason.is_empty() {
                 return Err(Error::check(format!("wrong output: {}", gate.reason)));
+            }
+            if !as_many_steps(made.steps(), expected_steps) {
+                let steps = made.steps();
+                let why = format!("wrong output: {steps} environment steps in all, expected about {expected_steps}");
+                return Err(Error::check(why));
             }
             describe(row, outputs.program, made.steps());
             gate.error.ok_or_else(|| Error::check("wrong output: nothing could be compared"))

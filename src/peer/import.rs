@@ -14,7 +14,7 @@ use super::times::check_times;
 use crate::error::{Error, Result, Within};
 use crate::measure::decode::{config_of, request_of};
 use crate::record::digest::sha256_hex;
-use crate::record::peers::{self, PeerRow, PeerSample, one_session};
+use crate::record::peers::{self, PeerRow, PeerSample, as_many_steps, one_session};
 use crate::record::run::Run;
 use crate::record::summary::summarise;
 use crate::spec::{DecodeCase, RolloutCase, Spec, Workload};
@@ -326,7 +326,16 @@ fn judge_rollout(result: &ResultFile, run: &Run, sha256: &str, (spec, case): (Sp
     let judge = Judge::of(&spec, case, rollout::environment_of(&spec, case)?);
     check_weights(result, &judge.population_sha256)?;
     let remade = Remade { spec, units: 0, multiply_adds: 0, min_bytes: judge.min_bytes };
-    remade.judge(result, run, sha256, &mut |variant| judge.judge(variant))
+    let arm = run.results.iter().find(|row| row.key.case == case.name && row.gate == "pass" && row.units > 0);
+    remade.judge(result, run, sha256, &mut |variant| {
+        let made = judge.judge(variant)?;
+        match arm {
+            Some(arm) if !as_many_steps(made.units, arm.units) => {
+                Err(format!("wrong output: {} environment steps in all, where the arms made {}", made.units, arm.units))
+            }
+            _ => Ok(made),
+        }
+    })
 }
 
 fn check_weights(result: &ResultFile, made_here: &str) -> Result<()> {

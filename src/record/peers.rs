@@ -193,6 +193,16 @@ pub fn one_session(a: &str, b: &str) -> bool {
     day(a).zip(day(b)).is_some_and(|(a, b)| (a - b).num_days().abs() <= 1)
 }
 
+/// How far the environment steps of a rollout may be from those expected, as a share: rounding ends few episodes at another
+/// step.
+const STEPS_APART: f64 = 0.01;
+
+/// Whether a population was followed through as many environment steps as expected. The oracle judges a sample of it; this
+/// holds the lengths of all others, by which a rate is counted.
+pub fn as_many_steps(made: u64, expected: u64) -> bool {
+    made.abs_diff(expected) as f64 <= STEPS_APART * expected as f64
+}
+
 /// The peers of the run in `directory`; none where it has none.
 pub fn read(directory: &Path) -> Result<Peers> {
     let (rows, samples) = recorded(directory)?;

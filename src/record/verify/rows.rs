@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::record::ceilings::{Ceiling, HEADROOM, ceilings};
 use crate::record::fault::Fault;
 use crate::record::manifest::Manifest;
-use crate::record::peers::{Peers, one_session};
+use crate::record::peers::{Peers, as_many_steps, one_session};
 use crate::record::rows::{Case, Key, ResultRow, Sample};
 use crate::record::summary::summarise;
 use crate::record::table::Row;
@@ -80,6 +80,10 @@ fn check_peer_work(row: &ResultRow, case: &Case, results: &[ResultRow], place: &
         (true, "pass") => u64::from(case.population)..=u64::from(case.population) * u64::from(case.steps),
         (true, _) => 0..=0,
     };
+    let whole = |arm: &&ResultRow| {
+        arm.key.case == case.case && arm.gate == "pass" && (is_rollout || arm.units == row.units) && arm.units > 0
+    };
+    let arm = results.iter().find(whole);
     if !possible.contains(&row.units) {
         let expected = match is_rollout {
             false => format!("`{}`, the new tokens of {}", case.new_tokens, case.case),
@@ -87,11 +91,11 @@ fn check_peer_work(row: &ResultRow, case: &Case, results: &[ResultRow], place: &
             true => format!("from {} to {}, the steps of whole episodes", possible.start(), possible.end()),
         };
         faults.push(place.cell("units", format!("`{}`", row.units), expected));
+    } else if let Some(arm) = arm.filter(|arm| row.gate == "pass" && !as_many_steps(row.units, arm.units)) {
+        let expected = format!("about `{}`, the steps that the arms of {} made", arm.units, case.case);
+        faults.push(place.cell("units", format!("`{}`", row.units), expected));
     }
-    let whole = |arm: &&ResultRow| {
-        arm.key.case == case.case && arm.gate == "pass" && (is_rollout || arm.units == row.units) && arm.units > 0
-    };
-    let Some(arm) = results.iter().find(whole) else { return faults };
+    let Some(arm) = arm else { return faults };
     // The arms' count for each unit, which is whole.
     let multiply_adds = (u128::from(arm.multiply_adds) * u128::from(row.units) / u128::from(arm.units)) as u64;
     for (column, there, expected) in

@@ -59,6 +59,15 @@ impl Population {
         values.into_iter().map(|(name, values)| (name.to_string(), block(values))).collect()
     }
 
+    /// Environment steps of all episodes of at most `steps` steps, by the oracle.
+    pub fn expected_steps(&self, environment: &Environment, steps: u32) -> u64 {
+        let length = |individual| {
+            let (genome, initial) = (self.genome(individual), self.state(individual));
+            u64::from(oracle::episode(environment, &genome, &initial, steps, &mut |_, _| ()).length)
+        };
+        (0..self.individuals).map(length).sum()
+    }
+
     /// SHA-256, in lower-case hexadecimal, of the genomes and the initial states as kernels read them, little-endian.
     pub fn sha256(&self) -> String {
         let mut digest = Sha256::new();
