@@ -20,7 +20,7 @@ LOADER = "libvulkan.so.1"
 
 
 class Variant:
-    name = "wgpu"
+    name, adapter = "wgpu", ""
     settings = {"api": "vulkan", "shaders": "SPIR-V by cubecl", "fusion": True, "autotune": True, "tf32": False}
 
     def __init__(self, case, device):
@@ -54,7 +54,7 @@ class Variant:
 
 
 def build():
-    """The crate's library: LIBRARY where it was built elsewhere, else built once into PEERS_CACHE."""
+    """The crate's library: BURN_PEER_LIBRARY where it was built elsewhere, else built once into PEERS_CACHE."""
     if given := os.environ.get("BURN_PEER_LIBRARY"):
         return Path(given)
     target = Path(os.environ.get("PEERS_CACHE", HERE.parent / "build")) / "burn"

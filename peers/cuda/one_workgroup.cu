@@ -1,8 +1,8 @@
 // GPT-2 decoding, whole, in one kernel of one block: shaders/decode/fused_workgroup.wgsl, stage by stage, under the same names.
 //
 // What a CUDA compiler is given that a WGSL compiler is not: every trip count and divisor as a constant of the stage, loads
-// that are known to be read-only, and fast exponentials. The algorithm, the order of the stages and the barriers are the
-// shader's; only greedy decoding is ported.
+// that are known to be read-only, and fast exponentials. The algorithm and the order of the stages are the shader's
+// of before version 8 (shaders/README.md); only greedy decoding is ported.
 //
 // The sizes are constants of case.h, which run.py writes for each case; BLOCK is the shader's WORKGROUP_SIZE.
 

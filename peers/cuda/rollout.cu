@@ -23,8 +23,6 @@
 struct float4 {
     float x, y, z, w;
 };
-inline float rsqrtf(float x) { return 1 / sqrtf(x); }
-inline float fdividef(float a, float b) { return a / b; }
 using cudaError_t = int;
 constexpr int cudaSuccess = 0;
 enum { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost };

@@ -69,7 +69,7 @@ class Kernel(Variant):
         lanes = [lanes for lanes in LANES[self.device] if case.sizes[1] % lanes == 0]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             made = list(pool.map(lambda lanes: build(case, self.device, self.flags, lanes), lanes))
-        Kernel.library = made[0]
+        shared.Variant.library = made[0]
         libraries = dict(zip(lanes, map(library, made)))
         lanes, block = fastest(case, libraries, BLOCKS[self.device])
         self.settings = {**self.settings, "lanes": lanes, "block": block}
@@ -118,10 +118,5 @@ def variants(case, device):
         yield Kernel(name, case, device, flags)
 
 
-def describe(device):
-    shared.Variant.library = getattr(Kernel, "library", None)
-    return shared.describe(device)
-
-
 if __name__ == "__main__":
-    main("cuda", HERE, variants, describe, shared.objection, RolloutCase)
+    main("cuda", HERE, variants, shared.describe, shared.objection, RolloutCase)

@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE.parent))
 import numpy as np
 
 from packing import Packed
-from peer.report import driver, main
+from peer.report import device_name, driver, main
 
 # Sizes to choose from: (blocks, threads of a block, nanoseconds of rest between two looks for another block's values). On a CPU every thread of a block is a thread of the system.
 ONE_BLOCK = {"cuda": [(1, block, 0) for block in [32, 64, 128, 256, 512, 1024]], "cpu": [(1, 32, 0), (1, 64, 0)]}
@@ -33,6 +33,8 @@ CALIBRATION_NS = 50e6
 
 class Variant:
     """`sizes` are those to choose from."""
+
+    library = None  # any that was built, which tells what device there is
 
     def __init__(self, name, source, case, packed, device, sizes):
         self.name, self.source, self.case, self.packed, self.device = name, HERE / source, case, packed, device
@@ -177,6 +179,8 @@ def grid_sizes(case, device):
 def describe(device):
     if device == "cpu":
         return "cpu", {}
+    if not Variant.library:
+        return device_name(), {}
     any_kernel = ctypes.CDLL(Variant.library)
     name = ctypes.create_string_buffer(256)
     driver_api, runtime = ctypes.c_int(), ctypes.c_int()

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 
+from peer.environments import Environment
 from peer.report import host_of, main
 from peer.rollout import RolloutCase, Variant
 
@@ -57,7 +58,8 @@ class Ready:
     that has ended is reset by Gymnasium, and goes on to be stepped, uncounted, until all have ended or the steps are made."""
 
     def __init__(self, case, make, population, steps):
-        self.environment, self.steps, self.initial = case.environment, steps, population.initial
+        self.steps, self.initial = steps, population.initial
+        self.observe = Environment(case.environment, np, np.float32(1)).observe
         self.layers = population.layers()
         self.vector, self.begin, self.states = make(case.environment, population.initial)
 
@@ -66,16 +68,10 @@ class Ready:
         hidden = np.tanh(np.einsum("nho,no->nh", w1, seen) + b1)
         return (np.einsum("nah,nh->na", w2, hidden) + b2).argmax(axis=1)
 
-    def first_seen(self):
-        if self.environment == "cartpole":
-            return self.initial
-        theta1, theta2, velocity1, velocity2 = self.initial.T
-        return np.stack([np.cos(theta1), np.sin(theta1), np.cos(theta2), np.sin(theta2), velocity1, velocity2], axis=1)
-
     def run(self):
         count = len(self.initial)
         self.begin()
-        seen = self.first_seen()
+        seen = self.observe(tuple(self.initial.T)).T
         episode_return, length = np.zeros(count), np.zeros(count, int)
         ended, state = np.zeros(count, bool), np.zeros((count, 4))
         for _ in range(self.steps):

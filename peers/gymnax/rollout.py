@@ -27,10 +27,10 @@ NAMES = {"acrobot": "Acrobot-v1", "cartpole": "CartPole-v1"}
 class Ready:
     """One individual's episode, mapped over the population: an episode that has ended keeps its last state."""
 
-    def __init__(self, case, unroll, population, steps):
+    def __init__(self, case, population, steps):
         import gymnax
 
-        self.steps, self.unroll = steps, min(unroll, steps)
+        self.steps = steps
         self.environment, params = gymnax.make(NAMES[case.environment])
         # The loop here counts the steps.
         self.params = params.replace(max_steps_in_episode=steps + 1)
@@ -56,7 +56,7 @@ class Ready:
             return (keep(seen, now_seen), state, episode_return, length + ~ended, ended | ends), None
 
         start = (self.environment.get_obs(state), state, jnp.float32(0), jnp.int32(0), jnp.bool_(False))
-        (_, state, *rest), _ = jax.lax.scan(step, start, length=self.steps, unroll=self.unroll)
+        (_, state, *rest), _ = jax.lax.scan(step, start, length=self.steps)
         return self.components(state), *rest
 
     def run(self):
@@ -69,8 +69,8 @@ class Ready:
 
 def variants(case, device):
     if case.environment in NAMES:
-        settings = {"tf32": False, "matmul_precision": "highest"}
-        yield Variant("scan", case, {**settings, "unroll": 1}, functools.partial(Ready, case, 1))
+        settings = {"tf32": False, "matmul_precision": "highest", "unroll": 1}
+        yield Variant("scan", case, settings, functools.partial(Ready, case))
 
 
 def describe(device):

@@ -36,7 +36,6 @@ def step(case):
 
     for name in ["wte.weight", "wpe.weight", "ln_f.weight", "ln_f.bias"]:
         g.constant(name, weights[name])
-    # A product reads rows of the table, as it stands in the checkpoint: Gemm takes it transposed.
     one = g.constant("one", np.array([1], np.int64))
     by_head = g.constant("by_head", np.array([3, heads, 1, head_dim], np.int64))
     flat = g.constant("flat", np.array([1, width], np.int64))
@@ -71,6 +70,7 @@ def step(case):
         x = g.op("Add", x, linear(attended, f"h.{layer}.attn.c_proj"))
         inner = g.op("Gelu", linear(norm(x, f"h.{layer}.ln_2"), f"h.{layer}.mlp.c_fc"), approximate="tanh")
         x = g.op("Add", x, linear(inner, f"h.{layer}.mlp.c_proj"))
+    # A product reads rows of the table, as it stands in the checkpoint: Gemm takes it transposed.
     logits = g.op("Gemm", norm(x, "ln_f"), "wte.weight", transB=1, out="logits")
     best = g.op("ArgMax", logits, axis=1, keepdims=0)
     # A token of the prompt that is still to come is what follows, whatever was chosen.

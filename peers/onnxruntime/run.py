@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import numpy as np
 import onnxruntime
 
-from model import step
+from model import prompt_then_minus_one, step
 from peer.report import device_name, main
 from peer.timing import timed
 
@@ -61,12 +61,10 @@ class Variant:
             self.options.append(options)
 
     def run(self):
-        made = np.full(self.case.positions + 1, -1, np.int64)
-        made[: len(self.case.prompt)] = self.case.prompt
         first = self.turns[0]
         first["token"].update_inplace(np.array(self.case.prompt[:1], np.int64))
         first["position"].update_inplace(np.zeros(1, np.int64))
-        first["made"].update_inplace(made)
+        first["made"].update_inplace(prompt_then_minus_one(self.case))
         self.bindings[0].synchronize_inputs()
 
         def work():

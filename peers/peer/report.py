@@ -13,7 +13,7 @@ from .case import Case
 from .timing import measure
 
 FORMAT = "onedispatch-result-1"
-SOURCES = {".py", ".cu", ".cuh", ".txt"}
+SOURCES = {".py", ".cu", ".cuh", ".h", ".txt", ".rs", ".toml", ".lock"}
 
 
 def main(peer, room, variants, describe, objection, read=Case):
@@ -85,33 +85,36 @@ def main(peer, room, variants, describe, objection, read=Case):
 
 def source_sha256(room):
     """Over the lines that sha256sum prints for the peer's files and those of this folder, sorted by path."""
-    root = Path(__file__).parent.parent
-    files = [path for folder in (Path(room), Path(__file__).parent) for path in folder.iterdir()]
+    here, room = Path(__file__).resolve().parent, Path(room).resolve()
+    root = here.parent
+    # `src` is a crate's.
+    files = [path for folder in (here, room, room / "src") for path in folder.glob("*")]
     files = sorted(path.relative_to(root).as_posix() for path in files if path.suffix in SOURCES)
     lines = (f"{hashlib.sha256((root / file).read_bytes()).hexdigest()}  {file}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def nvml():
+    """NVML, ready to be asked; None where there is none."""
+    try:
+        library = ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return None
+    return None if library.nvmlInit_v2() else library
+
+
 def driver():
     """The display driver's version as NVML gives it, "" where there is none."""
-    try:
-        nvml = ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError:
-        return ""
-    version = ctypes.create_string_buffer(96)
-    if nvml.nvmlInit_v2() or nvml.nvmlSystemGetDriverVersion(version, 96):
+    library, version = nvml(), ctypes.create_string_buffer(96)
+    if not library or library.nvmlSystemGetDriverVersion(version, 96):
         return ""
     return version.value.decode()
 
 
 def device_name():
     """The first NVIDIA GPU's name as NVML gives it, for a framework that does not tell; "" where there is none."""
-    try:
-        nvml = ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError:
-        return ""
-    name, handle = ctypes.create_string_buffer(96), ctypes.c_void_p()
-    if nvml.nvmlInit_v2() or nvml.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(handle)) or nvml.nvmlDeviceGetName(handle, name, 96):
+    library, name, handle = nvml(), ctypes.create_string_buffer(96), ctypes.c_void_p()
+    if not library or library.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(handle)) or library.nvmlDeviceGetName(handle, name, 96):
         return ""
     return name.value.decode()
 

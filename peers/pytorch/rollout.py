@@ -13,7 +13,7 @@ import torch
 from peer.environments import Environment
 from peer.report import main
 from peer.rollout import RolloutCase, Variant
-from run import describe, objection
+from run import captured, describe, objection
 
 # f32 all the way: no TF32.
 torch.set_float32_matmul_precision("highest")
@@ -34,9 +34,7 @@ class Ready:
         self.network = self.sums if fused else self.products
         self.initial = tuple(torch.tensor(population.initial.T, device=device).contiguous())
         self.step = compiled_step(self) if compiled else functools.partial(one_step, self.environment, self.network, self.layers)
-        self.follow = self.episodes
-        if graph:
-            self.capture()
+        self.follow = captured(self.episodes) if graph else self.episodes
 
     @staticmethod
     def products(layers, seen):
@@ -63,25 +61,6 @@ class Ready:
             if self.wait_each:
                 self.wait()
         return carry
-
-    @torch.no_grad()
-    def capture(self):
-        # Libraries allocate their workspaces and Inductor compiles before anything is recorded.
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(2):
-                self.episodes()
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            carry = self.episodes()
-
-        def replay():
-            graph.replay()
-            return carry
-
-        self.follow = replay
 
     def wait(self):
         if self.device == "cuda":

@@ -39,26 +39,7 @@ class Variant:
         self.made, self.prompt_tokens = decoder.made, decoder.prompt_tokens
         self.generate = lambda: decoder.generate(feed, step, after_token)
         if self.graph:
-            self.capture()
-
-    @torch.no_grad()
-    def capture(self):
-        # Libraries allocate their workspaces and Inductor compiles before anything is recorded.
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(2):
-                self.generate()
-        torch.cuda.current_stream().wait_stream(stream)
-        graph, eager = torch.cuda.CUDAGraph(), self.generate
-        with torch.cuda.graph(graph):
-            logits = eager()
-
-        def replay():
-            graph.replay()
-            return logits
-
-        self.generate = replay
+            self.generate = captured(self.generate)
 
     def allow_tf32(self):
         torch.set_float32_matmul_precision("high" if self.tf32 else "highest")
@@ -76,6 +57,27 @@ class Variant:
 
     def output(self):
         return self.made[self.prompt_tokens :].tolist(), self.logits[0].tolist()
+
+
+@torch.no_grad()
+def captured(work):
+    """work() as a CUDA graph: a function that replays it and gives what it gave."""
+    # Libraries allocate their workspaces and Inductor compiles before anything is recorded.
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(2):
+            work()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        result = work()
+
+    def replay():
+        graph.replay()
+        return result
+
+    return replay
 
 
 @functools.cache

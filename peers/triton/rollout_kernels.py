@@ -19,6 +19,27 @@ def single(genomes, parameter, individual, population, mask):
 
 
 @triton.jit
+def four(components, individual, population, mask):
+    return (single(components, 0, individual, population, mask), single(components, 1, individual, population, mask),
+            single(components, 2, individual, population, mask), single(components, 3, individual, population, mask))  # fmt: skip
+
+
+@triton.jit
+def store_four(components, x0, x1, x2, x3, individual, population, mask):
+    tl.store(components + individual, x0, mask=mask)
+    tl.store(components + population + individual, x1, mask=mask)
+    tl.store(components + 2 * population + individual, x2, mask=mask)
+    tl.store(components + 3 * population + individual, x3, mask=mask)
+
+
+@triton.jit
+def finish(returns, lengths, ends, episode_return, length, goes_on, individual, mask):
+    tl.store(returns + individual, episode_return, mask=mask)
+    tl.store(lengths + individual, length, mask=mask)
+    tl.store(ends + individual, (goes_on == 0).to(tl.int32), mask=mask)
+
+
+@triton.jit
 def tanh(x):
     return 1 - 2 / (tl.exp2(tl.minimum(x * 2.885390, 64.0)) + 1)
 
@@ -53,8 +74,7 @@ def acrobot(genomes, initial, market, states, returns, lengths, ends, population
                   column(genomes, 144, 1, individual, h, population, there))  # fmt: skip
     c0, c1, c2 = (single(genomes, 160, individual, population, there), single(genomes, 161, individual, population, there),
                   single(genomes, 162, individual, population, there))  # fmt: skip
-    x0, x1, x2, x3 = (single(initial, 0, individual, population, there), single(initial, 1, individual, population, there),
-                      single(initial, 2, individual, population, there), single(initial, 3, individual, population, there))  # fmt: skip
+    x0, x1, x2, x3 = four(initial, individual, population, there)
     episode_return = tl.zeros([BLOCK], tl.float32)
     length = tl.zeros([BLOCK], tl.int32)
     goes_on = there
@@ -88,13 +108,8 @@ def acrobot(genomes, initial, market, states, returns, lengths, ends, population
         length += goes_on.to(tl.int32)
         goes_on = goes_on & (ended == 0)
         step += 1
-    tl.store(states + individual, x0, mask=there)
-    tl.store(states + population + individual, x1, mask=there)
-    tl.store(states + 2 * population + individual, x2, mask=there)
-    tl.store(states + 3 * population + individual, x3, mask=there)
-    tl.store(returns + individual, episode_return, mask=there)
-    tl.store(lengths + individual, length, mask=there)
-    tl.store(ends + individual, (goes_on == 0).to(tl.int32), mask=there)
+    store_four(states, x0, x1, x2, x3, individual, population, there)
+    finish(returns, lengths, ends, episode_return, length, goes_on, individual, there)
 
 
 @triton.jit
@@ -107,8 +122,7 @@ def cartpole(genomes, initial, market, states, returns, lengths, ends, populatio
     b = column(genomes, 32, 1, individual, h, population, there)
     v0, v1 = column(genomes, 40, 1, individual, h, population, there), column(genomes, 48, 1, individual, h, population, there)
     c0, c1 = single(genomes, 56, individual, population, there), single(genomes, 57, individual, population, there)
-    x0, x1, x2, x3 = (single(initial, 0, individual, population, there), single(initial, 1, individual, population, there),
-                      single(initial, 2, individual, population, there), single(initial, 3, individual, population, there))  # fmt: skip
+    x0, x1, x2, x3 = four(initial, individual, population, there)
     episode_return = tl.zeros([BLOCK], tl.float32)
     length = tl.zeros([BLOCK], tl.int32)
     goes_on = there
@@ -129,13 +143,8 @@ def cartpole(genomes, initial, market, states, returns, lengths, ends, populatio
         length += goes_on.to(tl.int32)
         goes_on = goes_on & (ended == 0)
         step += 1
-    tl.store(states + individual, x0, mask=there)
-    tl.store(states + population + individual, x1, mask=there)
-    tl.store(states + 2 * population + individual, x2, mask=there)
-    tl.store(states + 3 * population + individual, x3, mask=there)
-    tl.store(returns + individual, episode_return, mask=there)
-    tl.store(lengths + individual, length, mask=there)
-    tl.store(ends + individual, (goes_on == 0).to(tl.int32), mask=there)
+    store_four(states, x0, x1, x2, x3, individual, population, there)
+    finish(returns, lengths, ends, episode_return, length, goes_on, individual, there)
 
 
 @triton.jit
@@ -162,10 +171,8 @@ def portfolio(genomes, initial, market, states, returns, lengths, ends, populati
     c0, c1 = single(genomes, 240, individual, population, there), single(genomes, 241, individual, population, there)
     c2, c3 = single(genomes, 242, individual, population, there), single(genomes, 243, individual, population, there)
     c4, c5 = single(genomes, 244, individual, population, there), single(genomes, 245, individual, population, there)
-    value, peak = single(initial, 0, individual, population, there), single(initial, 1, individual, population, there)
-    memory1, memory2 = single(initial, 2, individual, population, there), single(initial, 3, individual, population, there)
-    held1, held2 = single(initial, 4, individual, population, there), single(initial, 5, individual, population, there)
-    held3, day = single(initial, 6, individual, population, there), single(initial, 7, individual, population, there)
+    value, peak, memory1, memory2 = four(initial, individual, population, there)
+    held1, held2, held3, day = four(initial + 4 * population, individual, population, there)
     # So that nothing is divided by 0 where nobody is.
     value, peak = tl.where(there, value, 1.0), tl.where(there, peak, 1.0)
     episode_return = tl.zeros([BLOCK], tl.float32)
@@ -200,17 +207,9 @@ def portfolio(genomes, initial, market, states, returns, lengths, ends, populati
         length += goes_on.to(tl.int32)
         goes_on = goes_on & (value >= 0.05)
         step += 1
-    tl.store(states + individual, value, mask=there)
-    tl.store(states + population + individual, peak, mask=there)
-    tl.store(states + 2 * population + individual, memory1, mask=there)
-    tl.store(states + 3 * population + individual, memory2, mask=there)
-    tl.store(states + 4 * population + individual, held1, mask=there)
-    tl.store(states + 5 * population + individual, held2, mask=there)
-    tl.store(states + 6 * population + individual, held3, mask=there)
-    tl.store(states + 7 * population + individual, day, mask=there)
-    tl.store(returns + individual, episode_return, mask=there)
-    tl.store(lengths + individual, length, mask=there)
-    tl.store(ends + individual, (goes_on == 0).to(tl.int32), mask=there)
+    store_four(states, value, peak, memory1, memory2, individual, population, there)
+    store_four(states + 4 * population, held1, held2, held3, day, individual, population, there)
+    finish(returns, lengths, ends, episode_return, length, goes_on, individual, there)
 
 
 KERNELS = {"acrobot": acrobot, "cartpole": cartpole, "portfolio": portfolio}
