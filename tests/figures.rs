@@ -249,7 +249,6 @@ fn controls_gain_nothing_within_their_noise() {
     assert_eq!(rows(&drawn), 2, "{drawn}");
 }
 
-/// The rows of this test have no multiply-adds but these: half of what the control reached.
 #[test]
 fn peers_of_rollouts_stand_beside_the_arms_with_their_factor() {
     let runs = with_rollout_peers(synthetic::of_device(&H200));
@@ -273,6 +272,7 @@ fn peers_of_rollouts_stand_beside_the_arms_with_their_factor() {
     assert!(!drawn.contains("pytorch.compile"), "{drawn}");
 }
 
+/// The rows of this test have no multiply-adds but these: half of what the control reached.
 #[test]
 fn the_bound_of_a_rollout_is_stated() {
     let mut runs = synthetic::of_device(&H200);

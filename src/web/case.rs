@@ -1,5 +1,5 @@
 //! A case as one JSON file for the page: its programs, what they are given, what has to come out (computed here in f64), and
-//! how they are timed. `web/js/cases.js` reads it.
+//! how they are timed. `web/js/site.js` reads it.
 
 use base64::Engine;
 use serde_json::{Map, Value, json};

@@ -122,7 +122,7 @@ export class Prepared {
       encodePass(encoder, steps, timestampWrites);
       gpu.queue.submit([encoder.finish()]);
     };
-    const tokens = program.phases.flatMap((phase, index) => Array(phase.repeat).fill(this.steps[index]));
+    const tokens = this.#tokens();
     switch (policy) {
       case "wait-each":
         for (const step of tokens.flat()) {
@@ -155,7 +155,7 @@ export class Prepared {
     const index = this.#index(output);
     await this.reset();
     gpu.check();
-    const steps = program.phases.flatMap((phase, at) => Array(phase.repeat).fill(this.steps[at])).flat();
+    const steps = this.#tokens().flat();
     const { bytes } = program.buffers[index];
     const copies = [0, 1].map(() => gpu.device.createBuffer({ size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST }));
     const begun = performance.now();
@@ -185,9 +185,9 @@ export class Prepared {
     }
   }
 
-  /** Whether the program has a buffer of this name. */
-  has(name) {
-    return bufferIndex(this.program, name) >= 0;
+  /** The steps of each repetition of each phase, which is a token where tokens are made one by one. */
+  #tokens() {
+    return this.program.phases.flatMap((phase, index) => Array(phase.repeat).fill(this.steps[index]));
   }
 
   /** The bytes of an output as the last run left it. */

@@ -26,6 +26,9 @@ const LIMITS = {
 /** Features used where a device has them. */
 const WANTED = ["subgroups", "timestamp-query"];
 
+/** On a software device large workgroups are slow, and each size takes seconds to compile. */
+export const LARGEST_SOFTWARE_WORKGROUP = 64;
+
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|basic render|warp/i;
 
 /**

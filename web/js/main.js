@@ -17,19 +17,15 @@ keepOffline().then((why) => say("offline", why ?? `This page is kept for offline
 
 const site = new Site();
 const [gpu, files] = await Promise.all([openGpu(), loadSite()]);
-const parts = [];
 if (files) {
-  const results = new Results(files.devices, files.cases.map(({ file }) => file));
-  if (gpu) {
-    results.of(gpu.info);
-    parts.push(new Measurement({ gpu, site, ...files, results, busy }));
-  }
+  const results = new Results(files.devices, files.cases.map(({ file }) => file), gpu?.info ?? null);
+  if (gpu) new Measurement({ gpu, site, ...files, results, busy });
 }
 const generation = new Generation({ gpu, site, busy });
 busy(false);
 gpu?.lost.then((why) => {
   say("device", why, { bad: true });
-  for (const id of ["measure", "generate"]) the(id).disabled = true;
+  busy(generation.isBusy);
 });
 const model = new URLSearchParams(location.search).get("model");
 if (model) {
@@ -40,8 +36,9 @@ if (model) {
 /** Who has the GPU has it alone: times of one would suffer from the other. */
 function busy(is) {
   generation.isBusy = is;
-  the("measure").disabled = is || parts.length === 0 || gpu.isLost;
-  for (const id of ["generate", "pick-files", "pick-folder"]) the(id).disabled = is || !gpu || gpu.isLost;
+  const off = is || !gpu || gpu.isLost;
+  the("measure").disabled = off || !files;
+  for (const id of ["generate", "pick-files", "pick-folder"]) the(id).disabled = off;
   the("fetch").querySelector("button").disabled = is || !gpu;
 }
 

@@ -3,10 +3,11 @@
 
 import { fromBase64, toBase64 } from "./base64.js";
 import { randomWeights } from "./decode/random.js";
-import { IN_OUT, outIn, pack } from "./decode/packing.js";
+import { layoutNamed, pack } from "./decode/packing.js";
 import { sha256 } from "./digest.js";
 import { Prepared } from "./executor.js";
 import { check, checkedOutputs, episodesOf } from "./gate.js";
+import { LARGEST_SOFTWARE_WORKGROUP } from "./gpu.js";
 import { traffic } from "./program.js";
 import { interleaved, samplesWithinCap, warmUp } from "./protocol.js";
 import { Refusal } from "./refusal.js";
@@ -14,9 +15,6 @@ import { bootstrapSeed, medianInterval } from "./statistics.js";
 
 /** How long a tuning is tried; its fastest run counts. */
 const TRIAL_NS = 30e6;
-
-/** On a software device large workgroups are slow, and each size takes seconds to compile. */
-const LARGEST_SOFTWARE_WORKGROUP = 64;
 
 /** Bytes of a control's output that are kept: what is expected of it. */
 const KEPT_OF_CONTROL = 256;
@@ -81,8 +79,7 @@ async function blocksOf(file) {
     return made.get(name);
   };
   for (const [name, block] of Object.entries(file.blocks)) {
-    const layout = name === IN_OUT.block ? IN_OUT : outIn(/-(f16|bf16)$/.exec(name)?.[1] ?? "f32");
-    const bytes = block.seeded ? pack(file.config, tensor, layout) : fromBase64(block.base64);
+    const bytes = block.seeded ? pack(file.config, tensor, layoutNamed(name)) : fromBase64(block.base64);
     if (bytes.byteLength !== block.bytes || (await sha256(bytes)) !== block.sha256) {
       throw new Refusal(`${file.case}: the block \`${name}\` is not what the case says; reload the page to get its newest version.`);
     }

@@ -5,11 +5,8 @@ import { sha256 } from "./digest.js";
 /** WebGPU's default `minStorageBufferOffsetAlignment`: every device allows these offsets. */
 export const ALIGNMENT = 256;
 
-/** How the dispatches of a program are handed to the GPU, from the dearest to the cheapest. */
-export const POLICIES = ["wait-each", "submit-each", "submit-per-token", "one-submit"];
-
 /** Dispatches of one run. */
-export function dispatches(program) {
+function dispatches(program) {
   return program.phases.reduce((sum, phase) => sum + phase.repeat * phase.dispatches.length, 0);
 }
 
@@ -32,7 +29,7 @@ export function bufferIndex(program, name) {
 }
 
 /** The program as Rust's serde_json writes it, so that both have one digest. */
-export function toJson(program) {
+function toJson(program) {
   const list = (items, write) => `[${items.map(write).join(",")}]`;
   const text = JSON.stringify;
   const buffer = (b) => `{"name":${text(b.name)},"bytes":${b.bytes},"contents":${text(b.contents)}}`;

@@ -72,7 +72,7 @@ export async function browser({ webgpu = true, ...options } = {}) {
   return { context, close };
 }
 
-/** A page of `url`, whose faults fail the test. */
+/** A page of `url`, whose faults are printed. */
 export async function open(context, url) {
   const page = await context.newPage();
   page.on("pageerror", (error) => console.error("in the page:", error));

@@ -14,7 +14,7 @@ import { onedispatch, SPECS } from "./onedispatch.js";
 const GOLDEN = join(ROOT, "tests", "golden", "decode");
 const TINY = join(GOLDEN, "tiny_d32_l1_h2");
 const CHECKPOINT = ["config.json", "model.safetensors"].map((name) => join(TINY, name));
-const [decodeSpec] = [SPECS.slice(0, 2)];
+const decodeSpec = SPECS.slice(0, 2);
 const withoutTokenizer = skip || (!existsSync(join(ROOT, "web/js/vendor/tokenizers.js")) && "the npm packages of web/ are not installed");
 
 let folder, site, address, chromium, page, golden;

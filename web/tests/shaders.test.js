@@ -20,7 +20,7 @@ after(async () => {
   await site?.close();
 });
 
-test("every shader compiles", { skip }, async (t) => {
+test("every shader compiles", { skip }, async () => {
   for (const folder of ["control", "decode", "rollout"]) {
     for (const file of await readdir(join(ROOT, "shaders", folder))) {
       const faults = await page.evaluate(compile, `${folder}/${file}`);

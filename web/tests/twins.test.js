@@ -5,8 +5,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { bits, widened } from "../js/decode/format.js";
-import { fusedProgram, layoutOf } from "../js/decode/fused.js";
-import { pack } from "../js/decode/packing.js";
+import { fusedProgram } from "../js/decode/fused.js";
+import { layoutNamed, pack } from "../js/decode/packing.js";
 import { randomWeights } from "../js/decode/random.js";
 import { sha256 } from "../js/digest.js";
 import { plausible } from "../js/executor.js";
@@ -27,8 +27,7 @@ test("programs have the digests of the native ones", async () => {
 
 test("packed weights have the digests of the native ones", async () => {
   for (const { config, seed, block, sha256: expected } of digests.weights) {
-    const arm = block.replace("weights-out-in", "fused-subgroup").replace("weights-in-out", "fused-workgroup");
-    const packed = pack(config, randomWeights(config, seed), layoutOf(arm));
+    const packed = pack(config, randomWeights(config, seed), layoutNamed(block));
     assert.equal(await sha256(packed), expected, JSON.stringify({ config, block }));
   }
 });

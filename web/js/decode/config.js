@@ -41,7 +41,7 @@ export const headDim = (config) => config.n_embd / config.n_head;
 export const attentionScale = (config) => (config.scale_attn_weights ? 1 / Math.sqrt(headDim(config)) : 1);
 
 /** Refuses sizes that are zero, that do not divide, or whose products exceed what 32-bit indices can hold. */
-export function validate(config) {
+function validate(config) {
   const { vocab_size, n_positions, n_embd, n_head, n_inner } = config;
   for (const key of ["vocab_size", "n_positions", "n_embd", "n_head", "n_layer", "n_inner"]) {
     if (config[key] === 0) throw new Refusal(`config.json: ${key} is 0; it must be at least 1`);

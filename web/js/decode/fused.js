@@ -10,15 +10,6 @@ import { attentionScale } from "./config.js";
 import { FORMATS } from "./format.js";
 import { chunksOf, IN_OUT, mapOf, outIn, widthsOf } from "./packing.js";
 
-/** The arms that a browser can derive for any model. */
-export const FUSED_ARMS = [
-  "fused-scalar",
-  "fused-workgroup",
-  "fused-subgroup",
-  "fused-subgroup-f16",
-  "fused-subgroup-bf16",
-];
-
 /** Workgroup sizes that calibration tries, as far as a device has them. */
 export const workgroupSizes = (arm) => (arm === "fused-scalar" ? [1] : [64, 256, 512, 1024]);
 
@@ -71,7 +62,7 @@ function workgroup(name, config, request, tuning) {
 }
 
 /** By one workgroup for each request; all requests are greedy, or none is. */
-export function subgroup(name, config, requests, tuning) {
+function subgroup(name, config, requests, tuning) {
   const layout = layoutOf(name);
   const { n_embd4, head4, heads4, n_inner4 } = widthsOf(config);
   const { workgroup_size } = tuning;

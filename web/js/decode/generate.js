@@ -1,6 +1,7 @@
 // Text generation on the visitor's GPU: picks a kernel and a chunk for a model, and yields tokens as they are made.
 
 import { Prepared } from "../executor.js";
+import { LARGEST_SOFTWARE_WORKGROUP } from "../gpu.js";
 import { Refusal } from "../refusal.js";
 import { fusedProgram, layoutOf, workgroupSizes } from "./fused.js";
 import { pack } from "./packing.js";
@@ -11,9 +12,6 @@ const CHUNK_MS = 50;
 
 /** Tokens of the dispatches that find out how fast a model is. */
 const TRIAL_TOKENS = 8;
-
-/** On a software device a large workgroup is slow. */
-const LARGEST_SOFTWARE_WORKGROUP = 64;
 
 /** A model on a GPU, ready to answer requests. */
 export class Generator {

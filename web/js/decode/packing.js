@@ -3,7 +3,7 @@
 
 import { ALIGNMENT } from "../program.js";
 import { headDim } from "./config.js";
-import { bits } from "./format.js";
+import { bits, FORMATS } from "./format.js";
 
 const VEC4 = 16;
 
@@ -29,6 +29,9 @@ export const outIn = (format) => ({
   format,
   block: format === "f32" ? "weights-out-in" : `weights-out-in-${format}`,
 });
+
+/** The layout whose block has this name. */
+export const layoutNamed = (block) => [IN_OUT, ...FORMATS.map(outIn)].find((layout) => layout.block === block);
 
 /** 16-byte chunks that `in4` vec4f of a matrix's row take. Of two-byte formats, chunk i of n holds vec4f i and i + n. */
 export const chunksOf = (layout, in4) => (layout.format === "f32" ? in4 : ceilDiv(in4, 2));

@@ -3,16 +3,19 @@
 import { ladder } from "../figures/ladder.js";
 import { throughput } from "../figures/throughput.js";
 import { element, the } from "./element.js";
-import { otherRungs, ownRungs } from "./rungs.js";
+import { otherRungs, ownRungs, rateInterval } from "./rungs.js";
 import { caseName, interval, plural, three, tiny, wayName } from "./words.js";
 
 /** Shows results as they come. */
 export class Results {
-  /** `devices` as `Site.devices` gives them, `files` are the cases of the page (controls may be among them). */
-  constructor(devices, files) {
+  /**
+   * `devices` as `Site.devices` gives them, `files` are the cases of the page (controls may be among them), `gpu` is the `info`
+   * of the visitor's, or null.
+   */
+  constructor(devices, files, gpu) {
     this.devices = devices;
     this.files = files.filter(({ workload }) => workload !== "control");
-    this.gpu = null;
+    this.gpu = gpu;
     this.rows = new Map();
     const select = the("case");
     this.files.forEach((file, index) => select.append(element("option", { value: String(index) }, caseName(file))));
@@ -21,12 +24,6 @@ export class Results {
       this.draw();
     });
     new ResizeObserver(() => this.draw()).observe(the("results"));
-    this.draw();
-  }
-
-  /** Whose results these are: `Gpu.info`. */
-  of(gpu) {
-    this.gpu = gpu;
     this.draw();
   }
 
@@ -60,7 +57,7 @@ export class Results {
     const unit = file?.workload === "rollout" ? "step" : "token";
     const lines = this.#lines(software);
     const drawn = [ladder({ own, others, unit, width }), throughput({ lines, width })];
-    the("figures").hidden = drawn.every((figure) => figure === null) || this.files.length === 0;
+    the("figures").hidden = drawn.every((figure) => figure === null);
     the("ladder").replaceChildren(...[drawn[0]].filter(Boolean));
     the("throughput").replaceChildren(...[drawn[1]].filter(Boolean));
     the("ladder-caption").textContent = drawn[0] ? this.#ladderCaption(own, others) : "";
@@ -120,13 +117,14 @@ export class Results {
       points: decode.flatMap((file) => rungsOf(file).filter(({ rung }) => rung === wanted).map((rung) => at(file, rung))),
     });
     const own = (file) => ownRungs(this.rows.get(file) ?? []);
-    const others = new Set(decode.flatMap((file) => otherRungs(this.devices, file, software).map(({ label }) => label)));
+    const others = new Map(decode.map((file) => [file, otherRungs(this.devices, file, software)]));
+    const labels = new Set([...others.values()].flat().map(({ label }) => label));
     return [
       series("one dispatch", "fused", false, own, "fused"),
       series("one submit", "own", false, own, "one-submit"),
       series("wait after each", "own", true, own, "wait-each"),
-      ...[...others].map((label) => {
-        const found = (file) => otherRungs(this.devices, file, software).find((other) => other.label === label)?.rungs ?? [];
+      ...[...labels].map((label) => {
+        const found = (file) => others.get(file).find((other) => other.label === label)?.rungs ?? [];
         return series(label.replace(", ", "\n"), "other", false, found, "fused");
       }),
     ].filter(({ points }) => points.length > 0);
@@ -158,7 +156,7 @@ function table(file, rows) {
     element("th", { scope: "col", class: "number" }, "A run takes"));
   const body = rows.map((row) => {
     const timed = row.units_per_s !== null;
-    const [low, high] = [(row.units / row.wall_high_ns) * 1e9, (row.units / row.wall_low_ns) * 1e9];
+    const { low, high } = rateInterval(row);
     const under = (words) => [element("br"), element("span", { class: "quiet" }, words)];
     const rate = timed ? [`${three(row.units_per_s)} ${row.unit}s/s`, ...under(interval(low, high))] : ["–"];
     const passed = row.gate === "pass";

@@ -5,18 +5,15 @@ import { RUNGS } from "./words.js";
 /** Rungs of the visitor's rows of a case. Only rows that passed their check count. */
 export function ownRungs(rows) {
   const passed = rows.filter((row) => row.gate === "pass" && row.replica === 0 && row.units_per_s !== null);
-  return rungsOf(passed.map((row) => ({
-    arm: row.arm,
-    policy: row.policy,
-    rate: row.units_per_s,
-    // The slowest time is the lowest rate.
-    low: (row.units / row.wall_high_ns) * 1e9,
-    high: (row.units / row.wall_low_ns) * 1e9,
-  })));
+  return rungsOf(passed.map((row) => ({ arm: row.arm, policy: row.policy, rate: row.units_per_s, ...rateInterval(row) })));
 }
 
+/** A timed row's interval as rates, `{low, high}`: the slowest time is the lowest rate. */
+export const rateInterval = ({ units, wall_low_ns, wall_high_ns }) =>
+  ({ low: (units / wall_high_ns) * 1e9, high: (units / wall_low_ns) * 1e9 });
+
 /**
- * Rungs of committed devices for a case and its arms: `[{label, is_software, rungs}]`, one for each device and each browser on it.
+ * Rungs of committed devices for a case and its arms: `[{label, rungs}]`, one for each device and each browser on it.
  * Software devices are there only where the visitor's is one too.
  */
 export function otherRungs(devices, file, { is_software }) {
@@ -33,7 +30,7 @@ export function otherRungs(devices, file, { is_software }) {
         experiments.reduce((a, b) => (b.length > a.length ? b : a));
       const newest = chosen.map(({ date }) => date).sort().at(-1);
       const rungs = rungsOf(chosen.filter(({ date }) => date === newest).map((row) => ({ ...row, rate: row.units_per_s })));
-      return { device: device.device, browser, label: `${plain(device.device)}, ${browser ?? "native"}`, rungs };
+      return { label: `${plain(device.device)}, ${browser ?? "native"}`, rungs };
     });
   }).filter(({ rungs }) => rungs.length > 0);
 }
@@ -58,6 +55,6 @@ function rungsOf(rows) {
     // Of a rollout there are two ways to dispatch each step; the ladder shows that with the fewer.
     const stepwise = found.filter(({ arm }) => arm === "stepwise");
     const best = (stepwise.length > 0 ? stepwise : found).reduce(faster, null);
-    return best ? [{ rung, arm: best.arm, rate: best.rate, low: best.low, high: best.high }] : [];
+    return best ? [{ rung, rate: best.rate, low: best.low, high: best.high }] : [];
   });
 }
