@@ -65,12 +65,12 @@ one() {
         set -- --out "$out/$name.json"
         ;;
     esac
-    if timeout -k 10 "$limit" "$PYTHON" "$(script "$case" "$peer")" "$case" --device "$DEVICE" "${variants[@]}" "$@" \
-        >"$log" 2>&1; then
-        [ "$what" = build ] || grep -E '(tokens|steps)/s$' "$log"
-    else
-        echo "$name: $what failed with $? after $((SECONDS - begin)) s: $(tail -n 1 "$log")"
-        [ "$what" = build ] || grep -E '(tokens|steps)/s$' "$log"
+    local status=0
+    timeout -k 10 "$limit" "$PYTHON" "$(script "$case" "$peer")" "$case" --device "$DEVICE" "${variants[@]}" "$@" \
+        >"$log" 2>&1 || status=$?
+    [ "$what" = build ] || grep -E '(tokens|steps)/s$' "$log"
+    if [ "$status" -ne 0 ]; then
+        echo "$name: $what failed with $status after $((SECONDS - begin)) s: $(tail -n 1 "$log")"
         return 1
     fi
     echo "$name: $what took $((SECONDS - begin)) s"

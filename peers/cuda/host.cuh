@@ -15,7 +15,7 @@
 #ifdef EMULATE
 #include "emulate.h"
 #else
-#include <cuda_runtime.h>
+#include "describe.cuh"
 #define DEVICE __device__ __forceinline__
 
 DEVICE void* dynamic_shared() {
@@ -187,14 +187,4 @@ cudaError_t launch(Kernel kernel, size_t bytes, Arguments arguments) {
     return cudaLaunchKernel(reinterpret_cast<const void*>(kernel), GRID, BLOCK, parameters, bytes, nullptr);
 }
 #define LAUNCH launch
-
-// The device's name as CUDA gives it, and the versions of its driver's API and of the runtime, such as 13000.
-extern "C" int describe(char* name, int capacity, int* driver_api, int* runtime) {
-    cudaDeviceProp device;
-    if (cudaGetDeviceProperties(&device, 0) != cudaSuccess || cudaDriverGetVersion(driver_api) != cudaSuccess ||
-        cudaRuntimeGetVersion(runtime) != cudaSuccess)
-        return -1;
-    strncpy(name, device.name, capacity);
-    return 0;
-}
 #endif

@@ -34,7 +34,7 @@ inline cudaError_t cudaFree(void* place) { return free(place), 0; }
 inline const char* cudaGetErrorString(cudaError_t) { return "not enough memory"; }
 static_assert(LANES == 1, "a CPU has no lanes");
 #else
-#include <cuda_runtime.h>
+#include "describe.cuh"
 #define DEVICE __device__ __forceinline__
 #endif
 
@@ -279,15 +279,6 @@ static cudaError_t launch(const Arguments& arguments) {
     const int64_t threads = int64_t(arguments.population) * LANES;
     episodes<<<int((threads + arguments.block - 1) / arguments.block), arguments.block>>>(arguments);
     return cudaGetLastError();
-}
-
-extern "C" int describe(char* name, int capacity, int* driver_api, int* runtime) {
-    cudaDeviceProp device;
-    if (cudaGetDeviceProperties(&device, 0) != cudaSuccess || cudaDriverGetVersion(driver_api) != cudaSuccess ||
-        cudaRuntimeGetVersion(runtime) != cudaSuccess)
-        return -1;
-    strncpy(name, device.name, capacity);
-    return 0;
 }
 #endif
 
