@@ -1,21 +1,23 @@
 // What it costs that workgroups wait for each other: in each round every workgroup says one word and reads those of all,
 // which carry the parity of their round in the last bit, as in decode/fused_subgroup.wgsl. Two rows of slots take turns, so
-// that none is written again before all have read it.
+// that none is written again before all have read it. Each slot has a cache line of its own: where many write to one line
+// while all read it, a round takes longer than the trip of a word.
 
 override WORKGROUPS: u32 = 2;        // at most WORKGROUP_SIZE
 override WORKGROUP_SIZE: u32 = 64;
 override ROUNDS: u32 = 64;
 override PATIENCE: u32 = 1048576;
 override ASK_BY_WRITING: bool = false;   // where a compiler takes a load for one whose value cannot change (llvmpipe)
+override APART: u32 = 32;            // words from one slot to the next
 
 @group(0) @binding(0) var<storage, read_write> slots: array<atomic<u32>>;   // two rows of WORKGROUPS, zero at first
 @group(0) @binding(1) var<storage, read_write> sums: array<u32>;           // of each thread: of all that it read
 
 fn asked(slot: u32) -> u32 {
     if ASK_BY_WRITING {
-        return atomicOr(&slots[slot], 0u);
+        return atomicOr(&slots[slot * APART], 0u);
     }
-    return atomicLoad(&slots[slot]);
+    return atomicLoad(&slots[slot * APART]);
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -26,7 +28,7 @@ fn exchange(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocatio
         let row = (round & 1u) * WORKGROUPS;
         let tag = ((round >> 1u) + 1u) & 1u;
         if thread == 0u {
-            atomicStore(&slots[row + workgroup_id.x], ((round + workgroup_id.x) << 1u) | tag);
+            atomicStore(&slots[(row + workgroup_id.x) * APART], ((round + workgroup_id.x) << 1u) | tag);
         }
         if thread < WORKGROUPS {
             var word = asked(row + thread);

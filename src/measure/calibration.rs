@@ -44,6 +44,7 @@ struct Trial {
     arm: String,
     workgroups: u32,
     workgroup_size: u32,
+    least_lanes: u32,
     /// Of the program that ran, sizes and all, and of its shaders.
     program_sha256: String,
     shaders_sha256: String,
@@ -79,6 +80,7 @@ pub fn tunings(
                 workgroups,
                 waiting: waiting(is_software),
                 workgroup_size,
+                least_lanes: Tuning::LEAST_LANES[0],
                 subgroup_size: gpu.info.subgroup_min_size,
                 keep_logits,
                 capacity,
@@ -99,8 +101,25 @@ pub fn waiting(is_software: bool) -> Waiting {
     Waiting { patience: if is_software { 1 << 28 } else { 1 << 20 }, by_writing: is_software }
 }
 
-/// The tuning that is fastest in short runs. `tunings` is not empty; `blocks` hold the weights as the arm reads them.
+/// The tuning that is fastest in short runs: of `tunings`, which is not empty, and then of how that one deals out rows to
+/// threads. `blocks` hold the weights as the arm reads them.
 pub fn calibrate(
+    gpu: &Gpu,
+    config: &Config,
+    blocks: &Blocks,
+    requests: &[Request],
+    arm: Arm,
+    tunings: &[Tuning],
+) -> Result<Calibrated> {
+    let of_size = fastest(gpu, config, blocks, requests, arm, tunings)?;
+    if !arm.algorithm.has_formats() || gpu.info.is_software {
+        return Ok(of_size);
+    }
+    let dealt = Tuning::LEAST_LANES.map(|least_lanes| Tuning { least_lanes, ..of_size.tuning });
+    fastest(gpu, config, blocks, requests, arm, &dealt)
+}
+
+fn fastest(
     gpu: &Gpu,
     config: &Config,
     blocks: &Blocks,
@@ -152,6 +171,7 @@ fn trial(gpu: &Gpu, arm: Arm, tuning: &Tuning, program: &Program) -> Trial {
         arm: arm.name(),
         workgroups: tuning.workgroups,
         workgroup_size: tuning.workgroup_size,
+        least_lanes: tuning.least_lanes,
         program_sha256: program.sha256(),
         shaders_sha256: shaders::sha256(program),
         ns: f64::INFINITY,

@@ -270,6 +270,7 @@ fn describe(row: &mut ResultRow, tuned: &Tuned, config: &Config, policy: Policy)
     row.barriers = work.barriers;
     row.workgroups = program.phases.iter().flat_map(|phase| &phase.dispatches).map(|d| d.workgroups).max().unwrap_or(0);
     row.rounds = work.rounds;
+    row.row_lanes = cost::row_lanes(program);
     row.multiply_adds = work.multiply_adds;
     row.min_bytes = cost::min_bytes(config, requests, tuned.arm.format);
     row.cap = cap.clone();

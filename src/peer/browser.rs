@@ -28,7 +28,7 @@ use crate::spec::{DecodeCase, RolloutCase, Spec};
 use crate::web::programs::{self, PageProgram};
 use crate::workload::control::Control;
 use crate::workload::decode::model::{Config, Request};
-use crate::workload::decode::{gate, new_tokens, random, tensors};
+use crate::workload::decode::{cost, gate, new_tokens, random, tensors};
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::gate::{Found, Reference};
 use crate::workload::rollout::population::Population;
@@ -502,6 +502,7 @@ fn judge_row<P: std::borrow::Borrow<PageProgram>>(
         let traffic = program.program.traffic(page.policy);
         row.workgroup_size = program.workgroup_size;
         row.subgroup_size = program.subgroup_size;
+        row.row_lanes = cost::row_lanes(&program.program);
         row.workgroups = program.workgroups();
         (row.dispatches, row.submits, row.waits) = (traffic.dispatches, traffic.submits, traffic.waits);
         row.barriers = program.barriers;

@@ -128,4 +128,6 @@ pub struct ResultRow {
     pub rank_correlation_all: Option<f64>,
     /// Of an evolution: mean return of its best policy from states that it has not seen.
     pub fresh_return: Option<f64>,
+    /// Of a kernel with subgroups: the fewest threads that share a row of a matrix. This column came later.
+    pub row_lanes: u32,
 }

@@ -66,7 +66,8 @@ row!("results.csv", ResultRow: [case, arm, policy, replica],
     gate, gate_error, gate_tolerance, samples, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s,
     gpu_median_ns, gpu_busy_ns, cap, reason, program_sha256, shaders_sha256;
     workgroups, rounds;
-    followed, decided, fitness_error, rank_correlation, rank_correlation_all, fresh_return);
+    followed, decided, fitness_error, rank_correlation, rank_correlation_all, fresh_return;
+    row_lanes);
 
 row!("peer-results.csv", PeerRow:
     case, peer, variant, units, multiply_adds, min_bytes, gate, gate_error, gate_tolerance,
@@ -215,13 +216,14 @@ fn first_unreadable_row(csv: &[u8]) -> usize {
     ends.windows(2).position(unreadable).map_or(0, |index| index + 1)
 }
 
-/// The columns of the first version, and of those after it up to the last that any column of is in the header.
+/// The columns of the first version, and of those after it up to the last that any column of is in the header, or that has as
+/// many columns.
 fn columns_of<R: Row>(frame: &DataFrame) -> &'static [&'static str] {
     let there = |column: &&str| frame.get_column_names().iter().any(|name| name.as_str() == *column);
     let mut wanted = R::VERSIONS[0];
     let mut end = wanted;
     for added in &R::VERSIONS[1..] {
-        if R::COLUMNS[end..end + added].iter().any(there) {
+        if R::COLUMNS[end..end + added].iter().any(there) || frame.width() >= end + added {
             wanted = end + added;
         }
         end += added;

@@ -201,6 +201,9 @@ fn barrier(scale: &Scale, arm: &'static str) -> Control {
     }
 }
 
+/// Words of a cache line of 128 bytes.
+const CACHE_LINE_WORDS: u32 = 32;
+
 /// Workgroups that read one word of each other in every round.
 fn exchange(scale: &Scale) -> Control {
     let Scale { workgroup_size, exchanges, together, .. } = *scale;
@@ -209,10 +212,13 @@ fn exchange(scale: &Scale) -> Control {
         ("WORKGROUPS", together),
         ("PATIENCE", scale.patience),
         ("ASK_BY_WRITING", u32::from(scale.asks_by_writing)),
+        ("APART", CACHE_LINE_WORDS),
     ];
     let threads = together * workgroup_size;
-    let buffers =
-        [("slots", 8 * u64::from(together), Contents::Zero), ("sums", 4 * u64::from(threads), Contents::Poison)];
+    let buffers = [
+        ("slots", 8 * u64::from(together * CACHE_LINE_WORDS), Contents::Zero),
+        ("sums", 4 * u64::from(threads), Contents::Poison),
+    ];
     let mut program = program("exchange", "exchange", sizes, workgroup_size, together, 1, buffers);
     program.kernels[0].workgroups_together = together;
     let sum_of = |thread: u32| (0..exchanges).map(|round| round + thread).sum::<u32>();

@@ -26,6 +26,14 @@ impl std::ops::AddAssign for Work {
     }
 }
 
+/// The fewest threads that share a row of a matrix; 0 where no kernel deals out rows so.
+pub fn row_lanes(program: &Program) -> u32 {
+    let matrices = ["QUERY_KEY_VALUE_LANES", "PROJECTION_LANES", "FC_LANES", "MLP_LANES", "LOGITS_LANES"];
+    let lanes =
+        program.kernels.iter().flat_map(|kernel| matrices.iter().filter_map(|name| kernel.constants.get(*name)));
+    lanes.copied().reduce(f64::min).map_or(0, |lanes| lanes as u32)
+}
+
 /// The work of one run of a program made by this workload, every token generated.
 pub fn work(program: &Program) -> Work {
     let mut work = Work::default();

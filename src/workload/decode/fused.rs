@@ -61,7 +61,7 @@ pub fn subgroup(name: &str, config: &Config, requests: &[Request], tuning: &Tuni
     let subgroups = workgroup_size / subgroup;
     let teams = config.n_head.div_ceil(workgroups).next_power_of_two().min(subgroups);
     let [embd, heads, inner] = [widths.n_embd4, widths.heads4, widths.n_inner4].map(|in4| layout.chunks(in4));
-    let lanes = |chunks: u32, rows: u32| lanes(workgroup_size, rows.div_ceil(workgroups), chunks);
+    let lanes = |chunks: u32, rows: u32| lanes(tuning, rows.div_ceil(workgroups), chunks);
     // A norm's sums are few additions for each subgroup of a narrow model; of a wide one the workgroup shares them.
     let norm_lanes = if widths.n_embd4 <= 2 * subgroup { subgroup } else { workgroup_size };
     let mut constants = shared_constants(config, &requests[0], tuning, layout);
@@ -102,10 +102,9 @@ pub fn subgroup(name: &str, config: &Config, requests: &[Request], tuning: &Tuni
 }
 
 /// Threads that share a row: a power of two that divides its `chunks`; as many as a workgroup has for each of its rows, but
-/// enough of them to read whole cache lines of 128 bytes.
-fn lanes(workgroup_size: u32, workgroup_rows: u32, chunks: u32) -> u32 {
-    const CACHE_LINE_CHUNKS: u32 = 8;
-    let most = (workgroup_size / workgroup_rows).max(CACHE_LINE_CHUNKS).min(workgroup_size);
+/// not fewer than `tuning` says.
+fn lanes(tuning: &Tuning, workgroup_rows: u32, chunks: u32) -> u32 {
+    let most = (tuning.workgroup_size / workgroup_rows).max(tuning.least_lanes).min(tuning.workgroup_size);
     let divisor = 1 << chunks.trailing_zeros();
     divisor.min(1 << most.ilog2())
 }

@@ -34,6 +34,8 @@ pub struct Tuning {
     pub waiting: Waiting,
     /// Threads in a workgroup.
     pub workgroup_size: u32,
+    /// Of the kernels with subgroups: threads that share a row of a matrix at least, as far as it has that many chunks.
+    pub least_lanes: u32,
     /// The device's smallest subgroup; 0 where it has none.
     pub subgroup_size: u32,
     /// Whether the logits of every new token are kept, or only the last ones.
@@ -46,10 +48,23 @@ pub struct Tuning {
 }
 
 impl Tuning {
+    /// Of [`Tuning::least_lanes`]: that many threads read a whole cache line of 128 bytes, which suits weights that are far;
+    /// of a small model, which stays near, fewer threads have fewer sums to add up.
+    pub const LEAST_LANES: [u32; 3] = [8, 4, 2];
+
     /// One workgroup of this size, without subgroups; the last logits are kept.
     pub fn of(workgroup_size: u32, capacity: u32) -> Tuning {
         let waiting = Waiting { patience: 1, by_writing: false };
-        Tuning { workgroups: 1, waiting, workgroup_size, subgroup_size: 0, keep_logits: false, capacity, chunk: None }
+        Tuning {
+            workgroups: 1,
+            waiting,
+            workgroup_size,
+            least_lanes: Tuning::LEAST_LANES[0],
+            subgroup_size: 0,
+            keep_logits: false,
+            capacity,
+            chunk: None,
+        }
     }
 }
 
@@ -110,7 +125,8 @@ impl Algorithm {
         }
     }
 
-    fn has_formats(self) -> bool {
+    /// Whether its kernel is the one with subgroups, which reads weights in several formats.
+    pub fn has_formats(self) -> bool {
         matches!(self, Algorithm::FusedSubgroup | Algorithm::FusedGrid | Algorithm::FusedBatch)
     }
 }
