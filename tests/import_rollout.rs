@@ -373,14 +373,28 @@ fn rows_of_rollouts_that_contradict_each_other_are_named() {
 /// The Python that runs peers: $PYTHON, or python3; none where it has not the packages, unless REQUIRE_PEERS says that it must.
 fn python() -> Option<String> {
     let python = std::env::var("PYTHON").unwrap_or("python3".into());
-    let output = Command::new(&python).args(["-c", "import numpy, jax"]).output();
+    let output = Command::new(&python).args(["-c", "import numpy, jax, onnx, onnxruntime, gymnasium"]).output();
     let there = output.is_ok_and(|output| output.status.success());
     let required = std::env::var("REQUIRE_PEERS").is_ok_and(|value| !value.is_empty());
-    assert!(there || !required, "{python} has no numpy and jax: install peers/requirements-cpu.txt");
+    assert!(there || !required, "{python} has not what peers need: install peers/requirements-cpu.txt");
     if !there {
-        eprintln!("skipped: {python} has no numpy and jax; `pip install -r peers/requirements-cpu.txt`, or set PYTHON");
+        eprintln!(
+            "skipped: {python} has not what peers need; `pip install -r peers/requirements-cpu.txt`, or set PYTHON"
+        );
     }
     there.then_some(python)
+}
+
+/// Whether burn's crate was built, which takes minutes; REQUIRE_PEERS says that it must have been.
+fn has_burn() -> bool {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/build/burn/release/libburn_peer.so").exists();
+    let there = built || std::env::var_os("BURN_PEER_LIBRARY").is_some();
+    let required = std::env::var("REQUIRE_PEERS").is_ok_and(|value| !value.is_empty());
+    assert!(there || !required, "burn is not built: run scripts/burn-peer.sh");
+    if !there {
+        eprintln!("skipped: burn is not built; scripts/burn-peer.sh builds it");
+    }
+    there
 }
 
 /// Runs a script of a peer on the CPU, and gives what it said.
@@ -419,7 +433,11 @@ fn python_peers_roll_out_on_a_cpu() {
         [fixture::controls()].into_iter().chain(spec().rollout_cases().iter().map(measured)).collect();
     fixture::write(&data, manifest(SPEC, "cpu", &today()), &all);
     for case in export(&spec(), &[], &cases, &mut |_| ()).unwrap() {
-        for peer in ["numpy", "jax"] {
+        for peer in ["numpy", "jax", "cuda", "gymnasium"] {
+            if peer == "gymnasium" && case.ends_with("portfolio-n40-t30") {
+                // It is not among Gymnasium's environments.
+                continue;
+            }
             let out = temporary.0.join(format!("{peer}-{}.json", case.file_name().unwrap().to_str().unwrap()));
             run_peer(&python, &format!("{peer}/rollout.py"), &case, &out);
             taken_in(&data, &out);
@@ -461,10 +479,23 @@ fn python_peers_decode_on_a_cpu() {
         weights_sha256: tensors::weights_sha256(&config, &random::weights(&config, case.seed)),
         ..measured.case
     };
-    fixture::write(&data, manifest(DECODE, "cpu", &today()), &[fixture::controls(), measured]);
+    let run_on = |data: &Path, device: &str| {
+        fixture::write(data, manifest(DECODE, device, &today()), &[fixture::controls(), measured.clone()]);
+    };
+    run_on(&data, "cpu");
     for case in export(&spec, &[], &cases, &mut |_| ()).unwrap() {
-        let out = temporary.0.join("jax.json");
-        run_peer(&python, "jax/run.py", &case, &out);
-        taken_in(&data, &out);
+        for peer in ["jax", "cuda", "onnxruntime"] {
+            let out = temporary.0.join(format!("{peer}.json"));
+            run_peer(&python, &format!("{peer}/run.py"), &case, &out);
+            taken_in(&data, &out);
+        }
+        if has_burn() {
+            // It runs on a software device rather than on the processor itself.
+            let (data, out) = (temporary.0.join("software"), temporary.0.join("burn.json"));
+            run_peer(&python, "burn/run.py", &case, &out);
+            let result: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+            run_on(&data, result["device"]["name"].as_str().unwrap());
+            taken_in(&data, &out);
+        }
     }
 }
