@@ -38,14 +38,15 @@ fn digests() -> Value {
     let greedy = Request { prompt: vec![1, 2], new_tokens: 20, sampling: Sampling::Greedy, end_token: None };
     let sampling = Sampling::TopK { temperature: 0.7, top_k: 3, seed: 0x0123_4567_89ab_cdef };
     let drawn = Request { prompt: vec![4], new_tokens: 9, sampling, end_token: Some(3) };
-    let tunings = [(1, 0, false, None), (64, 4, true, Some(1)), (256, 32, false, Some(7)), (1024, 8, true, None)];
+    let tunings =
+        [(1, 8, 0, false, None), (64, 2, 4, true, Some(1)), (256, 4, 32, false, Some(7)), (1024, 8, 8, true, None)];
     let mut programs = Vec::new();
     let mut weights = Vec::new();
     for config in &configs {
         let arms = ["fused-scalar", "fused-workgroup", "fused-subgroup", "fused-subgroup-f16", "fused-subgroup-bf16"];
         let arms = arms.map(|name| Arm::named(name).unwrap());
         for arm in arms {
-            for (workgroup_size, subgroup_size, keep_logits, chunk) in tunings {
+            for (workgroup_size, least_lanes, subgroup_size, keep_logits, chunk) in tunings {
                 let needs = arm.algorithm == Algorithm::FusedSubgroup;
                 if (arm.algorithm == Algorithm::FusedScalar) != (workgroup_size == 1) || needs && subgroup_size == 0 {
                     continue;
@@ -53,7 +54,13 @@ fn digests() -> Value {
                 for request in [&greedy, &drawn] {
                     let chunk = chunk.and_then(NonZeroU32::new);
                     let capacity = request.positions() + 1;
-                    let tuning = Tuning { subgroup_size, keep_logits, chunk, ..Tuning::of(workgroup_size, capacity) };
+                    let tuning = Tuning {
+                        least_lanes,
+                        subgroup_size,
+                        keep_logits,
+                        chunk,
+                        ..Tuning::of(workgroup_size, capacity)
+                    };
                     programs.push(json!({
                         "arm": arm.name(),
                         "config": plain(config),
@@ -69,8 +76,8 @@ fn digests() -> Value {
                             "end_token": request.end_token,
                         },
                         "tuning": {
-                            "workgroup_size": workgroup_size, "subgroup_size": subgroup_size, "keep_logits": keep_logits,
-                            "capacity": capacity, "chunk": chunk,
+                            "workgroup_size": workgroup_size, "least_lanes": least_lanes, "subgroup_size": subgroup_size,
+                            "keep_logits": keep_logits, "capacity": capacity, "chunk": chunk,
                         },
                         "sha256": arm.program(config, request, &tuning).sha256(),
                     }));

@@ -1,9 +1,10 @@
 // The fused arms: the whole generation as a program of one dispatch, or of one for each chunk of tokens. The twin of
 // `src/workload/decode/fused.rs`; the same config, request and tuning give the same program, to the byte of its JSON.
 //
-// A tuning is `{workgroup_size, subgroup_size, keep_logits, capacity, chunk}`: threads of the workgroup; the device's smallest
-// subgroup, 0 where it has none; whether every new token's logits are kept, or only the last ones; positions that the KV
-// cache holds; tokens fed by a dispatch, null for all.
+// A tuning is `{workgroup_size, least_lanes, subgroup_size, keep_logits, capacity, chunk}`: threads of the workgroup; threads
+// that share a row of a matrix at least, where there are subgroups; the device's smallest subgroup, 0 where it has none; whether
+// every new token's logits are kept, or only the last ones; positions that the KV cache holds; tokens fed by a dispatch, null
+// for all.
 
 import * as buffers from "./buffers.js";
 import { attentionScale } from "./config.js";
@@ -12,6 +13,9 @@ import { chunksOf, IN_OUT, mapOf, outIn, widthsOf } from "./packing.js";
 
 /** Workgroup sizes that calibration tries, as far as a device has them. */
 export const workgroupSizes = (arm) => (arm === "fused-scalar" ? [1] : [64, 256, 512, 1024]);
+
+/** Of `least_lanes`, the first unless calibration finds that another is faster. */
+export const LEAST_LANES = [8, 4, 2];
 
 /** How an arm's kernels read the weights. */
 export function layoutOf(arm) {
@@ -72,7 +76,7 @@ function subgroup(name, config, requests, tuning) {
   const subgroups = Math.floor(workgroup_size / size);
   const teams = Math.min(nextPowerOfTwo(config.n_head), subgroups);
   const [embd, heads, inner] = [n_embd4, heads4, n_inner4].map((in4) => chunksOf(layout, in4));
-  const lanesOf = (chunks, rows) => lanes(workgroup_size, rows, chunks);
+  const lanesOf = (chunks, rows) => lanes(tuning, rows, chunks);
   const even = (count) => 2 * Math.ceil(count / 2);
   const kernel = {
     shader: "decode/fused_subgroup.wgsl",
@@ -106,9 +110,9 @@ function subgroup(name, config, requests, tuning) {
   return dispatched(name, kernel, requests.length, buffers.grid(config, requests, one, layout), requests.length);
 }
 
-/** Threads that share a row: a power of two that divides its chunks, enough of them to read whole cache lines. */
-function lanes(workgroup_size, rows, chunks) {
-  const most = Math.min(Math.max(Math.floor(workgroup_size / rows), 8), workgroup_size);
+/** Threads that share a row: a power of two that divides its chunks, but not fewer than the tuning says. */
+function lanes({ workgroup_size, least_lanes }, rows, chunks) {
+  const most = Math.min(Math.max(Math.floor(workgroup_size / rows), least_lanes), workgroup_size);
   const divisor = chunks & -chunks;
   return Math.min(divisor, 2 ** Math.floor(Math.log2(most)));
 }

@@ -3,7 +3,7 @@
 import { Prepared } from "../executor.js";
 import { LARGEST_SOFTWARE_WORKGROUP } from "../gpu.js";
 import { Refusal } from "../refusal.js";
-import { fusedProgram, layoutOf, workgroupSizes } from "./fused.js";
+import { fusedProgram, layoutOf, LEAST_LANES, workgroupSizes } from "./fused.js";
 import { pack } from "./packing.js";
 import { newTokens, positionsOf, validateRequest } from "./request.js";
 
@@ -44,39 +44,46 @@ export class Generator {
     const request = { prompt: [0], new_tokens, sampling: null, end_token: null };
     let objection = "no kernel is there";
     let fastest = Infinity;
+    const attempt = async (arm, workgroup_size, least_lanes) => {
+      const program = fusedProgram(arm, config, request, this.#tuning({ workgroup_size, least_lanes }, request, 1));
+      const why = gpu.objection(program);
+      if (why) {
+        objection = why;
+        return;
+      }
+      progress(`Trying ${arm} with ${workgroup_size} threads`);
+      const prepared = await Prepared.of(gpu, program, { blocks: this.#block(layoutOf(arm)), source: this.source });
+      try {
+        // The first run may still compile.
+        await prepared.run("wait-each");
+        const ms = (await prepared.run("wait-each")).wall_ns / 1e6 / new_tokens;
+        if (ms < fastest) {
+          fastest = ms;
+          this.arm = arm;
+          this.sizes = { workgroup_size, least_lanes };
+        }
+      } finally {
+        prepared.destroy();
+      }
+    };
     for (const arm of arms) {
       for (const workgroup_size of workgroupSizes(arm)) {
         if (gpu.info.is_software && workgroup_size > LARGEST_SOFTWARE_WORKGROUP) continue;
-        const program = fusedProgram(arm, config, request, this.#tuning(workgroup_size, request, 1));
-        const why = gpu.objection(program);
-        if (why) {
-          objection = why;
-          continue;
-        }
-        progress(`Trying ${arm} with ${workgroup_size} threads`);
-        const prepared = await Prepared.of(gpu, program, { blocks: this.#block(layoutOf(arm)), source: this.source });
-        try {
-          // The first run may still compile.
-          await prepared.run("wait-each");
-          const ms = (await prepared.run("wait-each")).wall_ns / 1e6 / new_tokens;
-          if (ms < fastest) {
-            fastest = ms;
-            this.arm = arm;
-            this.workgroup_size = workgroup_size;
-          }
-        } finally {
-          prepared.destroy();
-        }
+        await attempt(arm, workgroup_size, LEAST_LANES[0]);
       }
+    }
+    if (this.arm?.startsWith("fused-subgroup") && !gpu.info.is_software) {
+      const { workgroup_size } = this.sizes;
+      for (const least_lanes of LEAST_LANES.slice(1)) await attempt(this.arm, workgroup_size, least_lanes);
     }
     if (!this.arm) throw new Refusal(`This model does not fit ${gpu.info.name}: ${objection}; choose a smaller one.`);
     /** Tokens fed by a dispatch. */
     this.chunk = Math.max(1, Math.floor(CHUNK_MS / fastest));
   }
 
-  #tuning(workgroup_size, request, chunk) {
+  #tuning(sizes, request, chunk) {
     return {
-      workgroup_size,
+      ...sizes,
       subgroup_size: this.gpu.info.subgroup_min_size,
       keep_logits: false,
       capacity: positionsOf(request),
@@ -90,9 +97,9 @@ export class Generator {
    * the whole answer is one dispatch.
    */
   async *generate(request, { chunk = this.chunk } = {}) {
-    const { gpu, config, arm, workgroup_size } = this;
+    const { gpu, config, arm, sizes } = this;
     validateRequest(config, request);
-    const program = fusedProgram(arm, config, request, this.#tuning(workgroup_size, request, chunk));
+    const program = fusedProgram(arm, config, request, this.#tuning(sizes, request, chunk));
     const prepared = await Prepared.of(gpu, program, { blocks: this.#block(layoutOf(arm)), source: this.source });
     let seen = 0;
     try {

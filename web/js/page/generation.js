@@ -133,11 +133,11 @@ export class Generation {
 
   #ready(config, note) {
     const { n_embd, n_layer, vocab_size, n_positions } = config;
-    const { arm, workgroup_size, chunk } = this.generator;
+    const { arm, sizes, chunk } = this.generator;
     say("model-status",
       `Ready: ${plural(n_layer, "layer")}, ${n_embd} wide, ${plural(vocab_size, "token")} of vocabulary, ` +
       `${plural(parameterCount(config), "parameter")}; ` +
-      `runs as ${arm} with ${workgroup_size} threads. ${note}`);
+      `runs as ${arm} with ${sizes.workgroup_size} threads. ${note}`);
     the("prompt-label").textContent = this.tokenizer ? "Prompt" : "Prompt, as token ids between spaces";
     the("prompt").value = this.tokenizer ? "" : "0";
     the("new-tokens").value = String(Math.min(64, n_positions));
