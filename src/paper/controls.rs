@@ -7,13 +7,13 @@ use crate::analysis::number::{Cell, Number};
 use crate::measure::statistics::noise_factor;
 
 /// `<device>.control.*`: what an empty dispatch costs and the ceilings. Where several runs have a control, the first one
-/// is printed.
+/// is printed; rounds of waiting are printed with the kernels that wait.
 pub fn add_controls<'a>(ledger: &mut Ledger, slug: &str, rows: impl Iterator<Item = &'a Measured<'a>>) {
-    for control in rows.filter(|row| row.is_control()) {
+    for control in rows.filter(|row| row.is_control() && row.row.unit != "round") {
         let key = format!("{slug}.control.{}", control.row.key.arm);
         let (key, number) = match control.row.unit.as_str() {
             "dispatch" => (format!("{key}.{}.us", control.row.key.policy), control.us_per_unit()),
-            "barrier" | "round" => (format!("{key}.us"), control.us_per_unit()),
+            "barrier" => (format!("{key}.us"), control.us_per_unit()),
             "byte" => (format!("{key}.gb_per_s"), control.g_units_per_s()),
             _ => (format!("{key}.g_per_s"), control.g_units_per_s()),
         };

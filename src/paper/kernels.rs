@@ -66,10 +66,17 @@ fn fewest_sequences<'a>(run: &'a Run, case: &Case) -> Option<&'a Case> {
     same.min_by_key(|other| other.sequences).filter(|few| few.sequences > 0 && few.sequences < case.sequences)
 }
 
-/// `<base>.<case>.S`, the case's sequences; `<base>.<case>.best-fused` names the fastest fused arm in f32. For each number of
-/// layers, in the list `<base>.many`: `<base>.many.l<L>.L`, `.widest`, the largest n_embd, and `.from`, the smallest from which
-/// on many workgroups beat one at every width, beyond the A/A control's noise; nothing where they do so at none.
+/// `<base>.control.<control>.us`, what the run's own barriers and rounds take; `<base>.<case>.S`, the case's sequences;
+/// `<base>.<case>.best-fused` names the fastest fused arm in f32. For each number of layers, in the list `<base>.many`:
+/// `<base>.many.l<L>.L`, `.widest`, the largest n_embd, and `.from`, the smallest from which on many workgroups beat one at every
+/// width, beyond the A/A control's noise; nothing where they do so at none.
 pub fn add_kernels(ledger: &mut Ledger, base: &str, run: &Run, noise: f64) {
+    // What the floors count with: the run's own controls.
+    for arm in ["workgroup-barrier", "storage-barrier", "exchange"] {
+        if let Some(number) = run.ceiling(arm).and_then(|control| control.us_per_unit()) {
+            ledger.add(&format!("{base}.control.{arm}.us"), &number, Print::Significant);
+        }
+    }
     let mut layers: Vec<u32> = Vec::new();
     let mut gains: Vec<(&Case, Number)> = Vec::new();
     for case in run.decode_cases() {
