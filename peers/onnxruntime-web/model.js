@@ -49,3 +49,13 @@ export function step(config, weights) {
   const outputs = [["next", INT64, [1]], ["logits", FLOAT, [1, vocab_size]], ...caches(config).map((name) => cache("present")(`new_${name}`))];
   return graph.model("step", inputs, outputs);
 }
+
+/** A model without operators, whose outputs are zeros: each `[name, type, dims]`. */
+export function zeros(outputs) {
+  const graph = new Graph();
+  const kinds = { float32: [FLOAT, Float32Array], int32: [INT32, Int32Array], int64: [INT64, BigInt64Array] };
+  for (const [name, kind, dims] of outputs) {
+    graph.constant(name, dims, new kinds[kind][1](dims.reduce((product, dim) => product * dim, 1)));
+  }
+  return graph.model("zeros", [], outputs.map(([name, kind, dims]) => [name, kinds[kind][0], dims]));
+}

@@ -16,7 +16,8 @@ export class Graph {
   }
 
   constant(name, dims, values) {
-    const [type, bytes] = [values instanceof Float32Array ? FLOAT : INT64, new Uint8Array(values.buffer, values.byteOffset, values.byteLength)];
+    const type = { Float32Array: FLOAT, Int32Array: INT32, BigInt64Array: INT64 }[values.constructor.name];
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     this.fields.push(message(5, [...dims.map((dim) => whole(1, dim)), whole(2, type), text(8, name), block(9, bytes)]));
     return name;
   }

@@ -2,7 +2,7 @@
 
 import { timed } from "../browser/measure.js";
 import { headDim } from "../../web/js/decode/config.js";
-import { caches, step } from "./model.js";
+import { caches, step, zeros } from "./model.js";
 
 export const name = "onnxruntime-web";
 const DIST = new URL("./node_modules/onnxruntime-web/dist/", import.meta.url);
@@ -42,6 +42,12 @@ async function loaded({ module, wasm }, read, threads) {
   return ort;
 }
 
+/** Names, types and shapes of what all steps share: `[name, type, dims]`. */
+const buffers = (config, positions) => [
+  ...caches(config).map((name) => [name, "float32", [1, config.n_head, positions, headDim(config)]]),
+  ["logits", "float32", [1, config.vocab_size]],
+];
+
 /** Each step has its own buffers for what changes, bound once; the caches are changed in place. The host reads nothing before the end. */
 class WebGpu {
   isCaptured = false;
@@ -52,7 +58,6 @@ class WebGpu {
   }
 
   async prepare() {
-    const { config, positions } = this.work;
     this.ort = await this.load("webgpu");
     this.session = await this.ort.InferenceSession.create(this.model, {
       executionProviders: ["webgpu"],
@@ -61,17 +66,14 @@ class WebGpu {
     });
     this.device = await this.ort.env.webgpu.device;
     this.buffers = [];
-    this.caches = {};
-    for (const name of caches(config)) {
-      this.caches[name] = this.tensor("float32", [1, config.n_head, positions, headDim(config)]);
-    }
-    this.logits = this.tensor("float32", [1, config.vocab_size]);
-    this.bind();
+    await this.bind();
   }
 
   /** Inputs and outputs of every step. */
-  bind() {
-    const { prompt, positions } = this.work;
+  async bind() {
+    const { config, prompt, positions } = this.work;
+    const kept = buffers(config, positions).map(([name, type, dims]) => [name, this.tensor(type, dims)]);
+    ({ logits: this.logits, ...this.caches } = Object.fromEntries(kept));
     this.next = Array.from({ length: positions }, () => this.tensor("int64", [1]));
     this.steps = Array.from({ length: positions }, (_, position) => {
       const given = prompt[position];
@@ -135,13 +137,19 @@ class WebGpu {
 class WebGpuGraph extends WebGpu {
   isCaptured = true;
 
-  bind() {
-    const { prompt, positions } = this.work;
-    const token = this.tensor("int64", [1]);
+  async bind() {
+    const { config, prompt, positions } = this.work;
+    const inputs = [["token", "int64", [1]], ["position", "int32", [1]], ["total", "int32", [1]]];
+    // Buffers that ONNX Runtime 1.30 was given are forgotten after a first run, those that it made itself are not: here they
+    // are outputs of a graph without operators.
+    const made = [...buffers(config, positions), ...inputs];
+    this.maker = await this.ort.InferenceSession.create(zeros(made), { executionProviders: ["webgpu"], preferredOutputLocation: "gpu-buffer" });
+    const { token, position, total, logits, ...left } = await this.maker.run({});
+    Object.assign(this, { logits, caches: left });
     this.prompt = this.tensor("int64", [prompt.length], BigInt64Array.from(prompt, BigInt));
     this.counts = this.tensor("int32", [positions + 1], Int32Array.from({ length: positions + 1 }, (_, i) => i));
     this.made = this.tensor("int64", [positions]);
-    this.inputs = { token, position: this.tensor("int32", [1]), total: this.tensor("int32", [1]) };
+    this.inputs = { token, position, total };
     // The next token is written where the last one was read, long before in every step.
     this.bound = this.step(this.inputs, token);
   }
@@ -171,6 +179,11 @@ class WebGpuGraph extends WebGpu {
     const last = words(await this.read(this.inputs.token))[0];
     const tokens = [...words(await this.read(this.made)).slice(0, positions - 1), last].slice(prompt.length - 1);
     return { tokens, logits: new Float32Array(await this.read(this.logits)).slice(0, this.work.config.vocab_size) };
+  }
+
+  async close() {
+    await this.maker?.release();
+    await super.close();
   }
 }
 
