@@ -68,7 +68,7 @@ async function main() {
         date: new Date().toISOString().slice(0, 10),
         device: { name: options.name ?? place.device },
         browser: place.browser,
-        versions,
+        versions: { [place.browser.name]: place.browser.version, ...versions },
         results,
       });
       for (const { variant, samples_ns, units, reason } of results) {

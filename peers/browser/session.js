@@ -14,12 +14,12 @@ export async function deviceName() {
 }
 
 /**
- * `{versions, results}` of a peer on a case of the page, its variants or those that `only` names. `read(url)` gives the bytes of
- * a file, `threads` is how many WebAssembly may have.
+ * `{versions, results}` of a peer on a case of the page, its variants or those that `only` names. Of the place,
+ * `read(url)` gives the bytes of a file, `script(url)` runs one as `<script>` does, `threads` is how many WebAssembly may have.
  */
-export async function measurePeer(peer, file, { read, threads, only, say }) {
+export async function measurePeer(peer, file, { only, say, ...place }) {
   const { variants, versions } = await import(`../${peer}/peer.js`);
-  const all = variants(work(file), { read, threads });
+  const all = variants(work(file), place);
   const chosen = all.filter(({ name }) => !only || only.includes(name));
-  return { versions: await versions(read), results: await measure(file, chosen, say) };
+  return { versions: await versions(place.read), results: await measure(file, chosen, say) };
 }

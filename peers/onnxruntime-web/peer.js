@@ -4,7 +4,6 @@ import { timed } from "../browser/measure.js";
 import { headDim } from "../../web/js/decode/config.js";
 import { caches, step, zeros } from "./model.js";
 
-export const name = "onnxruntime-web";
 const DIST = new URL("./node_modules/onnxruntime-web/dist/", import.meta.url);
 
 /** What each provider is loaded from: the package's builds for WebGPU and for WebAssembly alone. */
