@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the page's tests need: Debian's Chromium, whose software adapter needs no
-# GPU, and the npm packages of web/ and of the peers of the browser. Installs what is missing where
+# GPU, and the npm packages of web/package.json. Installs what is missing where
 # that is possible, and says what it leaves.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,12 +19,7 @@ if [ ! -x "${ONEDISPATCH_CHROMIUM:-/usr/bin/chromium}" ]; then
     fi
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null
 fi
-# Peers have nothing to build: their packages' scripts are left out.
-for room in web peers/onnxruntime-web peers/tfjs; do
-    flags=()
-    [ "$room" = web ] || flags=(--ignore-scripts)
-    if [ ! "$room/node_modules/.package-lock.json" -nt "$room/package-lock.json" ]; then
-        (cd "$room" && npm ci --no-audit --no-fund --loglevel=error "${flags[@]}") || leave "npm packages of $room/ cannot be installed"
-        touch "$room/node_modules/.package-lock.json"
-    fi
-done
+if [ ! web/node_modules/.package-lock.json -nt web/package-lock.json ]; then
+    (cd web && npm ci --no-audit --no-fund --loglevel=error) || leave "npm packages of web/ cannot be installed"
+    touch web/node_modules/.package-lock.json
+fi

@@ -43,8 +43,5 @@ fn missing(root: &Path) -> Option<&'static str> {
     if !Path::new(&chromium).exists() {
         return Some("there is no Chromium");
     }
-    let packages =
-        ["web/node_modules/playwright-core", "peers/onnxruntime-web/node_modules", "peers/tfjs/node_modules"];
-    let is_absent = packages.iter().any(|package| !root.join(package).exists());
-    is_absent.then_some("the npm packages of web/ and of the browser's peers are not installed")
+    (!root.join("web/node_modules/playwright-core").exists()).then_some("the npm packages of web/ are not installed")
 }

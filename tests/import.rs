@@ -283,7 +283,6 @@ fn what_belongs_to_no_run_is_refused() {
         |result| result["weights_sha256"] = json!(sha256_hex(b"other weights")),
         |result| result["device"]["name"] = json!("NVIDIA H100 80GB HBM3"),
         |result| result["device"]["driver"] = json!("570.1"),
-        |result| result["browser"] = json!({"name": "Chromium", "version": "156.0.0.0"}),
         |result| result["date"] = json!("2026-02-02"),
         |result| result["date"] = json!("yesterday"),
     ]);

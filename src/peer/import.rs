@@ -40,9 +40,6 @@ pub struct ResultFile {
     /// `YYYY-MM-DD`, UTC.
     pub date: String,
     pub device: PeerDevice,
-    /// Of a peer that runs in a browser.
-    #[serde(default)]
-    pub browser: Option<PeerBrowser>,
     pub versions: Map<String, Value>,
     pub results: Vec<VariantResult>,
 }
@@ -54,13 +51,6 @@ pub struct PeerDevice {
     /// Empty where the peer could not find out.
     #[serde(default)]
     pub driver: String,
-}
-
-/// As the page names it: see `web/js/results.js`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct PeerBrowser {
-    pub name: String,
-    pub version: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -174,7 +164,7 @@ fn without_nan(text: &str) -> String {
 }
 
 /// The run that a result was measured beside: of the same spec, with the same case and weights, on the same device and
-/// driver, in the same browser or in none, in the same session.
+/// driver, in the same session.
 fn belonging<'a>(result: &ResultFile, runs: &'a [Run]) -> Result<&'a Run> {
     let of_spec: Vec<&Run> = runs.iter().filter(|run| run.manifest.spec_sha256 == result.spec_sha256).collect();
     if of_spec.is_empty() {
@@ -214,7 +204,7 @@ fn objection(result: &ResultFile, run: &Run) -> Option<String> {
     objections(result, run).into_iter().flatten().next()
 }
 
-fn objections(result: &ResultFile, run: &Run) -> [Option<String>; 5] {
+fn objections(result: &ResultFile, run: &Run) -> [Option<String>; 4] {
     let there = &run.manifest.device;
     let case = run.cases.iter().find(|case| case.workload != "control" && case.case == result.case);
     let of_case = match case {
@@ -231,16 +221,11 @@ fn objections(result: &ResultFile, run: &Run) -> [Option<String>; 5] {
     let device = result.device.name.trim() != there.name.trim();
     let (driver, known) = (result.device.driver.trim(), there.driver_info.trim());
     let driver_differs = !driver.is_empty() && !known.is_empty() && driver != known;
-    let found = result.browser.as_ref().map(|browser| format!("{} {}", browser.name, browser.version));
-    let expected = run.manifest.browser.as_ref().map(|browser| format!("{} {}", browser.name, browser.version));
-    let shown = |browser: Option<String>| browser.unwrap_or_else(|| "none".into());
-    let browser_differs = found != expected;
     let date = !one_session(&result.date, &run.manifest.date);
     [
         of_case,
         device.then(|| format!("its device is `{}`, the run's `{}`", result.device.name, there.name)),
         driver_differs.then(|| format!("its driver is {driver}, the run's {known}")),
-        browser_differs.then(|| format!("its browser is {}, the run's {}", shown(found), shown(expected))),
         date.then(|| format!("its date is {}, the run's {}: another session", result.date, run.manifest.date)),
     ]
 }

@@ -27,8 +27,6 @@ const FLAGS = [
 const TYPES = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
-  ".mjs": "text/javascript; charset=utf-8",
-  ".wasm": "application/wasm",
   ".css": "text/css; charset=utf-8",
   ".json": "application/json",
   ".wgsl": "text/plain; charset=utf-8",
@@ -80,24 +78,4 @@ export async function open(context, url) {
   page.on("pageerror", (error) => console.error("in the page:", error));
   await page.goto(url);
   return page;
-}
-
-/** In the page: every case of the site. */
-export async function measureAll() {
-  const { Gpu } = await import("/js/gpu.js");
-  const { Site } = await import("/js/site.js");
-  const { measureCase } = await import("/js/measure.js");
-  const { describeBrowser, resultsFile } = await import("/js/results.js");
-  const gpu = await Gpu.open();
-  const files = new Site();
-  const about = await files.index();
-  const runs = [];
-  for (const { experiment, spec_sha256, cases } of about.experiments) {
-    const measured = [];
-    for (const { file } of cases) measured.push(await measureCase(gpu, await files.case(file), { source: files.source }));
-    runs.push({ experiment, spec_sha256, cases: measured });
-  }
-  const file = resultsFile({ about, gpu, ...describeBrowser(), runs });
-  gpu.close();
-  return file;
 }
