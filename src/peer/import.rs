@@ -235,8 +235,7 @@ fn objections(result: &ResultFile, run: &Run) -> [Option<String>; 5] {
         }
         Some(_) => None,
     };
-    let engine =
-        run.manifest.browser.as_ref().map(|it| Engine { name: it.name.clone(), version: it.version.clone() });
+    let engine = run.manifest.browser.as_ref().map(|it| Engine { name: it.name.clone(), version: it.version.clone() });
     let place = |engine: &Option<Engine>| engine.as_ref().map_or("natively".into(), |it| format!("in {it}"));
     let device = result.device.name.trim() != there.name.trim();
     let (driver, known) = (result.device.driver.trim(), there.driver_info.trim());

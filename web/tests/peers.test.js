@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { browser, open, ROOT, serve, skip as withoutBrowser } from "./harness.js";
+import { measureAll } from "./measured.js";
 import { onedispatch } from "./onedispatch.js";
 
 const SPEC = join(import.meta.dirname, "experiments", "decode.toml");
@@ -16,7 +17,7 @@ const PEERS = ["onnxruntime-web", "tfjs"];
 const VARIANTS = { "onnxruntime-web": ["wasm", "webgpu", "webgpu-graph"], tfjs: ["wasm", "webgpu"] };
 const missing = PEERS.filter((peer) => !existsSync(join(ROOT, "peers", peer, "node_modules")));
 const skip = withoutBrowser || (missing.length > 0 && process.env.ONEDISPATCH_BROWSER_TESTS !== "required"
-  ? `there are no npm packages in peers/${missing[0]}; run \`npm ci --ignore-scripts\` there`
+  ? `there are no npm packages in peers/${missing[0]}; install them with scripts/software-browser.sh`
   : false);
 
 let folder;
@@ -74,19 +75,7 @@ async function measureArms() {
   const { context, close } = await browser();
   try {
     const page = await open(context, `${site.url}blank.html`);
-    return await page.evaluate(async () => {
-      const { Gpu } = await import("/js/gpu.js");
-      const { Site } = await import("/js/site.js");
-      const { measureCase } = await import("/js/measure.js");
-      const { describeBrowser, resultsFile } = await import("/js/results.js");
-      const gpu = await Gpu.open();
-      const files = new Site();
-      const about = await files.index();
-      const [{ experiment, spec_sha256, cases }] = about.experiments;
-      const measured = [];
-      for (const { file } of cases) measured.push(await measureCase(gpu, await files.case(file), { source: files.source }));
-      return resultsFile({ about, gpu, ...describeBrowser(), runs: [{ experiment, spec_sha256, cases: measured }] });
-    });
+    return await page.evaluate(measureAll);
   } finally {
     await close();
     await site.close();
