@@ -31,8 +31,10 @@ class OnGpu {
   async prepare() {
     const ort = await library(WEBGPU, this.host);
     const { bytes, state, caches, logits } = step(this.made);
+    // Named by an object: by a word, the provider is not told to capture.
+    const executionProviders = [{ name: "webgpu" }];
     const create = (enableGraphCapture) =>
-      ort.InferenceSession.create(bytes.slice(), { executionProviders: ["webgpu"], enableGraphCapture, preferredOutputLocation: "gpu-buffer" });
+      ort.InferenceSession.create(bytes.slice(), { executionProviders, enableGraphCapture, preferredOutputLocation: "gpu-buffer" });
     const plain = await create(false);
     // A first run leaves buffers of all that a step takes and gives. Two of them make two sets: each step reads the one and
     // writes the other. The caches change in place.
