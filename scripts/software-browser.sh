@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the page's tests need: Debian's Chromium, whose software adapter needs no
-# GPU, and the npm packages of web/package.json. Installs what is missing where
-# that is possible, and says what it leaves.
+# GPU, and the npm packages of the page and of the peers of browsers. Installs
+# what is missing where that is possible, and says what it leaves.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +19,13 @@ if [ ! -x "${ONEDISPATCH_CHROMIUM:-/usr/bin/chromium}" ]; then
     fi
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null
 fi
-if [ ! web/node_modules/.package-lock.json -nt web/package-lock.json ]; then
-    (cd web && npm ci --no-audit --no-fund --loglevel=error) || leave "npm packages of web/ cannot be installed"
-    touch web/node_modules/.package-lock.json
-fi
+for folder in web peers/onnxruntime-web peers/tfjs; do
+    installed=$folder/node_modules/.package-lock.json
+    if [ ! "$installed" -nt "$folder/package-lock.json" ]; then
+        # The peers' packages need no script of their own; the page's puts its tokenizer in place.
+        scripts=()
+        [ "$folder" = web ] || scripts=(--ignore-scripts)
+        (cd "$folder" && npm ci "${scripts[@]}" --no-audit --no-fund --loglevel=error) || leave "npm packages of $folder/ cannot be installed"
+        touch "$installed"
+    fi
+done

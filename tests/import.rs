@@ -10,7 +10,7 @@ use onedispatch::measure::decode::config_of;
 use onedispatch::peer::export::{CaseFile, export};
 use onedispatch::peer::import::import;
 use onedispatch::record::digest::sha256_hex;
-use onedispatch::record::manifest::Manifest;
+use onedispatch::record::manifest::{Browser, Manifest};
 use onedispatch::record::peers::{PeerRow, PeerSample};
 use onedispatch::record::rows::Case;
 use onedispatch::record::run::{Run, load, load_all};
@@ -281,6 +281,7 @@ fn what_belongs_to_no_run_is_refused() {
         |result| result["case"] = json!("d8-l3-t5"),
         |result| result["case"] = json!("d8-l2-t5"),
         |result| result["weights_sha256"] = json!(sha256_hex(b"other weights")),
+        |result| result["engine"] = json!({"name": "Chromium", "version": "156.0.0.0"}),
         |result| result["device"]["name"] = json!("NVIDIA H100 80GB HBM3"),
         |result| result["device"]["driver"] = json!("570.1"),
         |result| result["date"] = json!("2026-02-02"),
@@ -298,6 +299,36 @@ fn of_two_runs_that_fit_one_is_to_be_named() {
     import(&world.write(&world.right.to_string()), &[load(&second).unwrap()]).unwrap();
     assert_eq!(world.verified(), "");
     assert_eq!(load(&second).unwrap().peers.rows.len(), 3);
+}
+
+/// Of runs of one spec on one device and day, a browser's peers stand beside the arms of that browser alone.
+#[test]
+fn a_peer_of_a_browser_belongs_to_the_run_of_that_browser() {
+    let world = world();
+    let page = |version: &str| {
+        let browser = Browser {
+            name: "Chromium".into(),
+            version: version.into(),
+            isolated: true,
+            file_sha256: sha256_hex(version.as_bytes()),
+        };
+        let manifest = Manifest { browser: Some(browser), ..manifest("2026-01-31") };
+        fixture::write(&world.data, manifest, &[fixture::controls(), measured(CASE)])
+    };
+    let (_, newer) = (page("155.0.0.0"), page("156.0.0.0"));
+    let mut of_page = world.right.clone();
+    of_page["peer"] = json!("tfjs");
+    of_page["engine"] = json!({"name": "Chromium", "version": "156.0.0.0"});
+    world.import(&of_page);
+    world.import(&world.right);
+    assert_eq!(world.verified(), "");
+    let peers = |run: &Path| load(run).unwrap().peers.rows.into_iter().map(|row| row.peer).collect::<Vec<_>>();
+    assert_eq!((peers(&newer), peers(&world.run)), (vec!["tfjs".to_owned(); 3], vec!["pytorch".to_owned(); 3]));
+
+    of_page["engine"]["version"] = json!("157.0.0.0");
+    let unknown = world.refusal(&of_page.to_string());
+    of_page["engine"] = json!({"name": "Chromium"});
+    insta::assert_snapshot!([unknown, world.refusal(&of_page.to_string())].join("\n"));
 }
 
 #[test]

@@ -13,11 +13,12 @@ use onedispatch::paper::ledger::Ledger;
 use onedispatch::paper::print::Print;
 use onedispatch::paper::world::Files;
 use onedispatch::paper::{build, prose, read_sources, survey, world};
+use onedispatch::record::manifest::Browser;
 use onedispatch::record::rows::ResultRow;
 use onedispatch::record::run::Run;
 
 const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-const FIGURES: [&str; 12] = [
+const FIGURES: [&str; 13] = [
     "throughput-width",
     "ladder",
     "idle-share",
@@ -30,6 +31,7 @@ const FIGURES: [&str; 12] = [
     "rollout-population",
     "rollout-length",
     "rollout-controls",
+    "browser",
 ];
 
 /// The paper's own sources, with stand-ins for figures that are not there.
@@ -175,6 +177,35 @@ fn the_paper_speaks_of_peers_where_there_are_any() {
     let cells = &numbers["nvidia-h200.peers.d32-l1-t64.jax.tokens_per_s"].cells;
     assert_eq!(cells[0].file, "nvidia-h200/2030-01-01-peers/peer-results.csv");
     assert_eq!(cells[0].row, "d32-l1-t64 jax scan-unroll-4");
+}
+
+#[test]
+fn peers_of_a_browser_are_compared_with_its_arms() {
+    let of_browser = |with_peers: bool| {
+        let mut native = paper_runs::peers("nvidia-h200");
+        native.manifest.experiment = "browser".into();
+        native.path = native.path.with_file_name("2030-01-01-browser");
+        let mut browser = native.clone();
+        browser.path = native.path.with_file_name("2030-01-01-browser-2");
+        let (name, version) = ("Chrome".into(), "156".into());
+        browser.manifest.browser = Some(Browser { name, version, isolated: true, file_sha256: DIGEST.into() });
+        // Half as fast as natively, the peers with it.
+        browser.results.iter_mut().for_each(|row| row.units_per_s = row.units_per_s.map(|rate| rate / 2.0));
+        let mut runs = paper_runs::runs();
+        runs.extend([native, if with_peers { synthetic_peers::with_peers(browser) } else { browser }]);
+        build(sources(), &runs, DIGEST).unwrap().numbers.number
+    };
+    let numbers = of_browser(true);
+    let key = |key: &str| &numbers[&format!("nvidia-h200.in-browser.{key}")];
+    assert_eq!(key("peers.rows").printed, "42");
+    let rate = key("d32-l1-t64.jax.scan-unroll-4.tokens_per_s");
+    assert_eq!(rate.cells[0].file, "nvidia-h200/2030-01-01-browser-2/peer-results.csv");
+    let over = &key("d32-l1-t64.best.over.best").cells;
+    assert!(
+        over.iter().all(|cell| cell.file.contains("/2030-01-01-browser-2/")),
+        "a ratio is taken in one run: {over:?}"
+    );
+    assert!(!of_browser(false).keys().any(|key| key.contains("in-browser.best.over")));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the rows of browsers say beside the native ones of the same experiment and device.
 
 use super::ledger::Ledger;
+use super::peers;
 use super::print::Print;
 use super::range::add_range;
 use crate::analysis::measured::{fastest, file};
@@ -13,7 +14,8 @@ const EXPERIMENT: &str = "browser";
 
 /// `<device>.in-browser.*` of the newest run in a browser: `engine`, its name and version; `<case>.fused.tokens_per_s` of the
 /// fastest fused kernel there; and over the cases, for each arm and policy, `<label>.native.min` and `.max`, how many times as
-/// fast it is natively.
+/// fast it is natively. Of its peers: what [`peers::add_peers`] and [`peers::numbers_of_case`] say, the list
+/// `<device>.in-browser.variants` of those with a time, and `best.over.best.min` and `.max` over the cases.
 pub fn add_browsers(ledger: &mut Ledger, slug: &str, natives: &[&Run], all: &[Run]) {
     let Some(native) = natives.iter().find(|run| run.manifest.experiment == EXPERIMENT) else { return };
     let Some(browser) = in_browsers(all, native).into_iter().last() else { return };
@@ -38,8 +40,31 @@ pub fn add_browsers(ledger: &mut Ledger, slug: &str, natives: &[&Run], all: &[Ru
             }
         }
     }
+    add_peers(ledger, &base, browser);
     for (label, numbers) in &series {
         let numbers: Vec<(&Case, &Number)> = numbers.iter().map(|(case, number)| (*case, number)).collect();
         add_range(ledger, &format!("{base}.{label}.native"), &numbers, Print::Significant);
     }
+}
+
+fn add_peers(ledger: &mut Ledger, base: &str, browser: &Run) {
+    peers::add_peers(ledger, base, browser);
+    let (mut variants, mut over): (Vec<String>, Vec<(&Case, Number)>) = (Vec::new(), Vec::new());
+    for case in browser.decode_cases() {
+        let timed = browser.peers_of(case).into_iter().filter(|row| row.units_per_s().is_some()).map(|row| row.label());
+        variants.extend(timed.filter(|label| !variants.contains(label)).collect::<Vec<_>>());
+        for (name, number, print) in peers::numbers_of_case(browser, case) {
+            // There already, with peers or without.
+            if name == "fused.tokens_per_s" {
+                continue;
+            }
+            ledger.add(&format!("{base}.{}.{name}", case.case), &number, print);
+            if name == "best.over.best" {
+                over.push((case, number));
+            }
+        }
+    }
+    let over: Vec<(&Case, &Number)> = over.iter().map(|(case, number)| (*case, number)).collect();
+    add_range(ledger, &format!("{base}.best.over.best"), &over, Print::Significant);
+    ledger.lists.insert(format!("{base}.variants"), variants);
 }

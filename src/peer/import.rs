@@ -4,6 +4,7 @@
 //! and whether an output is right from the oracle that follows the output's own tokens.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -40,6 +41,9 @@ pub struct ResultFile {
     /// `YYYY-MM-DD`, UTC.
     pub date: String,
     pub device: PeerDevice,
+    /// Of a peer that ran where the page runs; its rows stand beside the arms of that engine.
+    #[serde(default)]
+    pub engine: Option<Engine>,
     pub versions: Map<String, Value>,
     pub results: Vec<VariantResult>,
 }
@@ -51,6 +55,19 @@ pub struct PeerDevice {
     /// Empty where the peer could not find out.
     #[serde(default)]
     pub driver: String,
+}
+
+/// A browser, or what stands for one, by the name and version that a page's results give it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Engine {
+    pub name: String,
+    pub version: String,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -163,8 +180,8 @@ fn without_nan(text: &str) -> String {
     out
 }
 
-/// The run that a result was measured beside: of the same spec, with the same case and weights, on the same device and
-/// driver, in the same session.
+/// The run that a result was measured beside: of the same spec, with the same case and weights, in the same engine, on the
+/// same device and driver, in the same session.
 fn belonging<'a>(result: &ResultFile, runs: &'a [Run]) -> Result<&'a Run> {
     let of_spec: Vec<&Run> = runs.iter().filter(|run| run.manifest.spec_sha256 == result.spec_sha256).collect();
     if of_spec.is_empty() {
@@ -204,7 +221,7 @@ fn objection(result: &ResultFile, run: &Run) -> Option<String> {
     objections(result, run).into_iter().flatten().next()
 }
 
-fn objections(result: &ResultFile, run: &Run) -> [Option<String>; 4] {
+fn objections(result: &ResultFile, run: &Run) -> [Option<String>; 5] {
     let there = &run.manifest.device;
     let case = run.cases.iter().find(|case| case.workload != "control" && case.case == result.case);
     let of_case = match case {
@@ -218,12 +235,15 @@ fn objections(result: &ResultFile, run: &Run) -> [Option<String>; 4] {
         }
         Some(_) => None,
     };
+    let engine = run.manifest.browser.as_ref().map(|it| Engine { name: it.name.clone(), version: it.version.clone() });
+    let place = |engine: &Option<Engine>| engine.as_ref().map_or("natively".into(), |it| format!("in {it}"));
     let device = result.device.name.trim() != there.name.trim();
     let (driver, known) = (result.device.driver.trim(), there.driver_info.trim());
     let driver_differs = !driver.is_empty() && !known.is_empty() && driver != known;
     let date = !one_session(&result.date, &run.manifest.date);
     [
         of_case,
+        (result.engine != engine).then(|| format!("it ran {}, the run {}", place(&result.engine), place(&engine))),
         device.then(|| format!("its device is `{}`, the run's `{}`", result.device.name, there.name)),
         driver_differs.then(|| format!("its driver is {driver}, the run's {known}")),
         date.then(|| format!("its date is {}, the run's {}: another session", result.date, run.manifest.date)),

@@ -7,16 +7,16 @@
 // Writes what "Save results" writes, for `onedispatch import`. Imports nothing but Node's own modules and the page's; Dawn is
 // the npm package `webgpu`, or its `dawn.node` named by --dawn.
 
-import { createRequire } from "node:module";
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Gpu } from "../js/gpu.js";
 import { measureCase } from "../js/measure.js";
 import { Refusal } from "../js/refusal.js";
 import { clockResolution, fileName, resultsFile } from "../js/results.js";
 import { Site } from "../js/site.js";
+import { openDawn, plainName } from "./dawn.js";
 
 const { values: options } = parseArgs({
   options: {
@@ -41,12 +41,9 @@ try {
 async function main() {
   const site = new Site({ read: (path) => readFile(join(options.site, path), "utf8").catch(missing) });
   const about = await site.index();
-  const { create, version } = await dawn();
-  // Held for as long as the process lives: Dawn does not survive that it is collected.
-  globalThis.dawn = create(options.adapter ? [`adapter=${options.adapter}`] : []);
-  const gpu = await Gpu.open({ gpu: globalThis.dawn });
-  // Dawn changes the letters of a device's name.
-  gpu.info.name = options.name ?? gpu.info.name.replace(/-+$/, "");
+  const { dawn, engine } = await openDawn(options);
+  const gpu = await Gpu.open({ gpu: dawn });
+  gpu.info.name = options.name ?? plainName(gpu.info.name);
   console.error(`${gpu.info.name}${gpu.info.is_software ? " (software: no performance claim may rest on it)" : ""}`);
   const runs = [];
   for (const { experiment, spec_sha256, cases } of about.experiments) {
@@ -62,8 +59,7 @@ async function main() {
     runs.push({ experiment, spec_sha256, cases: measured });
   }
   const host = { os: process.platform, arch: process.arch, cpus: cpus().length, clock_resolution_ns: clockResolution() };
-  const browser = { name: "Dawn under Node", version, isolated: true };
-  const results = resultsFile({ about, gpu, browser, host, runs });
+  const results = resultsFile({ about, gpu, browser: { ...engine, isolated: true }, host, runs });
   const out = options.out ?? fileName(results);
   await writeFile(out, JSON.stringify(results));
   console.error(`${out}: add it with \`onedispatch import\``);
@@ -71,20 +67,6 @@ async function main() {
 
 function missing(error) {
   throw new Refusal(`${error.path}: not there; make the site with \`onedispatch web\`, and name it with --site`);
-}
-
-/** Dawn's `create(flags)`, and the version of Node and of the package. */
-async function dawn() {
-  const node = `Node ${process.versions.node}`;
-  if (options.dawn) {
-    const { create } = createRequire(import.meta.url)(resolve(options.dawn));
-    return { create, version: node };
-  }
-  const { create } = await import("webgpu").catch((error) => {
-    throw new Refusal(`the npm package \`webgpu\` cannot be loaded (${error.message}); run \`npm ci\` in web/, or name a dawn.node with --dawn`);
-  });
-  const { version } = createRequire(import.meta.url)("webgpu/package.json");
-  return { create, version: `webgpu ${version}, ${node}` };
 }
 
 function show(text) {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { browser, open, ROOT, serve, skip } from "./harness.js";
+import { measureAll } from "./measured.js";
 import { onedispatch, SPECS } from "./onedispatch.js";
 
 let folder, site, chromium, page, results;
@@ -111,23 +112,3 @@ async function imported(file, data = "data") {
 const bytesOf = (text) => Buffer.from(text, "base64");
 const zeros = (text) => Buffer.alloc(bytesOf(text).length).toString("base64");
 const nan = (text) => Buffer.concat([Buffer.alloc(4, 0xff), bytesOf(text).subarray(4)]).toString("base64");
-
-/** In the page: every case of the site. */
-async function measureAll() {
-  const { Gpu } = await import("/js/gpu.js");
-  const { Site } = await import("/js/site.js");
-  const { measureCase } = await import("/js/measure.js");
-  const { describeBrowser, resultsFile } = await import("/js/results.js");
-  const gpu = await Gpu.open();
-  const files = new Site();
-  const about = await files.index();
-  const runs = [];
-  for (const { experiment, spec_sha256, cases } of about.experiments) {
-    const measured = [];
-    for (const { file } of cases) measured.push(await measureCase(gpu, await files.case(file), { source: files.source }));
-    runs.push({ experiment, spec_sha256, cases: measured });
-  }
-  const file = resultsFile({ about, gpu, ...describeBrowser(), runs });
-  gpu.close();
-  return file;
-}
