@@ -12,6 +12,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Refusal } from "../../web/js/refusal.js";
+import { median } from "../../web/js/statistics.js";
 
 const FORMAT = "onedispatch-result-1";
 const PEERS = ["onnxruntime-web", "tfjs"];
@@ -127,6 +128,5 @@ async function sourceSha256(peer) {
 
 function line({ variant, reason, units, samples_ns }) {
   if (reason) return `${variant}: ${reason}`;
-  const median = [...samples_ns].sort((a, b) => a - b)[samples_ns.length >> 1];
-  return `${variant}: ${Math.round((units / median) * 1e9)} tokens/s`;
+  return `${variant}: ${Math.round((units / median(samples_ns)) * 1e9)} tokens/s`;
 }
