@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The peers of browsers on every exported case: in Chromium, or in Node on Dawn.
 //
-//     node peers/web/run.js DIR_OF_CASES OUT_DIR [--chromium [--executable FILE]] [--dawn FILE.node] [--adapter NAME] [--name NAME]
+//     node peers/web/run.js DIR_OF_CASES OUT_DIR [--chromium [--executable FILE] [--hardware]] [--dawn FILE.node] [--adapter NAME] [--name NAME]
 //         [--peer NAME[:VARIANT,VARIANT]]... [--case NAME]...
 //
 // Writes OUT_DIR/<case>.<peer>.json for `onedispatch import`. See peers/README.md.
@@ -23,6 +23,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     chromium: { type: "boolean", default: false },
     executable: { type: "string" },
+    hardware: { type: "boolean", default: false },
     dawn: { type: "string" },
     adapter: { type: "string" },
     name: { type: "string" },
@@ -95,7 +96,7 @@ async function onDawn(cases) {
 async function inChromium(cases) {
   const { browser, open, serve } = await import("../../web/native/browser.js");
   const site = await serve({ peers: join(ROOT, "peers"), web: join(ROOT, "web"), cases });
-  const { context, close } = await browser({ executablePath: options.executable });
+  const { context, close } = await browser({ executablePath: options.executable, isHardware: options.hardware });
   const measured = async (peer, directory, names) => {
     const page = await open(context, `${site.url}blank.html`);
     try {

@@ -200,6 +200,7 @@ fn describe(program: &PageProgram) -> Value {
         "units": program.units,
         "workgroup_size": program.workgroup_size,
         "subgroup_size": program.subgroup_size,
+        "least_lanes": program.least_lanes,
         "for_subgroup": program.for_subgroup,
         "for_software": program.for_software,
         "multiply_adds": program.multiply_adds,

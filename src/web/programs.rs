@@ -34,6 +34,8 @@ pub struct PageProgram {
     /// Threads of the largest kernel, and the smallest subgroup that the program is for (0: it needs none).
     pub workgroup_size: u32,
     pub subgroup_size: u32,
+    /// As [`Tuning::least_lanes`]; 0 where no kernel deals out rows so.
+    pub least_lanes: u32,
     /// Of the device that it is for; none where it is for any.
     pub for_subgroup: Option<u32>,
     pub for_software: Option<bool>,
@@ -55,6 +57,7 @@ impl PageProgram {
             units: None,
             workgroup_size: kernels().map(|kernel| kernel.workgroup_size).max().unwrap_or(0),
             subgroup_size: kernels().map(|kernel| kernel.subgroup_size).max().unwrap_or(0),
+            least_lanes: 0,
             for_subgroup: None,
             for_software: None,
             multiply_adds: 0,
@@ -93,19 +96,28 @@ pub fn of_decode(spec: &Spec, case: &DecodeCase) -> Result<Vec<PageProgram>> {
     for arm in arms {
         let has_subgroups = arm.algorithm == Algorithm::FusedSubgroup;
         let subgroups = if has_subgroups { &SUBGROUP_SIZES[..] } else { &[0][..] };
+        let deals = if has_subgroups { &Tuning::LEAST_LANES[..] } else { &Tuning::LEAST_LANES[..1] };
         for &subgroup_size in subgroups {
             for &workgroup_size in arm.workgroup_sizes().iter().filter(|&&size| size >= subgroup_size) {
-                let tuning = Tuning { subgroup_size, ..Tuning::of(workgroup_size, request.positions()) };
-                let program = arm.program(&config, &request, &tuning);
-                let work = cost::work(&program);
-                programs.push(PageProgram {
-                    units: Some(u64::from(request.new_tokens)),
-                    for_subgroup: has_subgroups.then_some(subgroup_size),
-                    multiply_adds: work.multiply_adds,
-                    min_bytes: cost::min_bytes(&config, std::slice::from_ref(&request), arm.format),
-                    barriers: work.barriers,
-                    ..PageProgram::of(arm.name(), "token", program)
-                });
+                for &least_lanes in deals {
+                    let tuning =
+                        Tuning { subgroup_size, least_lanes, ..Tuning::of(workgroup_size, request.positions()) };
+                    let program = arm.program(&config, &request, &tuning);
+                    let work = cost::work(&program);
+                    let program = PageProgram {
+                        units: Some(u64::from(request.new_tokens)),
+                        least_lanes: if has_subgroups { least_lanes } else { 0 },
+                        for_subgroup: has_subgroups.then_some(subgroup_size),
+                        multiply_adds: work.multiply_adds,
+                        min_bytes: cost::min_bytes(&config, std::slice::from_ref(&request), arm.format),
+                        barriers: work.barriers,
+                        ..PageProgram::of(arm.name(), "token", program)
+                    };
+                    // A small workgroup has fewer threads than that for a row anyhow, and a wide one more.
+                    if programs.iter().all(|other| other.sha256 != program.sha256) {
+                        programs.push(program);
+                    }
+                }
             }
         }
     }
@@ -149,6 +161,7 @@ pub fn of_controls() -> Vec<(Control, PageProgram)> {
                 for_software: Some(is_software),
                 multiply_adds: control.multiply_adds,
                 min_bytes: control.min_bytes,
+                barriers: control.barriers_and_rounds().0,
                 ..PageProgram::of(control.arm.into(), control.unit, control.program.clone())
             };
             all.push((control, program));

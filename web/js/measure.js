@@ -104,13 +104,15 @@ async function tuned(gpu, file, { arm, policy }, { source, blocks }) {
     objection = why ?? objection;
     return !why;
   });
-  const small = fitting.filter((program) => program.workgroup_size <= LARGEST_SOFTWARE_WORKGROUP);
-  if (is_software && small.length > 0) fitting = [small.at(-1)];
+  // As natively: first the size of the workgroup, then how that one deals out rows to threads.
+  let sizes = fitting.filter(({ least_lanes }) => least_lanes === fitting[0].least_lanes);
+  const small = sizes.filter((program) => program.workgroup_size <= LARGEST_SOFTWARE_WORKGROUP);
+  if (is_software && small.length > 0) fitting = sizes = [small.at(-1)];
   if (fitting.length === 0) return { objection: `does not run on this device: ${objection}` };
   const prepare = (program) => Prepared.of(gpu, program.program, { blocks, source });
   if (fitting.length === 1) return { program: fitting[0], prepared: await prepare(fitting[0]) };
   let best = null;
-  for (const program of fitting) {
+  const attempt = async (program) => {
     const prepared = await prepare(program);
     const ns = await fastest(prepared);
     if (best && best.ns <= ns) {
@@ -119,7 +121,11 @@ async function tuned(gpu, file, { arm, policy }, { source, blocks }) {
       best?.prepared.destroy();
       best = { ns, program, prepared };
     }
-  }
+  };
+  for (const program of sizes) await attempt(program);
+  const { workgroup_size } = best.program;
+  const dealt = fitting.filter((program) => program.workgroup_size === workgroup_size && !sizes.includes(program));
+  for (const program of dealt) await attempt(program);
   return best;
 }
 

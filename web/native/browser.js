@@ -17,6 +17,9 @@ const FLAGS = [
   "--disable-sync",
 ];
 
+/** Without a window Chromium takes its software adapter, unless it is made to look for a GPU by Vulkan. */
+const HARDWARE = ["--ignore-gpu-blocklist", "--use-angle=vulkan", "--enable-features=Vulkan", "--disable-vulkan-surface"];
+
 const TYPES = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
@@ -51,13 +54,13 @@ export async function serve(folders) {
   return { url: `http://localhost:${port}/`, close: () => new Promise((resolve) => server.close(resolve)) };
 }
 
-/** A browser with WebGPU (or without it), and a profile of its own: `{context, close}`. */
-export async function browser({ executablePath = CHROMIUM, webgpu = true, ...options } = {}) {
+/** A browser with WebGPU (or without it), on a GPU or in software, and a profile of its own: `{context, close}`. */
+export async function browser({ executablePath = CHROMIUM, webgpu = true, isHardware = false, ...options } = {}) {
   const profile = await mkdtemp(join(tmpdir(), "onedispatch-browser-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath,
     headless: true,
-    args: [...FLAGS, ...(webgpu ? ["--enable-unsafe-webgpu"] : ["--disable-features=WebGPU", "--disable-webgpu"])],
+    args: [...FLAGS, ...(isHardware ? HARDWARE : []), ...(webgpu ? ["--enable-unsafe-webgpu"] : ["--disable-features=WebGPU", "--disable-webgpu"])],
     ...options,
   });
   const close = async () => {

@@ -1,10 +1,12 @@
 // Every arm of small cases in a real browser, and what becomes of the saved results.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { promisify } from "node:util";
 import { browser, open, ROOT, serve, skip } from "./harness.js";
 import { measureAll } from "./measured.js";
 import { onedispatch, SPECS } from "./onedispatch.js";
@@ -101,6 +103,18 @@ test("a row that could not run says why, and has no time", { skip }, async () =>
   assert.equal(status, 0, stderr);
   assert.match(stdout, /14 rows, 1 without times/);
   assert.equal((await onedispatch("verify", join(folder, "untimed"))).status, 0);
+});
+
+test("the page is measured without a window, as by a visitor", { skip }, async () => {
+  const out = join(folder, "visit.json");
+  const words = [join(ROOT, "web", "native", "run.js"), "--chromium", "--site", join(folder, "site"), "--name", "a GPU", "--out", out];
+  const { stderr } = await promisify(execFile)(process.execPath, words);
+  assert.match(stderr, /^a GPU \(software/);
+  const visited = JSON.parse(await readFile(out, "utf8"));
+  assert.equal(visited.browser.name, "Chromium");
+  const { status, stdout, stderr: why } = await imported(visited, "visited");
+  assert.equal(status, 0, why);
+  assert.match(stdout, /2 cases: 15 rows/);
 });
 
 async function imported(file, data = "data") {
