@@ -100,6 +100,9 @@ struct PageRow {
     replica: u32,
     program_sha256: String,
     samples: Vec<PageSample>,
+    /// The time of a run while it warmed up, by which the number of samples was chosen. Pages of earlier versions
+    /// do not say it.
+    typical_ns: Option<f64>,
     /// Why there are no samples; else empty.
     reason: String,
     /// Bytes by the name of a buffer, in base64.
@@ -352,10 +355,10 @@ fn judge_controls(found: &PageCase, spec: &Spec, is_software: bool) -> Result<Me
                 None => Err(Error::check("wrong output: it is not finite or not whole")),
             }
         };
-        let times = |times: &[Value], _: &ResultRow| {
+        let times = |times: &[Value], typical, _: &ResultRow| {
             let each = times.iter().enumerate().map(|(at, time)| time_of(at, time));
             let times = each.collect::<std::result::Result<Vec<u64>, String>>()?;
-            let cap = check_count(spec, &times)?;
+            let cap = check_count(spec, &times, typical)?;
             Ok((times, cap))
         };
         judge_row(page, row, std::slice::from_ref(program), verdict, times, (&mut results, &mut samples))?;
@@ -388,7 +391,7 @@ fn judge_decode(found: &PageCase, spec: &Spec, case: &DecodeCase, run: &Run) -> 
             }
             gate.error.ok_or_else(|| Error::check("wrong output: nothing could be compared"))
         };
-        let times = |times: &[Value], row: &ResultRow| check_times(spec, times, row, run);
+        let times = |times: &[Value], typical, row: &ResultRow| check_times(spec, times, typical, row, run);
         judge_row(page, row, &candidates, verdict, times, (&mut results, &mut samples))?;
     }
     Ok(Measured { case: decode::case_row(case, weights_sha256), results, samples })
@@ -439,7 +442,7 @@ fn judge_rollout(found: &PageCase, spec: &Spec, case: &RolloutCase, run: &Run) -
             describe(row, outputs.program, made.steps());
             gate.error.ok_or_else(|| Error::check("wrong output: nothing could be compared"))
         };
-        let times = |times: &[Value], row: &ResultRow| check_times(spec, times, row, run);
+        let times = |times: &[Value], typical, row: &ResultRow| check_times(spec, times, typical, row, run);
         judge_row(page, row, &candidates, verdict, times, (&mut results, &mut samples))?;
     }
     Ok(Measured { case: rollout_rows::case_row(case, sha256, String::new()), results, samples })
@@ -493,7 +496,7 @@ fn judge_row<P: std::borrow::Borrow<PageProgram>>(
     mut row: ResultRow,
     programs: &[P],
     mut verdict: impl FnMut(&Outputs, &mut ResultRow) -> Result<f64>,
-    times: impl Fn(&[Value], &ResultRow) -> Times,
+    times: impl Fn(&[Value], Option<f64>, &ResultRow) -> Times,
     (results, samples): (&mut Vec<ResultRow>, &mut Vec<Sample>),
 ) -> Result<()> {
     let place = format!("{} under {}", page.arm, page.policy);
@@ -525,7 +528,9 @@ fn judge_row<P: std::borrow::Borrow<PageProgram>>(
     row.gate_error = Some(verdict(&Outputs { row: page, program }, &mut row).within(&place)?);
     row.gate = "pass".into();
     let walls: Vec<Value> = page.samples.iter().map(|sample| sample.wall_ns.clone()).collect();
-    let (walls, cap) = times(&walls, &row).map_err(|why| Error::check(format!("{place}: {why}")))?;
+    // A page that does not say it may have been slow without bound.
+    let typical_ns = Some(page.typical_ns.unwrap_or(f64::INFINITY));
+    let (walls, cap) = times(&walls, typical_ns, &row).map_err(|why| Error::check(format!("{place}: {why}")))?;
     row.cap = cap;
     let mut taken = Vec::new();
     for ((index, wall_ns), sample) in (0u32..).zip(walls).zip(&page.samples) {

@@ -429,7 +429,7 @@ impl Remade {
         };
         let Made { units, multiply_adds, error } = made;
         let row = PeerRow { units, multiply_adds, gate: "pass".into(), gate_error: error, ..blank };
-        let (times, cap) = match check_times(&self.spec, &variant.samples_ns, &row.result(), run) {
+        let (times, cap) = match check_times(&self.spec, &variant.samples_ns, None, &row.result(), run) {
             Ok(checked) => checked,
             Err(why) => return refuse(why),
         };

@@ -14,16 +14,17 @@ use crate::spec::Spec;
 const SLOWER_BEFORE: f64 = 1.5;
 
 /// The times in nanoseconds, and why there are fewer than the spec asks for ("" where there are not); or what is wrong
-/// with them. `row` says what one run of the peer has to do.
+/// with them. `row` says what one run of the peer has to do; `typical_ns` is as in [`check_count`].
 pub fn check_times(
     spec: &Spec,
     samples_ns: &[Value],
+    typical_ns: Option<f64>,
     row: &ResultRow,
     run: &Run,
 ) -> Result<(Vec<u64>, String), String> {
     let times =
         samples_ns.iter().enumerate().map(|(at, time)| time_of(at, time)).collect::<Result<Vec<u64>, String>>()?;
-    let cap = check_count(spec, &times)?;
+    let cap = check_count(spec, &times, typical_ns)?;
     check_bounds(&times, row, run)?;
     Ok((times, cap))
 }
@@ -35,7 +36,9 @@ pub(super) fn time_of(at: usize, time: &Value) -> Result<u64, String> {
     }
 }
 
-pub(super) fn check_count(spec: &Spec, times: &[u64]) -> Result<String, String> {
+/// Why there are fewer samples than the spec asks for, or what is wrong with their number. `typical_ns` is the time of a run while it
+/// warmed up, by which the number was chosen; without it the samples themselves have to explain it.
+pub(super) fn check_count(spec: &Spec, times: &[u64], typical_ns: Option<f64>) -> Result<String, String> {
     let (there, asked) = (times.len(), spec.samples as usize);
     let fewest = FEWEST_SAMPLES.min(spec.samples) as usize;
     let wall: Vec<f64> = times.iter().map(|&ns| ns as f64).collect();
@@ -46,7 +49,7 @@ pub(super) fn check_count(spec: &Spec, times: &[u64]) -> Result<String, String> 
         return Ok(String::new());
     }
     let plan = Plan { samples: spec.samples, warmup_s: spec.warmup_s, arm_cap_s: spec.arm_cap_s, seed: spec.seed };
-    let at_least = samples_within_cap(&plan, SLOWER_BEFORE * typical).0 as usize;
+    let at_least = samples_within_cap(&plan, typical_ns.unwrap_or(SLOWER_BEFORE * typical)).0 as usize;
     if there > asked || there < at_least.max(fewest) {
         let cap = spec.arm_cap_s;
         return Err(format!(
@@ -74,4 +77,21 @@ fn check_bounds(times: &[u64], row: &ResultRow, run: &Run) -> Result<(), String>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_samples_have_to_be_explained_by_the_pace_they_were_chosen_by() {
+        let spec = Spec::parse(include_str!("../../experiments/browser.toml"), "browser.toml").unwrap();
+        let times = [140_000_000; 5];
+        let refused = "has 5 raw samples, the protocol asks for 15 (fewer only where they would take over 3 s)";
+        assert_eq!(check_count(&spec, &times, None), Err(refused.into()), "five of 140 ms are less than half a second");
+        assert_eq!(check_count(&spec, &times, Some(1.5e8)), Err(refused.into()), "as are fifteen of 150 ms");
+        let capped = "5 of 15 samples, since more would take over 3 s";
+        assert_eq!(check_count(&spec, &times, Some(7e8)), Ok(capped.into()));
+        assert_eq!(check_count(&spec, &[700_000_000; 5], None), Ok(capped.into()));
+    }
 }

@@ -11,8 +11,9 @@ const USAGE = { STORAGE: 0x80, COPY_SRC: 0x4, COPY_DST: 0x8, MAP_READ: 0x1, QUER
 /** A program with its pipelines, buffers and bind groups on a GPU. */
 export class Prepared {
   /**
-   * Compiles and uploads. `blocks` holds the bytes of each constant by name; `source(file)` gives the text of a file under
-   * `shaders/`. A `Refusal` names the limit that is too small, the shader that does not compile or the memory that is missing.
+   * Compiles and uploads. `blocks` holds each constant by name, as bytes or as a buffer of `upload`, which stays its owner's;
+   * `source(file)` gives the text of a file under `shaders/`. A `Refusal` names the limit that is too small, the shader that does
+   * not compile or the memory that is missing.
    */
   static async of(gpu, program, { blocks = {}, source }) {
     const objection = gpu.objection(program);
@@ -31,6 +32,8 @@ export class Prepared {
     this.gpu = gpu;
     this.program = program;
     this.buffers = [];
+    /** Those of `buffers` that are destroyed with this. */
+    this.owned = [];
     /** What is written before every run: index and bytes. */
     this.fills = [];
     /** Indices of buffers that are cleared before every run. */
@@ -43,26 +46,20 @@ export class Prepared {
   async #prepare(blocks, source) {
     const { gpu, program } = this;
     const { device } = gpu;
-    device.pushErrorScope("out-of-memory");
-    for (const { name, bytes } of program.buffers) {
-      const usage = USAGE.STORAGE | USAGE.COPY_DST | USAGE.COPY_SRC;
-      this.buffers.push(device.createBuffer({ label: name, size: bytes, usage }));
-    }
-    const memory = await device.popErrorScope();
-    if (memory) {
-      const mebibytes = Math.ceil(program.buffers.reduce((sum, buffer) => sum + buffer.bytes, 0) / 2 ** 20);
-      throw new Refusal(`${gpu.info.name} has no memory for the ${mebibytes} MiB of ${program.name} (${oneLine(memory.message)})`);
-    }
+    const there = ({ contents }) => (isBuffer(blocks[contents.constant]) ? blocks[contents.constant] : null);
+    this.owned = await created(gpu, program.name, program.buffers.filter((buffer) => !there(buffer)));
+    const own = [...this.owned];
+    this.buffers = program.buffers.map((buffer) => there(buffer) ?? own.shift());
     program.buffers.forEach(({ name, bytes, contents }, index) => {
       if (contents === "zero" || contents === "scratch") this.cleared.push(index);
       else if (contents === "poison") this.fills.push([index, new Uint8Array(bytes).fill(0xff)]);
       else if (contents.words) this.fills.push([index, Uint32Array.from(contents.words)]);
       else {
         const block = blocks[contents.constant];
-        if (block?.byteLength !== bytes) {
+        if ((block?.byteLength ?? block?.size) !== bytes) {
           throw new Refusal(`${program.name}: no block \`${contents.constant}\` of ${bytes} bytes was given for \`${name}\``);
         }
-        gpu.queue.writeBuffer(this.buffers[index], 0, block);
+        if (!isBuffer(block)) gpu.queue.writeBuffer(this.buffers[index], 0, block);
       }
     });
     const pipelines = await Promise.all(program.kernels.map((kernel) => pipelineOf(gpu, kernel, source)));
@@ -85,14 +82,33 @@ export class Prepared {
     return { pipeline, bindGroup, workgroups: dispatch.workgroups };
   }
 
-  /** Gives every buffer its initial contents. */
+  /** Gives every buffer its initial contents, and waits for it. */
   async reset() {
+    this.#refill();
+    await this.gpu.done();
+  }
+
+  #refill() {
     for (const [index, bytes] of this.fills) this.gpu.queue.writeBuffer(this.buffers[index], 0, bytes);
     // What an earlier run left behind is right, so it would hide a kernel that misses a write.
     const encoder = this.gpu.device.createCommandEncoder();
     for (const index of this.cleared) encoder.clearBuffer(this.buffers[index]);
     this.gpu.queue.submit([encoder.finish()]);
+  }
+
+  /** Nanoseconds in which the program runs `count` times, each from its initial contents, with one wait after the last. */
+  async runInARow(count) {
+    await this.reset();
+    this.gpu.check();
+    const begun = performance.now();
+    for (let run = 0; run < count; run += 1) {
+      this.#refill();
+      this.#submitSteps(this.#tokens().flat());
+    }
     await this.gpu.done();
+    const wall_ns = (performance.now() - begun) * 1e6;
+    this.gpu.check();
+    return wall_ns;
   }
 
   /**
@@ -116,11 +132,8 @@ export class Prepared {
     const passes = traffic(program, policy).submits;
     let pass = 0;
     const submit = (steps) => {
-      const timestampWrites = this.stamps?.writes(pass, passes);
+      this.#submitSteps(steps, this.stamps?.writes(pass, passes));
       pass += 1;
-      const encoder = gpu.device.createCommandEncoder();
-      encodePass(encoder, steps, timestampWrites);
-      gpu.queue.submit([encoder.finish()]);
     };
     const tokens = this.#tokens();
     switch (policy) {
@@ -143,6 +156,12 @@ export class Prepared {
         throw new Refusal(`no policy is called \`${policy}\``);
     }
     await gpu.done();
+  }
+
+  #submitSteps(steps, timestampWrites) {
+    const encoder = this.gpu.device.createCommandEncoder();
+    encodePass(encoder, steps, timestampWrites);
+    this.gpu.queue.submit([encoder.finish()]);
   }
 
   /**
@@ -205,9 +224,31 @@ export class Prepared {
 
   /** Lets go of the buffers. */
   destroy() {
-    this.buffers.forEach((buffer) => buffer.destroy());
+    this.owned.forEach((buffer) => buffer.destroy());
     this.stamps?.destroy();
   }
+}
+
+/** The block `name` on the GPU, to be used by several programs; its `destroy()` is the caller's. */
+export async function upload(gpu, name, block) {
+  const [buffer] = await created(gpu, name, [{ name, bytes: block.byteLength }]);
+  gpu.queue.writeBuffer(buffer, 0, block);
+  return buffer;
+}
+
+const isBuffer = (block) => block?.usage !== undefined;
+
+/** A GPU buffer for each of `buffers`, of `name`'s. */
+async function created(gpu, name, buffers) {
+  const { device } = gpu;
+  device.pushErrorScope("out-of-memory");
+  const usage = USAGE.STORAGE | USAGE.COPY_DST | USAGE.COPY_SRC;
+  const all = buffers.map((buffer) => device.createBuffer({ label: buffer.name, size: buffer.bytes, usage }));
+  const memory = await device.popErrorScope();
+  if (!memory) return all;
+  all.forEach((buffer) => buffer.destroy());
+  const mebibytes = Math.ceil(buffers.reduce((sum, { bytes }) => sum + bytes, 0) / 2 ** 20);
+  throw new Refusal(`${gpu.info.name} has no memory for the ${mebibytes} MiB of ${name} (${oneLine(memory.message)})`);
 }
 
 function encodePass(encoder, steps, timestampWrites) {

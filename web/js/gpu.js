@@ -29,6 +29,10 @@ const WANTED = ["subgroups", "timestamp-query"];
 /** On a software device large workgroups are slow, and each size takes seconds to compile. */
 export const LARGEST_SOFTWARE_WORKGROUP = 64;
 
+// Chromium on Linux starts its process for the GPU anew once it is asked for WebGPU, and has no adapter until that is up.
+const ASKED_AGAIN = 3;
+const ASKED_AGAIN_MS = 500;
+
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|basic render|warp/i;
 
 /**
@@ -45,6 +49,10 @@ export class Gpu {
     let adapter;
     try {
       adapter = await gpu.requestAdapter({ powerPreference });
+      for (let again = 0; !adapter && again < ASKED_AGAIN; again += 1) {
+        await new Promise((resolve) => setTimeout(resolve, ASKED_AGAIN_MS));
+        adapter = await gpu.requestAdapter({ powerPreference });
+      }
     } catch (error) {
       throw new Refusal(`${NO_ADAPTER} (${error.message})`, { cause: error });
     }

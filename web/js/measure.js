@@ -12,9 +12,7 @@ import { traffic } from "./program.js";
 import { interleaved, samplesWithinCap, warmUp } from "./protocol.js";
 import { Refusal } from "./refusal.js";
 import { bootstrapSeed, medianInterval } from "./statistics.js";
-
-/** How long a tuning is tried; its fastest run counts. */
-const TRIAL_NS = 30e6;
+import { trial } from "./trial.js";
 
 /** Bytes of a control's output that are kept: what is expected of it. */
 const KEPT_OF_CONTROL = 256;
@@ -114,7 +112,7 @@ async function tuned(gpu, file, { arm, policy }, { source, blocks }) {
   let best = null;
   const attempt = async (program) => {
     const prepared = await prepare(program);
-    const ns = await fastest(prepared);
+    const ns = await trial(prepared);
     if (best && best.ns <= ns) {
       prepared.destroy();
     } else {
@@ -129,20 +127,6 @@ async function tuned(gpu, file, { arm, policy }, { source, blocks }) {
   return best;
 }
 
-async function fastest(prepared) {
-  // A first run may still compile.
-  await prepared.run("one-submit");
-  let [least, elapsed] = [Infinity, 0];
-  while (elapsed < TRIAL_NS) {
-    // Browsers round timestamps to tenths of a millisecond, which is more than sizes differ by.
-    const { wall_ns } = await prepared.run("one-submit");
-    // Where a coarse clock stands still, the loop has to end nevertheless.
-    elapsed += Math.max(wall_ns, 1e5);
-    least = Math.min(least, wall_ns);
-  }
-  return least;
-}
-
 /** What is known of a row before it has run. */
 function blank(program, policy) {
   const { unit = "", units = null, workgroup_size = 0, subgroup_size = 0, sha256: program_sha256 = "" } = program ?? {};
@@ -150,7 +134,7 @@ function blank(program, policy) {
   const counts = program ? traffic(program.program, policy) : { dispatches: 0, submits: 0, waits: 0 };
   return {
     unit, units, workgroup_size, subgroup_size, ...counts, multiply_adds, min_bytes, barriers, program_sha256, shaders_sha256,
-    gate: "fail", gate_error: null, cap: "", reason: "", samples: [], outputs: {},
+    gate: "fail", gate_error: null, typical_ns: null, cap: "", reason: "", samples: [], outputs: {},
   };
 }
 
@@ -163,7 +147,7 @@ async function begin(file, candidate) {
   if (row.reason) return 0;
   const typical = await warmUp(file.protocol, async () => (await prepared.run(entry.policy)).wall_ns);
   const [count, cap] = samplesWithinCap(file.protocol, typical);
-  row.cap = cap;
+  Object.assign(row, { cap, typical_ns: typical });
   return count;
 }
 

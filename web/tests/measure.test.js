@@ -57,6 +57,8 @@ test("saved results are imported, once, and verified", { skip }, async () => {
   const manifest = await readFile(join(device, "manifest.toml"), "utf8");
   assert.match(manifest, /\[browser\]\nname = "Chromium"/);
   assert.match(manifest, /name = "google swiftshader"/);
+  const controls = await readFile(join(device, "results.csv"), "utf8");
+  assert.match(controls, /^control,storage-barrier,one-submit,0,barrier,(\d+),\d+,0,1,1,1,\1,/m, "barriers are counted");
 });
 
 test("what cannot be true is refused, and nothing is written", { skip }, async () => {
@@ -78,6 +80,7 @@ test("what cannot be true is refused, and nothing is written", { skip }, async (
   await refused((_, found, row) => (row.replica = 3), /there is no row of stepwise under wait-each, replica 0/);
   await refused((_, found, row) => (row.program_sha256 = "0".repeat(64)), /its program 000000000000 is none that the page has/);
   await refused((_, found, row) => (row.samples = []), /has no raw samples/);
+  await refused((_, found, row) => row.samples.pop(), /has 1 raw samples, the protocol asks for 2/);
   await refused((_, found, row) => (row.samples[0].wall_ns = 0), /sample 0 took 0 ns/);
   await refused((_, found, row) => (row.samples[0].wall_ns = 1.5), /sample 0 took 1\.5 ns/);
   await refused((_, found, row) => (row.samples[0] = { ...row.samples[0], wall_ns: 1, gpu_ns: null }), /implausible/);

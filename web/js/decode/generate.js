@@ -1,8 +1,9 @@
 // Text generation on the visitor's GPU: picks a kernel and a chunk for a model, and yields tokens as they are made.
 
-import { Prepared } from "../executor.js";
+import { Prepared, upload } from "../executor.js";
 import { LARGEST_SOFTWARE_WORKGROUP } from "../gpu.js";
 import { Refusal } from "../refusal.js";
+import { trial } from "../trial.js";
 import { fusedProgram, layoutOf, LEAST_LANES, workgroupSizes } from "./fused.js";
 import { pack } from "./packing.js";
 import { newTokens, positionsOf, validateRequest } from "./request.js";
@@ -30,12 +31,23 @@ export class Generator {
     this.config = config;
     this.weights = weights;
     this.source = source;
+    /** The weights on the GPU, as the arm in use reads them. */
     this.blocks = {};
   }
 
-  #block(layout) {
-    if (!this.blocks[layout.block]) this.blocks = { [layout.block]: pack(this.config, this.weights, layout) };
+  async #block(layout) {
+    if (!this.blocks[layout.block]) {
+      this.destroy();
+      const packed = pack(this.config, this.weights, layout);
+      this.blocks = { [layout.block]: await upload(this.gpu, "the weights", packed) };
+    }
     return this.blocks;
+  }
+
+  /** Lets go of the weights on the GPU; a later answer brings them there again. */
+  destroy() {
+    Object.values(this.blocks).forEach((buffer) => buffer.destroy());
+    this.blocks = {};
   }
 
   async #calibrate(arms, progress) {
@@ -52,11 +64,9 @@ export class Generator {
         return;
       }
       progress(`Trying ${arm} with ${workgroup_size} threads`);
-      const prepared = await Prepared.of(gpu, program, { blocks: this.#block(layoutOf(arm)), source: this.source });
+      const prepared = await Prepared.of(gpu, program, { blocks: await this.#block(layoutOf(arm)), source: this.source });
       try {
-        // The first run may still compile.
-        await prepared.run("wait-each");
-        const ms = (await prepared.run("wait-each")).wall_ns / 1e6 / new_tokens;
+        const ms = (await trial(prepared)) / 1e6 / new_tokens;
         if (ms < fastest) {
           fastest = ms;
           this.arm = arm;
@@ -100,7 +110,7 @@ export class Generator {
     const { gpu, config, arm, sizes } = this;
     validateRequest(config, request);
     const program = fusedProgram(arm, config, request, this.#tuning(sizes, request, chunk));
-    const prepared = await Prepared.of(gpu, program, { blocks: this.#block(layoutOf(arm)), source: this.source });
+    const prepared = await Prepared.of(gpu, program, { blocks: await this.#block(layoutOf(arm)), source: this.source });
     let seen = 0;
     try {
       for await (const { wall_ns, bytes } of prepared.stream("tokens")) {

@@ -95,6 +95,7 @@ export class Generation {
   async load(files) {
     if (!this.gpu) return say("model-status", "There is no GPU here to run a checkpoint on.", { bad: true });
     if (this.isBusy) return say("model-status", "The GPU is busy; wait until it is done, or stop it.", { bad: true });
+    this.generator?.destroy();
     this.generator = null;
     the("request").hidden = true;
     the("share").hidden = true;
