@@ -196,7 +196,7 @@ fn peers_of_a_browser_are_compared_with_its_arms() {
         build(sources(), &runs, DIGEST).unwrap().numbers.number
     };
     let numbers = of_browser(true);
-    let key = |key: &str| &numbers[&format!("nvidia-h200.in-browser.{key}")];
+    let key = |key: &str| &numbers[&format!("nvidia-h200.in-browser.chrome.{key}")];
     assert_eq!(key("peers.rows").printed, "42");
     let rate = key("d32-l1-t64.jax.scan-unroll-4.tokens_per_s");
     assert_eq!(rate.cells[0].file, "nvidia-h200/2030-01-01-browser-2/peer-results.csv");
@@ -205,7 +205,7 @@ fn peers_of_a_browser_are_compared_with_its_arms() {
         over.iter().all(|cell| cell.file.contains("/2030-01-01-browser-2/")),
         "a ratio is taken in one run: {over:?}"
     );
-    assert!(!of_browser(false).keys().any(|key| key.contains("in-browser.best.over")));
+    assert!(!of_browser(false).keys().any(|key| key.contains("in-browser.chrome.best.over")));
 }
 
 #[test]

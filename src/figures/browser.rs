@@ -1,11 +1,10 @@
 //! What a browser costs: the same programs natively and on a browser's engine, on one device.
 
-use super::dots::{Group, Kind, Page, Row};
+use super::dots::{Dot, Group, Kind, Page, Row};
 use super::{Picture, number, palette, sweep};
 use crate::analysis::measured::fastest;
 use crate::analysis::select;
 use crate::error::Result;
-use crate::measure::statistics::Interval;
 use crate::program::Policy;
 use crate::record::rows::Case;
 use crate::record::run::Run;
@@ -23,7 +22,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         return Picture::missing("it needs the experiment `browser` natively and in a browser on one hardware device");
     }
     let all: Vec<&Run> = pairs.iter().flat_map(|(native, browser)| [*native, *browser]).collect();
-    let mut notes = sweep::notes(&all);
+    let mut notes: Vec<String> = sweep::notes(&all).into_iter().skip(1).collect();
     notes.push(
         "Two runs, one after the other, so a ratio has no interval and stands for what both have of noise. Sizes of workgroups \
          are chosen by each for itself."
@@ -31,8 +30,8 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     );
     let page = Page {
         title: "What does the browser itself cost?",
-        subtitle: "How many times as fast the same programs, from the same shaders, run natively (wgpu) as on the browser's \
-                   engine on the same device. Both run with WebGPU's checks. Numbers: tokens per second of the fastest fused \
+        subtitle: "How many times as fast the same programs, from the same shaders, run natively (wgpu) as in a browser or \
+                   on its engine, on the same device. Both run with WebGPU's checks. Numbers: tokens per second of the fastest fused \
                    kernel of one workgroup."
             .into(),
         x_title: "times as fast natively",
@@ -72,12 +71,12 @@ fn group(native: &Run, browser: &Run) -> Option<Group> {
 
 fn row(native: &Run, browser: &Run, case: &Case) -> Option<Row> {
     let same = browser.decode_cases().find(|other| other.case == case.case)?;
-    let dots: Vec<(usize, Interval)> = ways()
+    let dots: Vec<Dot> = ways()
         .iter()
         .enumerate()
         .filter_map(|(kind, way)| {
-            let ratio = native.arm(case, way.label)?.ratio_to(&browser.arm(same, way.label)?)?;
-            Some((kind, ratio.as_interval()))
+            let (natively, there) = (native.arm(case, way.label)?, browser.arm(same, way.label)?);
+            Some(Dot::of_ratio(kind, natively.ratio_to(&there)?.as_interval(), [&natively, &there]))
         })
         .collect();
     let best = |run: &Run, case: &Case| {

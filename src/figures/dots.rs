@@ -3,6 +3,7 @@
 use super::canvas::{AXIS, Align, Canvas, GRID, HEADING, INK, LABEL, MUTED, Marker, Stroke, WIDTH, text_width};
 use super::chart::{footnotes, masthead, text_height};
 use super::scale::Scale;
+use crate::analysis::measured::Measured;
 use crate::error::Result;
 use crate::measure::statistics::Interval;
 use plotters::style::RGBColor;
@@ -28,10 +29,29 @@ pub struct Row {
     pub label: String,
     /// Drawn grey behind the dots.
     pub band: Option<(f64, f64)>,
-    /// Each with its index among the kinds.
-    pub dots: Vec<(usize, Interval)>,
+    pub dots: Vec<Dot>,
     /// One for each column.
     pub texts: Vec<String>,
+}
+
+pub struct Dot {
+    /// Index among the kinds.
+    pub kind: usize,
+    pub at: Interval,
+    /// Whether what it stands for was cut in tokens or samples: an open marker.
+    pub is_capped: bool,
+}
+
+impl Dot {
+    /// The rate of a row, where it has one.
+    pub fn of_rate(kind: usize, row: &Measured) -> Option<Dot> {
+        Some(Dot { kind, at: row.rate()?, is_capped: row.is_capped() })
+    }
+
+    /// What was worked out of two rows.
+    pub fn of_ratio(kind: usize, at: Interval, rows: [&Measured; 2]) -> Dot {
+        Dot { kind, at, is_capped: rows.iter().any(|row| row.is_capped()) }
+    }
 }
 
 pub struct Group {
@@ -75,7 +95,7 @@ impl Page<'_> {
     }
 
     fn scale(&self) -> Scale {
-        let dots = self.rows().flat_map(|row| &row.dots).flat_map(|(_, dot)| [dot.low / 1.15, dot.high * 1.15]);
+        let dots = self.rows().flat_map(|row| &row.dots).flat_map(|dot| [dot.at.low / 1.15, dot.at.high * 1.15]);
         let bands = self.rows().filter_map(|row| row.band).flat_map(|(low, high)| [low, high]);
         Scale::log(dots.chain(bands).chain(self.reference), self.print)
     }
@@ -122,10 +142,10 @@ impl Page<'_> {
         for (index, row) in group.rows.iter().enumerate() {
             let y = top + ROW * (index as f64 + 0.5);
             canvas.text((left - 14.0, y), &row.label, LABEL, INK, Align::End);
-            for (kind, dot) in &row.dots {
+            for Dot { kind, at, is_capped } in &row.dots {
                 let kind = &self.kinds[*kind];
-                canvas.line(&[(x(dot.low), y), (x(dot.high), y)], Stroke::solid(kind.color, 3.0));
-                canvas.marker(kind.marker, (x(dot.mid), y), 20.0, kind.color, false);
+                canvas.line(&[(x(at.low), y), (x(at.high), y)], Stroke::solid(kind.color, 3.0));
+                canvas.marker(kind.marker, (x(at.mid), y), 20.0, kind.color, *is_capped);
             }
             for (column, text) in row.texts.iter().enumerate() {
                 canvas.text((ends(column), y), text, LABEL, INK, Align::End);

@@ -1,6 +1,6 @@
 //! The fused kernels as a ladder: what each version of them gains over the one before, with WebGPU's checks and without.
 
-use super::dots::{Group, Kind, Page, Row};
+use super::dots::{Dot, Group, Kind, Page, Row};
 use super::palette::{self, policy_look};
 use super::rollout_ladder::gained;
 use super::{Picture, number, sweep};
@@ -91,7 +91,7 @@ fn ladder(run: &Run, case: &Case) -> Option<Group> {
         let over = pair[0].zip(above[0]).or(pair[1].zip(above[1])).or(pair[1].zip(above[0]));
         let checks = pair[1].zip(pair[0]);
         let texts = [over, checks].map(|pair| pair.map_or_else(String::new, |(fast, slow)| gained(&fast, &slow)));
-        let dots = pair.iter().enumerate().filter_map(|(kind, arm)| Some((kind, arm.as_ref()?.rate()?))).collect();
+        let dots = pair.iter().enumerate().filter_map(|(kind, arm)| Dot::of_rate(kind, arm.as_ref()?)).collect();
         Row { label: label.clone(), band: None, dots, texts: texts.to_vec() }
     };
     let heading = format!("{} · n_embd {}, n_layer {}", run.device(), case.n_embd, case.n_layer);

@@ -1,6 +1,6 @@
 //! What one dispatch gains for work that is no chain of steps, beside what the A/A control of each case leaves open.
 
-use super::dots::{Group, Kind, Page, Row};
+use super::dots::{Dot, Group, Kind, Page, Row};
 use super::palette::policy_look;
 use super::{Picture, number, sweep};
 use crate::analysis::rollouts::{busy_ratio, fused, in_several, is_control, noise};
@@ -76,7 +76,11 @@ fn row(run: &Run, case: &Case) -> Option<Row> {
     let kernels = fastest.and_then(|slow| busy_ratio(&fused, &slow));
     let mut texts: Vec<String> = gains.iter().map(shown).collect();
     texts.push(kernels.map_or_else(String::new, |ratio| number::step(ratio.value)));
-    let dots: Vec<_> = gains.iter().enumerate().filter_map(|(kind, gain)| Some((kind, (*gain)?))).collect();
+    let dots: Vec<Dot> = [(gains[0], &waits), (gains[1], &fastest)]
+        .into_iter()
+        .enumerate()
+        .filter_map(|(kind, (gain, slow))| Some(Dot::of_ratio(kind, gain?, [&fused, slow.as_ref()?])))
+        .collect();
     let label = format!(
         "{} · {} × {}",
         case.environment,

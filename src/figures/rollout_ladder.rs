@@ -1,6 +1,6 @@
 //! Rollouts by environment: one dispatch per operation and one per step under each policy, and one dispatch in all.
 
-use super::dots::{Group, Kind, Page, Row};
+use super::dots::{Dot, Group, Kind, Page, Row};
 use super::palette::policy_look;
 use super::{Picture, number, palette, sweep};
 use crate::analysis::measured::Measured;
@@ -61,7 +61,7 @@ fn ladder(run: &Run, case: &Case) -> Option<Group> {
     };
     let row = |policy: Policy| {
         let ways = [arm("per-operation", policy), arm("stepwise", policy)];
-        let dots = ways.iter().enumerate().filter_map(|(kind, way)| Some((kind, way.as_ref()?.rate()?))).collect();
+        let dots = ways.iter().enumerate().filter_map(|(kind, way)| Dot::of_rate(kind, way.as_ref()?)).collect();
         let texts = ways.iter().map(|way| way.as_ref().map_or_else(String::new, |way| gained(&fused, way))).collect();
         Row { label: policy.name().into(), band: None, dots, texts }
     };
@@ -69,8 +69,8 @@ fn ladder(run: &Run, case: &Case) -> Option<Group> {
     if rows.is_empty() {
         return None;
     }
-    let rate = fused.rate()?;
-    rows.push(Row { label: "one dispatch".into(), band: None, dots: vec![(2, rate)], texts: vec![String::new(); 2] });
+    let dots = vec![Dot::of_rate(2, &fused)?];
+    rows.push(Row { label: "one dispatch".into(), band: None, dots, texts: vec![String::new(); 2] });
     let Case { environment, population, steps, .. } = case;
     let heading = format!("{} · {environment} · population {population}, steps {steps}", run.device());
     Some(Group { heading, rows })

@@ -1,6 +1,6 @@
 //! Rollouts by environment: one dispatch in all and one per step, and other frameworks in the same session.
 
-use super::dots::{Group, Kind, Page, Row};
+use super::dots::{Dot, Group, Kind, Page, Row};
 use super::palette::{self, peer_look, policy_look};
 use super::rollout_ladder::{EXPERIMENTS, gained};
 use super::{Picture, number, sweep};
@@ -71,7 +71,12 @@ fn side_by_side(run: &Run, case: &Case) -> Option<Group> {
             (_, true) => way.label(),
             _ => format!("per step, {}", way.label()),
         };
-        Row { label, band: None, dots: vec![(*kind, *rate)], texts: vec![text] }
+        Row {
+            label,
+            band: None,
+            dots: vec![Dot { kind: *kind, at: *rate, is_capped: way.is_capped() }],
+            texts: vec![text],
+        }
     });
     let Case { environment, population, steps, .. } = case;
     let heading = format!("{} · {environment} · population {population}, steps {steps}", run.device());
