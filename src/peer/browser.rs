@@ -415,7 +415,7 @@ fn judge_rollout(found: &PageCase, spec: &Spec, case: &RolloutCase, run: &Run) -
     let population = Population::random(environment, case.population, case.seed);
     let sha256 = population.sha256();
     refuse_other_weights(found, &sha256)?;
-    let programs = programs::of_rollout(spec, case)?;
+    let programs = programs::of_rollout(spec, environment, case.population, case.steps)?;
     let reference = Reference::new(environment, &population, case.steps, spec.tolerance);
     let expected_steps = population.expected_steps(environment, case.steps);
     let entries = rollout_rows::entries(spec)?;
@@ -426,13 +426,19 @@ fn judge_rollout(found: &PageCase, spec: &Spec, case: &RolloutCase, run: &Run) -
         let row = rollout_rows::rollout_row(spec, case, arm.name(), policy, replica);
         let candidates: Vec<&PageProgram> = programs.iter().filter(|program| program.arm == arm.name()).collect();
         let verdict = |outputs: &Outputs, row: &mut ResultRow| {
-            let individuals = case.population as usize;
-            let episodes = outputs.bytes("episodes", Some(4 * EPISODE_WORDS * individuals))?;
-            let states = outputs.bytes("states", Some(4 * environment.components.len() * individuals))?;
-            let made = Found::of_bytes(&episodes, &states);
-            let gate = reference.check(&made);
-            if !gate.reason.is_empty() {
-                return Err(Error::check(format!("wrong output: {}", gate.reason)));
+            let found = |prefix: &str, individuals: u32| -> Result<Found> {
+                let bytes = |name: &str, words: usize| {
+                    outputs.bytes(&format!("{prefix}{name}"), Some(4 * words * individuals as usize))
+                };
+                let (episodes, states) =
+                    (bytes("episodes", EPISODE_WORDS)?, bytes("states", environment.components.len())?);
+                Ok(Found::of_bytes(&episodes, &states))
+            };
+            let made = found("", case.population)?;
+            let whole = reference.check(&made);
+            let single = reference.check_single(&found("single_", reference.shared.individuals)?);
+            if let Some(reason) = [&whole.reason, &single.reason].into_iter().find(|reason| !reason.is_empty()) {
+                return Err(Error::check(format!("wrong output: {reason}")));
             }
             if !as_many_steps(made.steps(), expected_steps) {
                 let steps = made.steps();
@@ -440,7 +446,11 @@ fn judge_rollout(found: &PageCase, spec: &Spec, case: &RolloutCase, run: &Run) -
                 return Err(Error::check(why));
             }
             describe(row, outputs.program, made.steps());
-            gate.error.ok_or_else(|| Error::check("wrong output: nothing could be compared"))
+            whole
+                .error
+                .zip(single.error)
+                .map(|(whole, single)| whole.max(single))
+                .ok_or_else(|| Error::check("wrong output: nothing could be compared"))
         };
         let times = |times: &[Value], typical, row: &ResultRow| check_times(spec, times, typical, row, run);
         judge_row(page, row, &candidates, verdict, times, (&mut results, &mut samples))?;

@@ -15,7 +15,7 @@ use crate::record::digest::sha256_hex;
 use crate::spec::{DecodeCase, RolloutCase, Spec};
 use crate::workload::control::Expected;
 use crate::workload::decode::{Arm, random, tensors};
-use crate::workload::rollout::environment::Environment;
+use crate::workload::rollout::environment::{Environment, Transition};
 use crate::workload::rollout::gate::Reference;
 use crate::workload::rollout::population::Population;
 
@@ -155,10 +155,39 @@ pub fn of_rollout(spec: &Spec, case: &RolloutCase) -> Result<Value> {
         "individuals": individuals,
     });
     file["blocks"] = blocks.into();
+    file["single"] = single_steps(spec, environment, &reference)?;
     let entries = crate::measure::rollout_rows::entries(spec)?;
     file["entries"] = entries.into_iter().map(|(arm, policy, replica)| entry(arm.name(), policy, replica)).collect();
-    file["programs"] = programs::of_rollout(spec, case)?.iter().map(describe).collect();
+    file["programs"] =
+        programs::of_rollout(spec, environment, case.population, case.steps)?.iter().map(describe).collect();
     Ok(file)
+}
+
+/// What a single step has to make of states that the oracle visited. Genomes are not in it: `of` says whose each state was.
+fn single_steps(spec: &Spec, environment: &Environment, reference: &Reference) -> Result<Value> {
+    let components = environment.components.len();
+    let expected: Vec<Value> = reference
+        .single_steps()
+        .map(|(alternatives, decided)| {
+            match decided {
+            false => Value::Null,
+            true => alternatives
+                .iter()
+                .map(|Transition { state, reward, terminated }| {
+                    json!({ "state": state[..components], "reward": reward, "terminated": terminated })
+                })
+                .collect(),
+        }
+        })
+        .collect();
+    let programs: Vec<Value> = programs::of_rollout(spec, environment, reference.shared.individuals, 1)?
+        .into_iter()
+        .map(|PageProgram { arm, workgroup_size, program, .. }| {
+            json!({ "arm": arm, "workgroup_size": workgroup_size, "program": program })
+        })
+        .collect();
+    let initial = block(&reference.shared.blocks(environment)["initial"]);
+    Ok(json!({ "of": reference.shared_by(), "initial": initial, "programs": programs, "expected": expected }))
 }
 
 fn common(spec: &Spec, case: &str, workload: &str, seed: u64, weights_sha256: &str) -> Value {

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::measure::decode::{config_of, request_of};
 use crate::program::{Policy, Program};
 use crate::shaders;
-use crate::spec::{DecodeCase, RolloutCase, Spec};
+use crate::spec::{DecodeCase, Spec};
 use crate::workload::control::{Control, Scale, controls};
 use crate::workload::decode::{self, Algorithm, Tuning, cost};
 use crate::workload::rollout::environment::Environment;
@@ -124,21 +124,20 @@ pub fn of_decode(spec: &Spec, case: &DecodeCase) -> Result<Vec<PageProgram>> {
     Ok(programs)
 }
 
-/// Of a rollout of an environment that has a policy.
+/// Of rollouts of an environment that has a policy.
 ///
 /// # Errors
-/// An input error where there is no such environment.
-pub fn of_rollout(spec: &Spec, case: &RolloutCase) -> Result<Vec<PageProgram>> {
-    let environment = Environment::named(&case.environment)?;
+/// An input error where the spec names an arm that there is not.
+pub fn of_rollout(spec: &Spec, environment: &Environment, population: u32, steps: u32) -> Result<Vec<PageProgram>> {
     let mut arms: Vec<rollout::Arm> =
         crate::measure::rollout_rows::entries(spec)?.iter().map(|(arm, ..)| *arm).collect();
     arms.dedup();
     let program = |arm: rollout::Arm, workgroup_size: u32| {
         let tuning = rollout::Tuning { workgroup_size, traced: false };
-        let program = arm.program(environment, case.population, case.steps, &tuning);
+        let program = arm.program(environment, population, steps, &tuning);
         PageProgram {
             multiply_adds: rollout_cost::multiply_adds_per_step(&program, environment),
-            min_bytes: rollout_cost::min_bytes(environment, case.population),
+            min_bytes: rollout_cost::min_bytes(environment, population),
             ..PageProgram::of(arm.name().into(), "environment step", program)
         }
     };

@@ -5,11 +5,12 @@
 
 const pass = (error) => ({ error, reason: "" });
 const fail = (reason, error = null) => ({ error: Number.isFinite(error) ? error : null, reason });
+const worse = (a, b) => ({ error: a.error === null || b.error === null ? null : Math.max(a.error, b.error), reason: a.reason || b.reason });
 
 /** An output of a case; `outputs` maps names of buffers to their bytes. */
 export function check(file, program, outputs) {
   if (file.workload === "decode") return checkDecode(file, outputs);
-  if (file.workload === "rollout") return checkRollout(file, outputs);
+  if (file.workload === "rollout") return worse(checkRollout(file, outputs), checkSingle(file, outputs));
   return checkControl(file, program, outputs);
 }
 
@@ -40,13 +41,44 @@ function checkDecode({ expected, request, tolerance, config }, { tokens, logits,
 /** A whole turn of an angle makes no difference. */
 const wrapped = (angle) => angle - 2 * Math.PI * Math.round(angle / (2 * Math.PI));
 
+/** Episodes and last states of at most `steps` steps, or why they are none. */
+function rolledOut(episodesBytes, statesBytes, steps) {
+  const episodes = episodesOf(episodesBytes);
+  const states = new Float32Array(statesBytes);
+  const wrong = episodes.findIndex(({ episode_return, length, terminated }) =>
+    !Number.isFinite(episode_return) || length < 1 || length > steps || (!terminated && length < steps));
+  if (wrong >= 0) return { episodes, states, impossible: `individual ${wrong}: ${JSON.stringify(episodes[wrong])} is no episode` };
+  return { episodes, states, impossible: states.every(Number.isFinite) ? "" : "a last state is not finite" };
+}
+
+/** Errors of an individual's state `[components][individuals]`, relative to each component's range. */
+const stateErrors = (components, states, individuals, individual, wanted) => components.map(({ scale, is_angle }, component) => {
+  const difference = states[component * individuals + individual] - wanted[component];
+  return Math.abs(is_angle ? wrapped(difference) : difference) / scale;
+});
+
+/** Each single step has to lead where the oracle's does, or where it does by an action that nearly ties. */
+function checkSingle({ expected, single, tolerance }, { single_episodes, single_states }) {
+  const { episodes, states, impossible } = rolledOut(single_episodes, single_states, 1);
+  if (impossible) return fail(`a single step: ${impossible}`);
+  let largest = 0;
+  for (const [individual, alternatives] of single.expected.entries()) {
+    if (!alternatives) continue;
+    const { episode_return, terminated } = episodes[individual];
+    const errors = alternatives.map((wanted) => (terminated !== wanted.terminated ? 1 : Math.max(
+      Math.abs(episode_return - wanted.reward) / expected.reward,
+      ...stateErrors(expected.components, states, episodes.length, individual, wanted.state),
+    )));
+    const error = Math.min(...errors);
+    if (!(error <= tolerance)) return fail(`a single step: state ${individual} is off by ${error.toExponential(1)} of its range`, error);
+    largest = Math.max(largest, error);
+  }
+  return pass(largest);
+}
+
 function checkRollout({ expected, rollout, tolerance }, outputs) {
-  const episodes = episodesOf(outputs.episodes);
-  const states = new Float32Array(outputs.states);
-  const impossible = episodes.findIndex(({ episode_return, length, terminated }) =>
-    !Number.isFinite(episode_return) || length < 1 || length > rollout.steps || (!terminated && length < rollout.steps));
-  if (impossible >= 0) return fail(`individual ${impossible}: ${JSON.stringify(episodes[impossible])} is no episode`);
-  if (states.some((value) => !Number.isFinite(value))) return fail("a last state is not finite");
+  const { episodes, states, impossible } = rolledOut(outputs.episodes, outputs.states, rollout.steps);
+  if (impossible) return fail(impossible);
   let largest = 0;
   for (const wanted of expected.individuals) {
     const { individual } = wanted;
@@ -55,10 +87,7 @@ function checkRollout({ expected, rollout, tolerance }, outputs) {
       return fail(`individual ${individual}: ends after ${found.length} steps, expected ${wanted.length}`, 1);
     }
     const ofReturn = Math.abs(found.episode_return - wanted.episode_return) / (expected.reward * Math.max(wanted.length, 1));
-    const ofState = expected.components.map(({ scale, is_angle }, component) => {
-      const difference = states[component * rollout.population + individual] - wanted.state[component];
-      return Math.abs(is_angle ? wrapped(difference) : difference) / scale;
-    });
+    const ofState = stateErrors(expected.components, states, rollout.population, individual, wanted.state);
     const error = Math.max(ofReturn, ...ofState);
     if (!(error <= tolerance)) return fail(`individual ${individual}: off by ${error.toExponential(1)} of its range`, error);
     largest = Math.max(largest, error);

@@ -11,6 +11,7 @@ import { LARGEST_SOFTWARE_WORKGROUP } from "./gpu.js";
 import { traffic } from "./program.js";
 import { interleaved, samplesWithinCap, warmUp } from "./protocol.js";
 import { Refusal } from "./refusal.js";
+import { singleSteps } from "./rollout/single.js";
 import { bootstrapSeed, medianInterval } from "./statistics.js";
 import { trial } from "./trial.js";
 
@@ -29,6 +30,7 @@ export async function measureCase(gpu, file, { source, progress = () => {} }) {
   const tell = (entry = {}) => progress({ case: file.case, arm: entry.arm, policy: entry.policy, done, total });
   tell();
   const blocks = await blocksOf(file);
+  const single = file.single && await bytesOf(file, "single steps", file.single.initial);
   const arms = new Map();
   const candidates = [];
   try {
@@ -39,10 +41,12 @@ export async function measureCase(gpu, file, { source, progress = () => {} }) {
         tell(entry);
         arms.set(own, await tuned(gpu, file, entry, { source, blocks }));
       }
-      const { prepared, program, objection } = arms.get(own);
+      const arm = arms.get(own);
+      const { prepared, program, objection } = arm;
+      if (file.single && program) arm.single ??= await singleSteps(gpu, file, program, { source, blocks, initial: single });
       const row = { arm: entry.arm, policy: entry.policy, replica: entry.replica, ...blank(program, entry.policy), case: file.case };
       if (objection) row.reason = objection;
-      candidates.push({ entry, row, prepared, program });
+      candidates.push({ entry, row, prepared, program, single: arm.single });
     }
     const counts = [];
     for (const candidate of candidates) {
@@ -77,13 +81,17 @@ async function blocksOf(file) {
     return made.get(name);
   };
   for (const [name, block] of Object.entries(file.blocks)) {
-    const bytes = block.seeded ? pack(file.config, tensor, layoutNamed(name)) : fromBase64(block.base64);
-    if (bytes.byteLength !== block.bytes || (await sha256(bytes)) !== block.sha256) {
-      throw new Refusal(`${file.case}: the block \`${name}\` is not what the case says; reload the page to get its newest version.`);
-    }
-    blocks[name] = bytes;
+    blocks[name] = await bytesOf(file, name, block, () => pack(file.config, tensor, layoutNamed(name)));
   }
   return blocks;
+}
+
+async function bytesOf(file, name, block, seeded) {
+  const bytes = block.seeded ? seeded() : fromBase64(block.base64);
+  if (bytes.byteLength !== block.bytes || (await sha256(bytes)) !== block.sha256) {
+    throw new Refusal(`${file.case}: the block \`${name}\` is not what the case says; reload the page to get its newest version.`);
+  }
+  return bytes;
 }
 
 /** An arm's fastest program on this device, prepared: `{prepared, program}`; or its `objection`. */
@@ -152,8 +160,8 @@ async function begin(file, candidate) {
 }
 
 /** Checks the last output; a failure is not undone by a later pass. */
-async function judge(file, { row, prepared, program }) {
-  const outputs = {};
+async function judge(file, { row, prepared, program, single }) {
+  const outputs = { ...single };
   for (const name of checkedOutputs(file, program)) outputs[name] = await prepared.read(name);
   const { error, reason } = check(file, program, outputs);
   const before = row.gate === "pass" ? row.gate_error : null;

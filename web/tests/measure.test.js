@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
+import { check } from "../js/gate.js";
 import { browser, open, ROOT, serve, skip } from "./harness.js";
 import { measureAll } from "./measured.js";
 import { onedispatch, SPECS } from "./onedispatch.js";
@@ -94,8 +95,22 @@ test("what cannot be true is refused, and nothing is written", { skip }, async (
   await refused((file) => {
     file.runs[1].cases[1].rows[0].outputs.episodes = zeros(rollout.rows[0].outputs.episodes);
   }, /wrong output: individual 0/);
+  const changedSingle = (change, pattern) => refused((file) => change(file.runs[1].cases[1].rows[0].outputs), pattern);
+  await changedSingle((outputs) => delete outputs.single_states, /has no output `single_states`/, 1);
+  await changedSingle((outputs) => (outputs.single_states = zeros(outputs.single_states)), /wrong output: a single step from a shared state/);
   const { status } = await onedispatch("verify", join(folder, "refused"));
   assert.equal(status, 2, "there is nothing to verify");
+});
+
+test("the page itself tells a wrong single step", { skip }, async () => {
+  const { case: name, rows: [{ outputs }] } = results.runs[1].cases[1];
+  const file = JSON.parse(await readFile(join(folder, "site", "cases", results.runs[1].experiment, `${name}.json`), "utf8"));
+  const bytes = Object.fromEntries(Object.entries(outputs).map(([output, text]) => [output, Uint8Array.from(bytesOf(text)).buffer]));
+  assert.ok(file.single.expected.filter(Boolean).length > 100, "enough of them are decided");
+  assert.equal(check(file, null, bytes).reason, "");
+  const wrong = new Float32Array(bytes.single_states.slice(0));
+  wrong[file.single.expected.findIndex(Boolean)] += 0.5;
+  assert.match(check(file, null, { ...bytes, single_states: wrong.buffer }).reason, /^a single step: state \d+ is off by/);
 });
 
 test("a row that could not run says why, and has no time", { skip }, async () => {

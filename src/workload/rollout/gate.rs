@@ -184,6 +184,8 @@ pub struct Reference<'a> {
     expected: Vec<Expected>,
     /// Individuals that start in states which the sample visited, for single steps.
     pub shared: Population,
+    /// Of the population, whose genome each of them has.
+    shared_by: Vec<u32>,
     singles: Vec<Single>,
 }
 
@@ -193,7 +195,7 @@ impl<'a> Reference<'a> {
         let count = population.individuals.min(SAMPLE);
         let mut expected = Vec::new();
         let mut singles = Vec::new();
-        let (mut genomes, mut states) = (Vec::new(), Vec::new());
+        let (mut genomes, mut states, mut shared_by) = (Vec::new(), Vec::new(), Vec::new());
         for nth in 0..count {
             // From the first to the last.
             let last = u64::from(population.individuals - 1);
@@ -214,17 +216,23 @@ impl<'a> Reference<'a> {
                 let shared = environment.components.iter().zip(state).map(|(_, &value)| value as f32);
                 let shared: Vec<f32> = shared.collect();
                 singles.push(Single::of(environment, &genome, &oracle::values(&shared), tolerance));
+                shared_by.push(individual);
                 genomes.extend_from_slice(&genome);
                 states.extend_from_slice(&shared);
             }
         }
         let shared = Population::of_rows(environment, &genomes, &states);
-        Reference { environment, steps, tolerance, expected, shared, singles }
+        Reference { environment, steps, tolerance, expected, shared, shared_by, singles }
     }
 
     /// The individuals that the oracle follows, how their episodes end, and whether rounding leaves that as it is.
     pub fn followed(&self) -> impl Iterator<Item = (u32, &Episode, bool)> {
         self.expected.iter().map(|expected| (expected.individual, &expected.episode, expected.decided))
+    }
+
+    /// Of the population, whose genome each individual of [`Reference::shared`] has.
+    pub fn shared_by(&self) -> &[u32] {
+        &self.shared_by
     }
 
     /// What a single step of each individual of [`Reference::shared`] may lead to, and whether rounding leaves that as it is.
