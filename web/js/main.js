@@ -11,6 +11,11 @@ import { sentence } from "./page/words.js";
 
 const MIB = 2 ** 20;
 
+/** Chrome and Chromium for Linux have a GPU, and do not use it for pages unless they are asked to. */
+const ON_LINUX = /Linux(?!.*Android).*Chrome/.test(navigator.userAgent)
+  ? " Where there is a GPU, Chrome on Linux takes it once chrome://flags/#enable-unsafe-webgpu and #enable-vulkan are on."
+  : "";
+
 // A host that does not isolate the page gives it a clock in steps of a tenth of a millisecond; the worker isolates it.
 const finer = globalThis.crossOriginIsolated ? "" : " Reload it once for a finer clock.";
 keepOffline().then((why) => say("offline", why ?? `This page is kept for offline use.${finer}`));
@@ -72,7 +77,7 @@ function describe({ name, vendor, architecture, is_software, subgroup_min_size, 
   const kind = [vendor, architecture].filter((word) => word && !name.toLowerCase().includes(word.toLowerCase())).join(" ");
   the("device").replaceChildren(element("strong", {}, name), kind ? ` (${kind})` : "", is_software
     ? ". This is a software adapter: it runs on the processor. Outputs can be checked with it, but its times are no performance " +
-      "of any GPU."
+      `of any GPU.${ON_LINUX}`
     : ".");
   const sizes = [...new Set([subgroup_min_size, subgroup_max_size])].join(" to ");
   const size = (value) => (value >= MIB && value % MIB === 0 ? `${value / MIB} MiB` : value.toLocaleString("en"));
