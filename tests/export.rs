@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use fixture::Temporary;
-use onedispatch::peer::export::{CaseFile, FORMAT, export};
+use onedispatch::peer::case::{CaseFile, FORMAT};
+use onedispatch::peer::export::export;
 use onedispatch::record::digest::sha256_hex;
 use onedispatch::spec::Spec;
 use onedispatch::workload::decode::gate::Reference;

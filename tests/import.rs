@@ -7,7 +7,8 @@ use std::process::Command;
 
 use fixture::{Measured, Temporary};
 use onedispatch::measure::decode::config_of;
-use onedispatch::peer::export::{CaseFile, export};
+use onedispatch::peer::case::CaseFile;
+use onedispatch::peer::export::export;
 use onedispatch::peer::import::import;
 use onedispatch::record::digest::sha256_hex;
 use onedispatch::record::manifest::{Browser, Manifest};

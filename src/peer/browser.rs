@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::import::{short, without_places};
+use super::saved::{FORMAT, PageCase, PageDevice, PageRow, PageRun, ResultFile};
 use super::times::{check_count, check_times, time_of};
 use crate::error::{Error, Result, Within};
 use crate::measure::case::{Measured, blank_row};
@@ -19,7 +20,7 @@ use crate::measure::{decode, provenance, rollout_rows};
 use crate::program::Policy;
 use crate::record::digest::sha256_hex;
 use crate::record::directory::RunDirectory;
-use crate::record::manifest::{self, Browser, Device, Host, Manifest, Software};
+use crate::record::manifest::{self, Browser, Device, Manifest, Software};
 use crate::record::peers::{Peers, as_many_steps};
 use crate::record::rows::{Case, ResultRow, Sample};
 use crate::record::run::Run;
@@ -33,89 +34,6 @@ use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::gate::{Found, Reference};
 use crate::workload::rollout::population::Population;
 use crate::workload::rollout::programs::EPISODE_WORDS;
-
-/// Version of the layout of a page's results: that of `web/js/results.js`.
-pub const FORMAT: &str = "onedispatch-browser-1";
-
-/// Keys that are not named here are not looked at.
-#[derive(Clone, Debug, Deserialize)]
-struct ResultFile {
-    /// `YYYY-MM-DD`, UTC.
-    date: String,
-    page: Page,
-    browser: PageBrowser,
-    host: Host,
-    device: PageDevice,
-    timestamps: bool,
-    runs: Vec<PageRun>,
-}
-
-/// What the page was made by.
-#[derive(Clone, Debug, Deserialize)]
-struct Page {
-    onedispatch: String,
-    commit: String,
-    clean: bool,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct PageBrowser {
-    name: String,
-    version: String,
-    isolated: bool,
-}
-
-/// A GPU as WebGPU describes it.
-#[derive(Clone, Debug, Deserialize)]
-struct PageDevice {
-    name: String,
-    vendor: String,
-    architecture: String,
-    description: String,
-    is_software: bool,
-    subgroup_min_size: u32,
-    subgroup_max_size: u32,
-    features: Vec<String>,
-    limits: BTreeMap<String, u64>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct PageRun {
-    experiment: String,
-    spec_sha256: String,
-    cases: Vec<PageCase>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct PageCase {
-    case: String,
-    weights_sha256: String,
-    rows: Vec<PageRow>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct PageRow {
-    arm: String,
-    policy: Policy,
-    replica: u32,
-    program_sha256: String,
-    samples: Vec<PageSample>,
-    /// The time of a run while it warmed up, by which the number of samples was chosen. Pages of earlier versions
-    /// do not say it.
-    typical_ns: Option<f64>,
-    /// Why there are no samples; else empty.
-    reason: String,
-    /// Bytes by the name of a buffer, in base64.
-    outputs: BTreeMap<String, String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct PageSample {
-    order: u32,
-    wall_ns: Value,
-    gpu_ns: Option<u64>,
-    gpu_flag: String,
-}
 
 /// A directory that was made.
 #[derive(Clone, Debug, PartialEq)]

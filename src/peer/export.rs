@@ -4,78 +4,24 @@
 //! |---|---|
 //! | `config.json`, `model.safetensors` | the model, as a Hugging Face GPT-2 checkpoint in f32 |
 //! | `expected.safetensors` | `logits`, f64 `[new_tokens, vocab_size]` by the oracle: row i chose new token i |
-//! | `case.json` | everything else, see [`CaseFile`]; written last, so where it is the others are whole |
+//! | `case.json` | everything else, see [`CaseFile`](super::case::CaseFile); written last, so where it is the others are whole |
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::case::{CaseFile, FILE, FORMAT, Protocol, pretty, room, unwritable, write};
 use super::rollout;
 use crate::error::{Error, Result, Within};
 use crate::measure::decode::{config_of, request_of};
-use crate::measure::protocol::FEWEST_SAMPLES;
 use crate::record::digest::sha256_hex;
 use crate::spec::{DecodeCase, RolloutCase, Spec, Workload};
-use crate::workload::decode::model::{Config, Request, Weights};
-use crate::workload::decode::oracle::Oracle;
-use crate::workload::decode::sampling::choose;
+use crate::workload::decode::model::{Config, Weights};
+use crate::workload::decode::oracle::expected;
 use crate::workload::decode::{random, tensors};
-
-/// Version of the layout of `case.json`.
-pub const FORMAT: &str = "onedispatch-case-1";
-pub const FILE: &str = "case.json";
-
-/// What a peer is told: the request, what has to come out, and how it is timed. `case.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CaseFile {
-    pub format: String,
-    pub experiment: String,
-    /// Of the experiment's TOML.
-    pub spec_sha256: String,
-    pub case: String,
-    /// As in `cases.csv`.
-    pub weights_sha256: String,
-    pub prompt: Vec<u32>,
-    pub new_tokens: u32,
-    /// `greedy`: the largest logit, the lowest token among equals.
-    pub sampling: String,
-    /// The oracle's new tokens.
-    pub expected_tokens: Vec<u32>,
-    /// Largest error of a logit, relative to the range (maximum minus minimum) of the logits.
-    pub tolerance: f64,
-    pub protocol: Protocol,
-}
-
-/// The spec's numbers, by which the arms are measured too: see `src/measure/protocol.rs`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Protocol {
-    pub samples: u32,
-    /// An arm that would take longer than `arm_cap_s` is cut in samples, down to these.
-    pub fewest_samples: u32,
-    pub warmup_s: f64,
-    pub arm_cap_s: f64,
-    /// Of the order in which variants are sampled.
-    pub seed: u64,
-}
-
-impl Protocol {
-    pub fn of(spec: &Spec) -> Protocol {
-        Protocol {
-            samples: spec.samples,
-            fewest_samples: FEWEST_SAMPLES.min(spec.samples),
-            warmup_s: spec.warmup_s,
-            arm_cap_s: spec.arm_cap_s,
-            seed: spec.seed,
-        }
-    }
-}
 
 /// Writes every case of `spec`, or those that are named, as `out/<case>/`, and returns the directories. `step` is told
 /// of each case before it is made.
@@ -165,34 +111,6 @@ fn write_case(spec: &Spec, case: &DecodeCase, directory: &Path) -> Result<()> {
     write(&directory.join(FILE), &pretty(&file))
 }
 
-/// Makes the directory of a case. While the other files are written anew, none may be taken for the whole, so the last one
-/// is removed.
-pub(super) fn room(directory: &Path) -> Result<()> {
-    fs::create_dir_all(directory).map_err(|error| Error::io(directory, error))?;
-    let last = directory.join(FILE);
-    match last.exists() {
-        true => fs::remove_file(&last).map_err(|error| Error::io(&last, error)),
-        false => Ok(()),
-    }
-}
-
-/// The oracle's new tokens, and the logits that chose each, `[new_tokens, vocab_size]`.
-pub fn expected(config: &Config, weights: &Weights, request: &Request) -> (Vec<u32>, Vec<f64>) {
-    let mut oracle = Oracle::new(config, weights);
-    request.prompt.iter().for_each(|&token| oracle.feed(token));
-    let mut tokens = Vec::new();
-    let mut rows = Vec::new();
-    for step in 0..request.new_tokens {
-        if let Some(&last) = tokens.last() {
-            oracle.feed(last);
-        }
-        let logits = oracle.logits();
-        tokens.push(choose(&logits, request.sampling, step));
-        rows.extend(logits);
-    }
-    (tokens, rows)
-}
-
 /// `config.json` with the keys that Hugging Face's `GPT2Config` needs to make this very model, without dropout and
 /// without an end token.
 fn hugging_face(config: &Config) -> serde_json::Value {
@@ -228,18 +146,4 @@ fn checkpoint(config: &Config, weights: &Weights) -> Result<Vec<u8>> {
     // Hugging Face refuses a file that does not say which framework's layout its tensors have.
     let metadata = [("format".to_string(), "pt".to_string())].into();
     safetensors::serialize(views, Some(metadata)).map_err(unwritable)
-}
-
-pub(super) fn unwritable(error: safetensors::SafeTensorError) -> Error {
-    Error::input(format!("the tensors do not fit a safetensors file: {error}"))
-}
-
-pub(super) fn pretty(value: &impl Serialize) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(value).expect("plain data");
-    text.push(b'\n');
-    text
-}
-
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).map_err(|error| Error::io(path, error))
 }

@@ -20,8 +20,8 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
 
-use super::export::{FILE, Protocol, pretty, room, unwritable, write};
-use super::import::{Made, VariantResult};
+use super::case::{FILE, Protocol, pretty, room, unwritable, write};
+use super::result::{Made, Outcome, VariantResult};
 use crate::error::{Error, Result, Within};
 use crate::record::digest::sha256_hex;
 use crate::spec::{RolloutCase, Spec};
@@ -71,19 +71,6 @@ pub struct ComponentFile {
     pub scale: f64,
     /// An angle, of which a whole turn makes no difference.
     pub is_angle: bool,
-}
-
-/// How episodes ended, as a peer hands it in: little-endian words in base64, in the order of the individuals.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Outcome {
-    /// f32
-    pub episode_return: String,
-    /// u32
-    pub length: String,
-    /// u32: 1 where the environment ended it
-    pub terminated: String,
-    /// f32 `[population, components]`
-    pub state: String,
 }
 
 impl Outcome {

@@ -4,7 +4,8 @@
 //! Unsupervised Multitask Learners" (2019): learned positions, pre-norm blocks, causal attention over a KV cache,
 //! tanh-GELU, and an output head tied to the token embedding. One token is computed at a time, as the shaders do it.
 
-use super::model::{Config, Layer, Linear, Norm, Weights};
+use super::model::{Config, Layer, Linear, Norm, Request, Weights};
+use super::sampling::choose;
 
 /// A model and the KV cache of the tokens it was given so far.
 pub struct Oracle<'a> {
@@ -157,4 +158,21 @@ fn dot(x: &[f64], y: &[f32]) -> f64 {
         }
     }
     sums.iter().sum::<f64>() + x_rest.iter().zip(y_rest).map(|(x, &y)| x * f64::from(y)).sum::<f64>()
+}
+
+/// The oracle's new tokens, and the logits that chose each, `[new_tokens, vocab_size]`.
+pub fn expected(config: &Config, weights: &Weights, request: &Request) -> (Vec<u32>, Vec<f64>) {
+    let mut oracle = Oracle::new(config, weights);
+    request.prompt.iter().for_each(|&token| oracle.feed(token));
+    let mut tokens = Vec::new();
+    let mut rows = Vec::new();
+    for step in 0..request.new_tokens {
+        if let Some(&last) = tokens.last() {
+            oracle.feed(last);
+        }
+        let logits = oracle.logits();
+        tokens.push(choose(&logits, request.sampling, step));
+        rows.extend(logits);
+    }
+    (tokens, rows)
 }
