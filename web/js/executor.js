@@ -97,13 +97,13 @@ export class Prepared {
   }
 
   /** Nanoseconds in which the program runs `count` times, each from its initial contents, with one wait after the last. */
-  async runInARow(count) {
+  async runInARow(policy, count) {
     await this.reset();
     this.gpu.check();
     const begun = performance.now();
     for (let run = 0; run < count; run += 1) {
       this.#refill();
-      this.#submitSteps(this.#tokens().flat());
+      await this.#submitAll(policy);
     }
     await this.gpu.done();
     const wall_ns = (performance.now() - begun) * 1e6;
@@ -120,20 +120,25 @@ export class Prepared {
     this.gpu.check();
     const begun = performance.now();
     await this.#submitAll(policy);
+    if (policy !== "wait-each") await this.gpu.done();
     const wall_ns = Math.round((performance.now() - begun) * 1e6);
     this.gpu.check();
     const reading = this.stamps ? await this.stamps.read(wall_ns) : { gpu_ns: null, gpu_flag: "" };
     return { wall_ns, ...reading };
   }
 
+  /** Waits after each dispatch where the policy says so, and not at the end. */
   async #submitAll(policy) {
     const { gpu, program } = this;
     // A pass is what one submit carries: a dispatch, a token, or everything.
     const passes = traffic(program, policy).submits;
     let pass = 0;
     const submit = (steps) => {
-      this.#submitSteps(steps, this.stamps?.writes(pass, passes));
+      const timestampWrites = this.stamps?.writes(pass, passes);
       pass += 1;
+      const encoder = gpu.device.createCommandEncoder();
+      encodePass(encoder, steps, timestampWrites);
+      gpu.queue.submit([encoder.finish()]);
     };
     const tokens = this.#tokens();
     switch (policy) {
@@ -142,7 +147,7 @@ export class Prepared {
           submit([step]);
           await gpu.done();
         }
-        return;
+        break;
       case "submit-each":
         for (const step of tokens.flat()) submit([step]);
         break;
@@ -155,13 +160,6 @@ export class Prepared {
       default:
         throw new Refusal(`no policy is called \`${policy}\``);
     }
-    await gpu.done();
-  }
-
-  #submitSteps(steps, timestampWrites) {
-    const encoder = this.gpu.device.createCommandEncoder();
-    encodePass(encoder, steps, timestampWrites);
-    this.gpu.queue.submit([encoder.finish()]);
   }
 
   /**

@@ -120,7 +120,7 @@ async function tuned(gpu, file, { arm, policy }, { source, blocks }) {
   let best = null;
   const attempt = async (program) => {
     const prepared = await prepare(program);
-    const ns = await trial(prepared);
+    const ns = await trial(prepared, "one-submit");
     if (best && best.ns <= ns) {
       prepared.destroy();
     } else {
