@@ -7,6 +7,8 @@ use std::process::Command;
 
 use onedispatch::measure::decode::weight_blocks;
 use onedispatch::record::digest::sha256_hex;
+use onedispatch::spec::Spec;
+use onedispatch::web::programs::{PageProgram, of_decode};
 use onedispatch::workload::decode::model::{Config, Request, Sampling};
 use onedispatch::workload::decode::{Algorithm, Arm, Tuning, random};
 use serde_json::{Value, json};
@@ -241,4 +243,22 @@ fn the_page_is_held_to_what_is_native() {
     }
     let there = std::fs::read_to_string(&path).unwrap();
     assert!(there == made, "{DIGESTS} is not what the programs are now; write it anew with UPDATE_DIGESTS=1");
+}
+
+#[test]
+fn every_size_of_subgroup_has_a_program_for_every_workgroup_that_holds_it() {
+    let spec = Spec::read(Path::new("experiments/browser.toml")).unwrap();
+    let arm = Arm::named("fused-subgroup").unwrap();
+    for case in spec.cases() {
+        let programs = of_decode(&spec, &case).unwrap();
+        for subgroup in [4, 8, 16, 32, 64, 128] {
+            for &size in arm.workgroup_sizes().iter().filter(|&&size| size >= subgroup) {
+                let is = |program: &&PageProgram| {
+                    (program.arm.as_str(), program.for_subgroup) == ("fused-subgroup", Some(subgroup))
+                        && (program.workgroup_size, program.least_lanes) == (size, Tuning::LEAST_LANES[0])
+                };
+                assert_eq!(programs.iter().filter(is).count(), 1, "{}, {subgroup} of {size}", case.name);
+            }
+        }
+    }
 }

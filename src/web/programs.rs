@@ -114,7 +114,10 @@ pub fn of_decode(spec: &Spec, case: &DecodeCase) -> Result<Vec<PageProgram>> {
                         ..PageProgram::of(arm.name(), "token", program)
                     };
                     // A small workgroup has fewer threads than that for a row anyhow, and a wide one more.
-                    if programs.iter().all(|other| other.sha256 != program.sha256) {
+                    let is_there = |other: &PageProgram| {
+                        other.sha256 == program.sha256 && other.for_subgroup == program.for_subgroup
+                    };
+                    if !programs.iter().any(is_there) {
                         programs.push(program);
                     }
                 }

@@ -105,11 +105,10 @@ async function tuned(gpu, file, { arm, policy }, { source, blocks }) {
   let objection = subgroup_min_size === 0
     ? "needs subgroups, which the device does not have"
     : `no program is made for this device's subgroups of ${subgroup_min_size}`;
-  let fitting = file.programs.filter(suits).filter((program) => {
-    const why = gpu.objection(program.program);
-    objection = why ?? objection;
-    return !why;
-  });
+  const suitable = file.programs.filter(suits);
+  let fitting = suitable.filter(({ program }) => !gpu.objection(program));
+  // What the smallest of them meets, no larger one gets round.
+  if (suitable.length > 0) objection = gpu.objection(suitable[0].program);
   // As natively: first the size of the workgroup, then how that one deals out rows to threads.
   let sizes = fitting.filter(({ least_lanes }) => least_lanes === fitting[0].least_lanes);
   const small = sizes.filter((program) => program.workgroup_size <= LARGEST_SOFTWARE_WORKGROUP);
