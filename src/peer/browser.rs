@@ -456,9 +456,7 @@ fn judge_row<P: std::borrow::Borrow<PageProgram>>(
     row.gate_error = Some(verdict(&Outputs { row: page, program }, &mut row).within(&place)?);
     row.gate = "pass".into();
     let walls: Vec<Value> = page.samples.iter().map(|sample| sample.wall_ns.clone()).collect();
-    // A page that does not say it may have been slow without bound.
-    let typical_ns = Some(page.typical_ns.unwrap_or(f64::INFINITY));
-    let (walls, cap) = times(&walls, typical_ns, &row).map_err(|why| Error::check(format!("{place}: {why}")))?;
+    let (walls, cap) = times(&walls, page.typical_ns, &row).map_err(|why| Error::check(format!("{place}: {why}")))?;
     row.cap = cap;
     let mut taken = Vec::new();
     for ((index, wall_ns), sample) in (0u32..).zip(walls).zip(&page.samples) {

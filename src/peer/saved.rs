@@ -74,8 +74,8 @@ pub struct PageRow {
     pub replica: u32,
     pub program_sha256: String,
     pub samples: Vec<PageSample>,
-    /// The time of a run while it warmed up, by which the number of samples was chosen. Pages of earlier versions
-    /// do not say it.
+    /// The time of a run while it warmed up, by which the number of samples was chosen. Without it the samples have to explain
+    /// their number.
     pub typical_ns: Option<f64>,
     /// Why there are no samples; else empty.
     pub reason: String,

@@ -49,8 +49,9 @@ pub(super) fn check_count(spec: &Spec, times: &[u64], typical_ns: Option<f64>) -
         return Ok(String::new());
     }
     let plan = Plan { samples: spec.samples, warmup_s: spec.warmup_s, arm_cap_s: spec.arm_cap_s, seed: spec.seed };
-    let at_least = samples_within_cap(&plan, typical_ns.unwrap_or(SLOWER_BEFORE * typical)).0 as usize;
-    if there > asked || there < at_least.max(fewest) {
+    let fitting = samples_within_cap(&plan, typical_ns.unwrap_or(SLOWER_BEFORE * typical)).0 as usize;
+    let is_more = there > asked || typical_ns.is_some() && there > fitting;
+    if is_more || there < fitting.max(fewest) {
         let cap = spec.arm_cap_s;
         return Err(format!(
             "has {there} raw samples, the protocol asks for {asked} (fewer only where they would take over {cap} s)"
@@ -92,6 +93,8 @@ mod tests {
         assert_eq!(check_count(&spec, &times, Some(1.5e8)), Err(refused.into()), "as are fifteen of 150 ms");
         let capped = "5 of 15 samples, since more would take over 3 s";
         assert_eq!(check_count(&spec, &times, Some(7e8)), Ok(capped.into()));
+        assert!(check_count(&spec, &times[..4], Some(7e8)).is_err(), "four are fewer than the fewest");
+        assert!(check_count(&spec, &[700_000_000; 9], Some(7e8)).is_err(), "nine do not follow from 700 ms");
         assert_eq!(check_count(&spec, &[700_000_000; 5], None), Ok(capped.into()));
     }
 }

@@ -96,7 +96,10 @@ export class Prepared {
     this.gpu.queue.submit([encoder.finish()]);
   }
 
-  /** Nanoseconds in which the program runs `count` times, each from its initial contents, with one wait after the last. */
+  /**
+   * Nanoseconds in which the program runs `count` times, each from its initial contents, with one wait after the last beside
+   * those of the policy.
+   */
   async runInARow(policy, count) {
     await this.reset();
     this.gpu.check();

@@ -61,7 +61,7 @@ const stateErrors = (components, states, individuals, individual, wanted) => com
 function checkSingle({ expected, single, tolerance }, { single_episodes, single_states }) {
   const { episodes, states, impossible } = rolledOut(single_episodes, single_states, 1);
   if (impossible) return fail(`a single step: ${impossible}`);
-  let largest = 0;
+  let [largest, compared] = [0, 0];
   for (const [individual, alternatives] of single.expected.entries()) {
     if (!alternatives) continue;
     const { episode_return, terminated } = episodes[individual];
@@ -70,9 +70,11 @@ function checkSingle({ expected, single, tolerance }, { single_episodes, single_
       ...stateErrors(expected.components, states, episodes.length, individual, wanted.state),
     )));
     const error = Math.min(...errors);
+    compared += 1;
     if (!(error <= tolerance)) return fail(`a single step: state ${individual} is off by ${error.toExponential(1)} of its range`, error);
     largest = Math.max(largest, error);
   }
+  if (compared === 0) return fail("a single step: nothing could be compared");
   return pass(largest);
 }
 

@@ -53,7 +53,7 @@ async function openGpu() {
     describe(opened.info);
     return opened;
   } catch (error) {
-    say("device", sentence(error), { bad: true });
+    say("device", sentence(error) + ON_LINUX, { bad: true });
     return null;
   }
 }

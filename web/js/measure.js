@@ -119,7 +119,10 @@ async function tuned(gpu, file, { arm, policy }, { source, blocks }) {
   let best = null;
   const attempt = async (program) => {
     const prepared = await prepare(program);
-    const ns = await trial(prepared, "one-submit");
+    const ns = await trial(prepared, "one-submit").catch((error) => {
+      prepared.destroy();
+      throw error;
+    });
     if (best && best.ns <= ns) {
       prepared.destroy();
     } else {
@@ -127,10 +130,15 @@ async function tuned(gpu, file, { arm, policy }, { source, blocks }) {
       best = { ns, program, prepared };
     }
   };
-  for (const program of sizes) await attempt(program);
-  const { workgroup_size } = best.program;
-  const dealt = fitting.filter((program) => program.workgroup_size === workgroup_size && !sizes.includes(program));
-  for (const program of dealt) await attempt(program);
+  try {
+    for (const program of sizes) await attempt(program);
+    const { workgroup_size } = best.program;
+    const dealt = fitting.filter((program) => program.workgroup_size === workgroup_size && !sizes.includes(program));
+    for (const program of dealt) await attempt(program);
+  } catch (error) {
+    best?.prepared.destroy();
+    throw error;
+  }
   return best;
 }
 

@@ -3,20 +3,21 @@
 /** How long a program is tried. */
 const TRIAL_NS = 30e6;
 
+/** Runs that follow each other at most, for a clock that stands still. */
+const MOST_RUNS = 4096;
+
 /**
- * Nanoseconds of a run under a policy, the least that was seen. Twice as many runs as before follow each other each time, with one wait after the
+ * Nanoseconds of a run under a policy, by the last and longest of several batches. Twice as many runs as before follow each other each time, with one wait after the
  * last: a browser may notice only milliseconds later that a run has ended, and it rounds timestamps to tenths of a millisecond,
  * which is more than tunings differ by.
  */
 export async function trial(prepared, policy) {
   // A first run may still compile.
   await prepared.run(policy);
-  let [least, elapsed] = [Infinity, 0];
-  for (let count = 1; elapsed < TRIAL_NS; count *= 2) {
-    const wall_ns = await prepared.runInARow(policy, count);
-    // Where a coarse clock stands still, the loop has to end nevertheless.
-    elapsed += Math.max(wall_ns, 1e5);
-    least = Math.min(least, wall_ns / count);
+  let [wall_ns, elapsed, count] = [0, 0, 1];
+  for (; ; count *= 2) {
+    wall_ns = await prepared.runInARow(policy, count);
+    elapsed += wall_ns;
+    if (elapsed >= TRIAL_NS || count >= MOST_RUNS) return Math.max(wall_ns, 1) / count;
   }
-  return least;
 }

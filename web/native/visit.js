@@ -7,6 +7,9 @@ import { browser, open, serve } from "./browser.js";
 /** How often it is looked at. */
 const LOOK_MS = 500;
 
+/** What the page says once every case is measured, and nothing is to be held against that. */
+const WHOLE = "Done. Every case is measured.";
+
 /** What "Save results" gives after "Measure this GPU" on the page in `site`; `progress(text)` is told how far it is. */
 export async function visit(site, { progress = () => {}, ...options } = {}) {
   const server = await serve({ "": site });
@@ -22,7 +25,8 @@ export async function visit(site, { progress = () => {}, ...options } = {}) {
       await page.waitForTimeout(LOOK_MS);
     }
     progress("");
-    if (!(await page.isVisible("#save"))) throw new Refusal(await page.innerText("#measure-status"));
+    const said = await page.innerText("#measure-status");
+    if (said !== WHOLE) throw new Refusal(`the page did not measure everything: ${said}`);
     const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
     return JSON.parse(await readFile(await download.path(), "utf8"));
   } finally {

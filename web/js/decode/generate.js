@@ -14,7 +14,7 @@ const CHUNK_MS = 50;
 /** Tokens of the dispatches that find out how fast a model is. */
 const TRIAL_TOKENS = 8;
 
-/** A model on a GPU, ready to answer requests. */
+/** A model on a GPU, ready to answer requests, one at a time. */
 export class Generator {
   /**
    * Packs and uploads a model (`{config, weights}` of `loadCheckpoint`). Picks the fastest of `arms` and workgroup sizes by
@@ -22,7 +22,12 @@ export class Generator {
    */
   static async of(gpu, model, { source, arms = ["fused-subgroup", "fused-workgroup"], progress = () => {} }) {
     const generator = new Generator(gpu, model, source);
-    await generator.#calibrate(arms, progress);
+    try {
+      await generator.#calibrate(arms, progress);
+    } catch (error) {
+      generator.destroy();
+      throw error;
+    }
     return generator;
   }
 
