@@ -62,21 +62,16 @@ fn side_by_side(run: &Run, case: &Case) -> Option<Group> {
     let arms = [stepwise(Policy::OneSubmit, 1), stepwise(Policy::WaitEach, 3)].into_iter().flatten();
     let kind = |peer: &Measured| if peer.row.key.policy == WEAK_VARIANT { 3 } else { 2 };
     let ways = [(fused, 0)].into_iter().chain(arms).chain(peers.into_iter().map(|peer| (peer, kind(&peer))));
-    let mut timed: Vec<_> = ways.filter_map(|(way, kind)| Some((way.rate()?, way, kind))).collect();
-    timed.sort_by(|(a, ..), (b, ..)| b.mid.total_cmp(&a.mid));
-    let rows = timed.iter().map(|(rate, way, kind)| {
-        let text = if *kind == 0 { String::new() } else { gained(&fused, way) };
-        let label = match (kind, way.is_peer) {
+    let mut timed: Vec<_> = ways.filter_map(|(way, kind)| Some((Dot::of_rate(kind, &way)?, way))).collect();
+    timed.sort_by(|(a, _), (b, _)| b.at.mid.total_cmp(&a.at.mid));
+    let rows = timed.into_iter().map(|(dot, way)| {
+        let text = if dot.kind == 0 { String::new() } else { gained(&fused, &way) };
+        let label = match (dot.kind, way.is_peer) {
             (0, _) => "one dispatch".into(),
             (_, true) => way.label(),
             _ => format!("per step, {}", way.label()),
         };
-        Row {
-            label,
-            band: None,
-            dots: vec![Dot { kind: *kind, at: *rate, is_capped: way.is_capped() }],
-            texts: vec![text],
-        }
+        Row { label, band: None, dots: vec![dot], texts: vec![text] }
     });
     let Case { environment, population, steps, .. } = case;
     let heading = format!("{} · {environment} · population {population}, steps {steps}", run.device());

@@ -109,17 +109,12 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
         let Some(tuned) = tuned.iter().find(|tuned| tuned.arm.name() == candidate.row.key.arm) else {
             return Ok(Verdict { error: None, reason: "no such arm".into(), ranking: None });
         };
-        let single = single(tuned)?;
         let found = found(candidate.prepared)?;
-        let whole = reference.check(&found);
         let steps = found.steps();
-        let error = single.error.zip(whole.error).map(|(single, whole)| single.max(whole));
-        let mut reasons = [single.reason, whole.reason].into_iter().filter(|reason| !reason.is_empty());
-        let reason = match reasons.next() {
-            Some(reason) => reason,
-            None if steps != candidate.row.units => format!("{steps} steps, {} in another run", candidate.row.units),
-            None => String::new(),
-        };
+        let Gate { error, mut reason, .. } = single(tuned)?.and(reference.check(&found));
+        if reason.is_empty() && steps != candidate.row.units {
+            reason = format!("{steps} steps, {} in another run", candidate.row.units);
+        }
         Ok(Verdict { error, reason, ranking: Some(reference.ranking(&found)) })
     };
     let (mut results, samples) = measure(plan, candidates, &mut check, step).within(&case.name)?;

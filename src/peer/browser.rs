@@ -353,10 +353,10 @@ fn judge_rollout(found: &PageCase, spec: &Spec, case: &RolloutCase, run: &Run) -
                 Ok(Found::of_bytes(&episodes, &states))
             };
             let made = found("", case.population)?;
-            let whole = reference.check(&made);
-            let single = reference.check_single(&found("single_", reference.shared.individuals)?);
-            if let Some(reason) = [&whole.reason, &single.reason].into_iter().find(|reason| !reason.is_empty()) {
-                return Err(Error::check(format!("wrong output: {reason}")));
+            let singles = found("single_", reference.shared.individuals)?;
+            let gate = reference.check_single(&singles).and(reference.check(&made));
+            if !gate.reason.is_empty() {
+                return Err(Error::check(format!("wrong output: {}", gate.reason)));
             }
             if !as_many_steps(made.steps(), expected_steps) {
                 let steps = made.steps();
@@ -364,11 +364,7 @@ fn judge_rollout(found: &PageCase, spec: &Spec, case: &RolloutCase, run: &Run) -
                 return Err(Error::check(why));
             }
             describe(row, outputs.program, made.steps());
-            whole
-                .error
-                .zip(single.error)
-                .map(|(whole, single)| whole.max(single))
-                .ok_or_else(|| Error::check("wrong output: nothing could be compared"))
+            gate.error.ok_or_else(|| Error::check("wrong output: nothing could be compared"))
         };
         let times = |times: &[Value], typical, row: &ResultRow| check_times(spec, times, typical, row, run);
         judge_row(page, row, &candidates, verdict, times, (&mut results, &mut samples))?;

@@ -302,16 +302,11 @@ impl<'a> Judge<'a> {
         };
         let episodes = outcome("episodes", &variant.episodes, self.individuals)?;
         let singles = outcome("single_steps", &variant.single_steps, self.reference.shared.individuals as usize)?;
-        let single = self.reference.check_single(&singles);
-        let whole = self.reference.check(&episodes);
-        if let Some(gate) = [&single, &whole].into_iter().find(|gate| !gate.reason.is_empty()) {
+        let gate = self.reference.check_single(&singles).and(self.reference.check(&episodes));
+        if !gate.reason.is_empty() {
             return Err(format!("wrong output: {}", gate.reason));
         }
         let units = episodes.steps();
-        Ok(Made {
-            units,
-            multiply_adds: units * self.multiply_adds_per_step,
-            error: single.error.zip(whole.error).map(|(single, whole)| single.max(whole)),
-        })
+        Ok(Made { units, multiply_adds: units * self.multiply_adds_per_step, error: gate.error })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::measure::protocol::{FEWEST_SAMPLES, Plan, samples_within_cap};
+use crate::measure::protocol::{Plan, samples_within_cap};
 use crate::measure::statistics::median;
 use crate::record::ceilings::{HEADROOM, ceilings};
 use crate::record::rows::ResultRow;
@@ -40,7 +40,6 @@ pub(super) fn time_of(at: usize, time: &Value) -> Result<u64, String> {
 /// warmed up, by which the number was chosen; without it the samples themselves have to explain it.
 pub(super) fn check_count(spec: &Spec, times: &[u64], typical_ns: Option<f64>) -> Result<String, String> {
     let (there, asked) = (times.len(), spec.samples as usize);
-    let fewest = FEWEST_SAMPLES.min(spec.samples) as usize;
     let wall: Vec<f64> = times.iter().map(|&ns| ns as f64).collect();
     let Some(typical) = median(&wall) else {
         return Err(format!("has no raw samples, the protocol asks for {asked}"));
@@ -50,8 +49,8 @@ pub(super) fn check_count(spec: &Spec, times: &[u64], typical_ns: Option<f64>) -
     }
     let plan = Plan { samples: spec.samples, warmup_s: spec.warmup_s, arm_cap_s: spec.arm_cap_s, seed: spec.seed };
     let fitting = samples_within_cap(&plan, typical_ns.unwrap_or(SLOWER_BEFORE * typical)).0 as usize;
-    let is_more = there > asked || typical_ns.is_some() && there > fitting;
-    if is_more || there < fitting.max(fewest) {
+    let follows = if typical_ns.is_some() { there == fitting } else { (fitting..asked).contains(&there) };
+    if !follows {
         let cap = spec.arm_cap_s;
         return Err(format!(
             "has {there} raw samples, the protocol asks for {asked} (fewer only where they would take over {cap} s)"

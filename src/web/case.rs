@@ -187,7 +187,7 @@ fn single_steps(spec: &Spec, environment: &Environment, reference: &Reference) -
         })
         .collect();
     let initial = block(&reference.shared.blocks(environment)["initial"]);
-    Ok(json!({ "of": reference.shared_by(), "initial": initial, "programs": programs, "expected": expected }))
+    Ok(json!({ "of": reference.shared_by, "initial": initial, "programs": programs, "expected": expected }))
 }
 
 fn common(spec: &Spec, case: &str, workload: &str, seed: u64, weights_sha256: &str) -> Value {

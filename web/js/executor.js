@@ -101,7 +101,7 @@ export class Prepared {
    * those of the policy.
    */
   async runInARow(policy, count) {
-    await this.reset();
+    await this.gpu.done();
     this.gpu.check();
     const begun = performance.now();
     for (let run = 0; run < count; run += 1) {

@@ -7,16 +7,16 @@ const TRIAL_NS = 30e6;
 const MOST_RUNS = 4096;
 
 /**
- * Nanoseconds of a run under a policy, by the last and longest of several batches. Twice as many runs as before follow each other each time, with one wait after the
- * last: a browser may notice only milliseconds later that a run has ended, and it rounds timestamps to tenths of a millisecond,
- * which is more than tunings differ by.
+ * Nanoseconds of a run under a policy, by the last and longest of several batches. Twice as many runs as before follow each
+ * other each time, with one wait after the last: a browser may notice only milliseconds later that a run has ended, and it
+ * rounds timestamps to tenths of a millisecond, which is more than tunings differ by.
  */
 export async function trial(prepared, policy) {
   // A first run may still compile.
   await prepared.run(policy);
-  let [wall_ns, elapsed, count] = [0, 0, 1];
-  for (; ; count *= 2) {
-    wall_ns = await prepared.runInARow(policy, count);
+  let elapsed = 0;
+  for (let count = 1; ; count *= 2) {
+    const wall_ns = await prepared.runInARow(policy, count);
     elapsed += wall_ns;
     if (elapsed >= TRIAL_NS || count >= MOST_RUNS) return Math.max(wall_ns, 1) / count;
   }

@@ -81,6 +81,17 @@ pub struct Gate {
     pub reason: String,
 }
 
+impl Gate {
+    /// Passes where both pass; else says why the first of them fails that does.
+    pub fn and(self, other: Gate) -> Gate {
+        Gate {
+            error: self.error.zip(other.error).map(|(a, b)| a.max(b)),
+            compared: self.compared + other.compared,
+            reason: if self.reason.is_empty() { other.reason } else { self.reason },
+        }
+    }
+}
+
 /// How fitness in f32 ranks individuals, beside the oracle's fitness in f64.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranking {
@@ -184,8 +195,8 @@ pub struct Reference<'a> {
     expected: Vec<Expected>,
     /// Individuals that start in states which the sample visited, for single steps.
     pub shared: Population,
-    /// Of the population, whose genome each of them has.
-    shared_by: Vec<u32>,
+    /// Of the population, whose genome each of [`Reference::shared`] has.
+    pub shared_by: Vec<u32>,
     singles: Vec<Single>,
 }
 
@@ -228,11 +239,6 @@ impl<'a> Reference<'a> {
     /// The individuals that the oracle follows, how their episodes end, and whether rounding leaves that as it is.
     pub fn followed(&self) -> impl Iterator<Item = (u32, &Episode, bool)> {
         self.expected.iter().map(|expected| (expected.individual, &expected.episode, expected.decided))
-    }
-
-    /// Of the population, whose genome each individual of [`Reference::shared`] has.
-    pub fn shared_by(&self) -> &[u32] {
-        &self.shared_by
     }
 
     /// What a single step of each individual of [`Reference::shared`] may lead to, and whether rounding leaves that as it is.

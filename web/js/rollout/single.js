@@ -20,7 +20,7 @@ export async function singleSteps(gpu, { single, rollout }, { arm, workgroup_siz
 }
 
 /** The columns `of` of a matrix with `columns` columns, row by row. */
-export function gathered(values, columns, of) {
+function gathered(values, columns, of) {
   const rows = values.length / columns;
   return Float32Array.from({ length: rows * of.length }, (_, at) => values[Math.floor(at / of.length) * columns + of[at % of.length]]);
 }
