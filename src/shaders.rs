@@ -1,13 +1,22 @@
-//! The WGSL files, as they stand under `shaders/`, within the binary.
+//! The WGSL under `shaders/`, within the binary: entry files, and the modules that they import.
+//!
+//! A line `#import modules/philox.wgsl` stands for the text of that file, where no line before it has brought it already. What
+//! comes out, the *composed* text, is what is compiled, hashed, tested and shipped to the page.
 
-macro_rules! shaders {
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use crate::program::Program;
+use crate::record::digest::sha256_hex;
+
+macro_rules! files {
     ($($name:literal),* $(,)?) => {
-        /// Every file: its path under `shaders/`, and its source.
+        /// Every file as it stands: its path under `shaders/`, and its text.
         pub const FILES: &[(&str, &str)] = &[$(($name, include_str!(concat!("../shaders/", $name)))),*];
     };
 }
 
-shaders![
+files![
     "control/barrier.wgsl",
     "control/cached_read.wgsl",
     "control/copy.wgsl",
@@ -22,6 +31,7 @@ shaders![
     "decode/linear.wgsl",
     "decode/norm.wgsl",
     "decode/sample.wgsl",
+    "modules/philox.wgsl",
     "rollout/acrobot.wgsl",
     "rollout/cartpole.wgsl",
     "rollout/controls.wgsl",
@@ -34,19 +44,45 @@ shaders![
     "rollout/portfolio.wgsl",
 ];
 
-pub fn source(name: &str) -> Option<&'static str> {
-    FILES.iter().find(|(file, _)| *file == name).map(|(_, source)| *source)
+/// Where files lie that are no shaders of their own.
+const MODULES: &str = "modules/";
+
+const IMPORT: &str = "#import ";
+
+/// The composed shaders, by the names of their entry files.
+pub fn composed() -> &'static BTreeMap<&'static str, String> {
+    static COMPOSED: OnceLock<BTreeMap<&'static str, String>> = OnceLock::new();
+    let entries = || FILES.iter().filter(|(name, _)| !name.starts_with(MODULES));
+    COMPOSED.get_or_init(|| entries().map(|(name, text)| (*name, compose(text, &mut Vec::new()))).collect())
 }
 
-/// SHA-256 over the files that a program uses, by name.
-pub fn sha256(program: &crate::program::Program) -> String {
+/// The composed text of an entry file.
+pub fn source(name: &str) -> Option<&'static str> {
+    composed().get(name).map(String::as_str)
+}
+
+/// `text` with each import in the place of its line; `brought` are the modules that are there already.
+fn compose(text: &str, brought: &mut Vec<&'static str>) -> String {
+    let mut composed = String::new();
+    for line in text.split_inclusive('\n') {
+        let Some(name) = line.strip_prefix(IMPORT).map(str::trim) else {
+            composed.push_str(line);
+            continue;
+        };
+        let module = FILES.iter().find(|(file, _)| *file == name);
+        let (name, module) = module.unwrap_or_else(|| panic!("a shader imports {name}, which is not in src/shaders.rs"));
+        if !brought.contains(name) {
+            brought.push(name);
+            composed.push_str(&compose(module, brought));
+        }
+    }
+    composed
+}
+
+/// SHA-256 over the composed shaders that a program uses, by name.
+pub fn sha256(program: &Program) -> String {
     let used: std::collections::BTreeSet<&str> = program.kernels.iter().map(|kernel| kernel.shader.as_str()).collect();
-    let listing: String = used
-        .into_iter()
-        .map(|name| {
-            let digest = crate::record::digest::sha256_hex(source(name).unwrap_or_default().as_bytes());
-            format!("{digest}  {name}\n")
-        })
-        .collect();
-    crate::record::digest::sha256_hex(listing.as_bytes())
+    let digest = |name| sha256_hex(source(name).unwrap_or_default().as_bytes());
+    let listing: String = used.into_iter().map(|name| format!("{}  {name}\n", digest(name))).collect();
+    sha256_hex(listing.as_bytes())
 }

@@ -37,7 +37,7 @@ pub struct Site {
 pub fn make(web: &Path, specs: &[Spec], data: &Path, out: &Path, step: &mut dyn FnMut(&str)) -> Result<Site> {
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     read_page(web, "", &mut files)?;
-    files.extend(shaders::FILES.iter().map(|(name, source)| (format!("shaders/{name}"), source.as_bytes().to_vec())));
+    files.extend(shaders::composed().iter().map(|(name, text)| (format!("shaders/{name}"), text.as_bytes().to_vec())));
     let mut experiments = Vec::new();
     for spec in specs {
         let mut listed = Vec::new();
