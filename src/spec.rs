@@ -80,9 +80,14 @@ pub struct Spec {
     /// Names of arms; empty for every arm of the workload.
     #[serde(default)]
     pub arms: Vec<String>,
-    /// Policies of the stepwise arms; empty for all.
+    /// Policies of the arms that have more than one dispatch; empty for all.
     #[serde(default)]
     pub policies: Vec<Policy>,
+    /// How much a dispatch of an arm covers, each a rung of a ladder of one kernel: of decoding by the names of
+    /// [`crate::workload::decode::span::Span`], of a rollout by those of [`crate::workload::rollout::Span`]. Empty for all
+    /// that there is in one dispatch.
+    #[serde(default)]
+    pub spans: Vec<String>,
     /// Present for the workload `decode`.
     pub decode: Option<DecodeAxes>,
     /// Present for the workload `rollout`.

@@ -130,4 +130,7 @@ pub struct ResultRow {
     pub fresh_return: Option<f64>,
     /// Of a kernel with subgroups: the fewest threads that share a row of a matrix. This column came later.
     pub row_lanes: u32,
+    /// How much one dispatch covers: of decoding `operation`, `stage`, `layer`, `token`, `chunk:N` or `generation`; of a rollout
+    /// `operation`, `step`, `steps:N` or `episode`. Empty in runs from before there was a choice. This column came later.
+    pub span: String,
 }

@@ -67,7 +67,8 @@ row!("results.csv", ResultRow: [case, arm, policy, replica],
     gpu_median_ns, gpu_busy_ns, cap, reason, program_sha256, shaders_sha256;
     workgroups, rounds;
     followed, decided, fitness_error, rank_correlation, rank_correlation_all, fresh_return;
-    row_lanes);
+    row_lanes;
+    span);
 
 row!("peer-results.csv", PeerRow:
     case, peer, variant, units, multiply_adds, min_bytes, gate, gate_error, gate_tolerance,

@@ -28,7 +28,7 @@ const fn key(table: &'static str, name: &'static str, required: bool) -> Key {
 /// The tables that a spec may have, one for each workload that sweeps something.
 pub(super) const TABLES: [&str; 2] = ["decode", "rollout"];
 
-pub(super) const KEYS: [Key; 27] = [
+pub(super) const KEYS: [Key; 28] = [
     key("", "name", true),
     key("", "question", true),
     key("", "workload", true),
@@ -41,6 +41,7 @@ pub(super) const KEYS: [Key; 27] = [
     key("", "quick", false),
     key("", "arms", false),
     key("", "policies", false),
+    key("", "spans", false),
     key("", "decode", false),
     key("", "rollout", false),
     key("decode", "n_embd", true),

@@ -13,6 +13,7 @@ pub mod packing;
 pub mod random;
 pub mod request;
 pub mod sampling;
+pub mod span;
 pub mod stepwise;
 pub mod tensors;
 pub mod text;
