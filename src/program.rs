@@ -1,8 +1,8 @@
 //! A program: the plain data that says what a GPU is to do.
 //!
 //! A workload writes a program, an executor runs it under a [`Policy`], and anything may read, count, compare or
-//! serialise it in between. A *fused* arm is a program of one dispatch; a *stepwise* arm is a program of one
-//! dispatch per operation. Nothing here knows a GPU API.
+//! serialise it in between. A *fused* arm is a program of one dispatch; one that is cut into spans has many, of the same
+//! kernel. Nothing here knows a GPU API.
 
 use std::collections::BTreeMap;
 
@@ -79,17 +79,29 @@ pub struct Dispatch {
     pub workgroups: u32,
 }
 
-/// A range of a buffer, in bytes; `offset` is a multiple of [`Binding::ALIGNMENT`].
+/// A range of a buffer, in bytes; `offset` and `stride` are multiples of [`Binding::ALIGNMENT`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Binding {
     pub buffer: usize,
     pub offset: u64,
     pub bytes: u64,
+    /// How much further on each repetition of the phase binds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stride: u64,
+}
+
+fn is_zero(stride: &u64) -> bool {
+    *stride == 0
 }
 
 impl Binding {
     /// WebGPU's default `minStorageBufferOffsetAlignment`: every device allows these offsets.
     pub const ALIGNMENT: u64 = 256;
+
+    /// All of the program's buffer `index`.
+    pub fn whole(index: usize, buffer: &Buffer) -> Binding {
+        Binding { buffer: index, offset: 0, bytes: buffer.bytes, stride: 0 }
+    }
 }
 
 /// How the dispatches of a program are handed to the GPU.

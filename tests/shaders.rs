@@ -64,21 +64,21 @@ fn every_file_is_valid() {
 
 #[test]
 fn broken_shaders_are_refused() {
-    let source = shaders::source("decode/norm.wgsl").unwrap();
+    let source = shaders::source("decode/workgroup.wgsl").unwrap();
     let broken = |from: &str, to: &str| {
         assert!(source.contains(from), "{from}");
         validated(&source.replace(from, to), Capabilities::empty()).unwrap_err()
     };
     assert!(broken("let scale", "let skale").contains("no definition in scope for identifier: `scale`"));
-    assert!(broken("var sum = 0.0;", "var sum = 0u;").contains("automatic conversions cannot convert"));
-    assert!(broken("@binding(4) var<storage, read_write>", "@binding(4) var<storage, read>").contains("store"));
+    assert!(broken("var total = 0.0;", "var total = 0u;").contains("automatic conversions cannot convert"));
+    assert!(broken("@binding(3) var<storage, read_write>", "@binding(3) var<storage, read>").contains("store"));
 }
 
 #[test]
 fn only_the_subgroup_arm_uses_subgroups() {
     let with_subgroups = |(_, source): &(&&str, &String)| validated(source, Capabilities::empty()).is_err();
     let files: Vec<&str> = shaders::composed().iter().filter(with_subgroups).map(|(file, _)| *file).collect();
-    assert_eq!(files, ["decode/fused_subgroup.wgsl"]);
+    assert_eq!(files, ["decode/subgroup.wgsl"]);
 }
 
 /// Programs that between them use every kernel in every way: narrow, odd, wide and sampled, at each workgroup size.
@@ -99,11 +99,14 @@ fn programs() -> Vec<Program> {
         };
         for sampling in [Sampling::Greedy, Sampling::TopK { temperature: 0.8, top_k: 5, seed: 1 }] {
             let request = Request { prompt: vec![1, 2], new_tokens: 3, sampling, end_token: None };
-            for arm in Arm::ALL {
+            for arm in Arm::all() {
                 for &workgroup_size in arm.workgroup_sizes() {
-                    let workgroups = if arm.algorithm == Algorithm::FusedGrid { 16 } else { 1 };
-                    let tuning = Tuning { workgroups, subgroup_size: 32, ..Tuning::of(workgroup_size, 16) };
-                    programs.push(arm.program(&config, &request, &tuning));
+                    let many = [Algorithm::FusedGrid, Algorithm::Stepwise].contains(&arm.algorithm);
+                    let workgroups = if many { 16 } else { 1 };
+                    for memory in [16_384, 49_152] {
+                        let tuning = Tuning { workgroups, memory, subgroup_size: 32, ..Tuning::of(workgroup_size, 16) };
+                        programs.push(arm.program(&config, &request, &tuning));
+                    }
                 }
             }
         }

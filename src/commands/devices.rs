@@ -68,7 +68,7 @@ fn arms(gpu: &Gpu) -> String {
     };
     let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::Greedy, end_token: None };
     let mut text = String::new();
-    for arm in Arm::ALL {
+    for arm in Arm::all() {
         text += &match tunings(gpu, &config, std::slice::from_ref(&request), arm, false) {
             Err(objection) => format!("  {:<16} does not run: {objection}\n", arm.name()),
             Ok(tunings) => {

@@ -14,8 +14,9 @@ use crate::workload::decode::checkpoint::{self, Checkpoint};
 use crate::workload::decode::gate::Gate;
 use crate::workload::decode::model::{Request, Sampling};
 use crate::workload::decode::packing::Layout;
+use crate::workload::decode::span::Span;
 use crate::workload::decode::text::Tokenizer;
-use crate::workload::decode::{Algorithm, Arm, Tuning, gate, request};
+use crate::workload::decode::{Algorithm, Arm, gate, request};
 
 /// Largest error of a logit, relative to the range of the logits: sums of a few thousand f32 terms in another order than
 /// the f64 oracle's.
@@ -36,10 +37,16 @@ pub struct Args {
     /// How many tokens to make at most
     #[arg(long, value_name = "N")]
     tokens: u32,
-    /// stepwise, fused-scalar, fused-workgroup or fused-subgroup [default: fused-subgroup, or the next that fits]
+    /// stepwise, fused-scalar, fused-workgroup, fused-subgroup, fused-grid or fused-batch [default: the fastest of
+    /// fused-subgroup and fused-grid; of fused-workgroup and stepwise where neither runs]
     #[arg(long, value_name = "NAME")]
     arm: Option<String>,
-    /// How dispatches are sent: wait-each, submit-each, submit-per-token or one-submit; without --arm, those of stepwise
+    /// How much one dispatch covers: operation, stage, layer, token, chunk:N or generation [default: generation; of stepwise
+    /// operation]
+    #[arg(long, value_name = "SPAN")]
+    span: Option<String>,
+    /// How dispatches are sent: wait-each, submit-each, submit-per-token or one-submit [default: one-submit]; without --arm
+    /// and --span, those of stepwise
     #[arg(long, value_name = "NAME")]
     policy: Option<Policy>,
     /// Part of the adapter's name, as `onedispatch devices` shows it
@@ -56,8 +63,8 @@ pub struct Args {
     seed: u64,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Feed N tokens in each dispatch of a fused arm, instead of all in one; then --policy says how these are sent
-    #[arg(long, value_name = "N")]
+    /// Feed N tokens in each dispatch: --span chunk:N
+    #[arg(long, value_name = "N", conflicts_with = "span")]
     chunk: Option<std::num::NonZeroU32>,
     /// Write the logits that chose each new token: a safetensors file with `logits`, f32 [N, vocab]
     #[arg(long, value_name = "FILE")]
@@ -152,19 +159,22 @@ fn sampling(args: &Args, vocab_size: u32) -> Result<Sampling> {
 /// The arm asked for, or the fastest that runs, in the sizes that suit the device and model best.
 fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request) -> Result<(Arm, Program, Blocks)> {
     let config = &checkpoint.config;
-    let arms = match &args.arm {
-        Some(name) => vec![Arm::named(name)?],
-        None if args.policy.is_some() && args.chunk.is_none() => vec![Arm::of(Algorithm::Stepwise)],
-        // On a software device workgroups that wait for each other only get in each other's way.
-        None if gpu.info.is_software => vec![Arm::of(Algorithm::FusedSubgroup)],
-        None => [Algorithm::FusedSubgroup, Algorithm::FusedGrid].map(Arm::of).to_vec(),
+    let span = match (&args.span, args.chunk) {
+        (Some(name), _) => Some(Span::named(name)?),
+        (None, chunk) => chunk.map(Span::Chunk),
     };
-    if let Some(arm) = arms.iter().find(|arm| !arm.is_fused() && args.chunk.is_some()) {
-        let reason = "makes each token in dispatches of its own; --chunk is for fused arms";
-        return Err(Error::input(format!("{} {reason}", arm.name())));
-    }
-    let fallbacks = [Algorithm::FusedWorkgroup, Algorithm::Stepwise].map(Arm::of);
-    let fallbacks = &fallbacks[..if args.chunk.is_some() { 1 } else { 2 }];
+    let cut = |arm: Arm| span.map_or(Ok(arm), |span| arm.cut(span));
+    let arms = match &args.arm {
+        Some(name) => vec![cut(Arm::named(name)?)?],
+        None if args.policy.is_some() && span.is_none() => vec![Arm::of(Algorithm::Stepwise)],
+        // On a software device workgroups that wait for each other only get in each other's way.
+        None if gpu.info.is_software => vec![cut(Arm::of(Algorithm::FusedSubgroup))?],
+        None => [Algorithm::FusedSubgroup, Algorithm::FusedGrid].map(Arm::of).into_iter().map(cut).collect::<Result<_>>()?,
+    };
+    arms.iter().try_for_each(|arm| arm.check_chunk(request.positions()))?;
+    // Stepwise has not every span.
+    let fallbacks: Vec<Arm> =
+        [Algorithm::FusedWorkgroup, Algorithm::Stepwise].map(Arm::of).into_iter().flat_map(cut).collect();
     let mut fitting = Vec::new();
     let mut objections = Vec::new();
     for (index, &arm) in arms.iter().chain(fallbacks.iter().filter(|_| args.arm.is_none())).enumerate() {
@@ -195,7 +205,6 @@ fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
             }
         };
         if fastest.as_ref().is_none_or(|(least, ..)| ns < *least) {
-            let tuning = Tuning { chunk: args.chunk, ..tuning };
             fastest = Some((ns, *arm, arm.program(config, request, &tuning)));
         }
     }

@@ -55,7 +55,7 @@ fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
     };
     let rollouts = spec.rollout_cases();
     // Impossible sizes are found now, not after hours of the cases before them.
-    cases.iter().try_for_each(decode::validate)?;
+    cases.iter().try_for_each(|case| decode::validate(spec, case))?;
     rollouts.iter().try_for_each(|case| rollout_rows::validate(spec, case))?;
     let (mut directory, finished) = RunDirectory::open(out, provenance::manifest(spec, &gpu.info)?)?;
     println!("{} on {} -> {}", spec.name, gpu.info.name, directory.path().display());

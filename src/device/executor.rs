@@ -30,7 +30,8 @@ pub struct Prepared<'a> {
 
 struct Step {
     pipeline: wgpu::ComputePipeline,
-    bind_group: wgpu::BindGroup,
+    /// One for each repetition of the phase, or one for all.
+    bind_groups: Vec<wgpu::BindGroup>,
     workgroups: u32,
 }
 
@@ -101,7 +102,8 @@ impl<'a> Prepared<'a> {
             .phases
             .iter()
             .map(|phase| {
-                phase.dispatches.iter().map(|dispatch| create_step(gpu, dispatch, &pipelines, &buffers)).collect()
+                let step = |dispatch| create_step(gpu, dispatch, phase.repeat, &pipelines, &buffers);
+                phase.dispatches.iter().map(step).collect()
             })
             .collect();
         if let Some(error) = pollster::block_on(validation.pop()) {
@@ -187,15 +189,15 @@ impl<'a> Prepared<'a> {
         let passes = self.program.traffic(policy).submits as u32;
         let mut pass_index = 0;
         let mut last = None;
-        let mut submit = |steps: &mut dyn Iterator<Item = &Step>| -> Result<()> {
+        let mut submit = |steps: &mut dyn Iterator<Item = (&Step, usize)>| -> Result<()> {
             let writes = stamps.and_then(|stamps| stamps.writes(stamped, pass_index, passes));
             pass_index += 1;
             let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
             let mut pass =
                 encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes: writes });
-            for step in steps {
+            for (step, repetition) in steps {
                 pass.set_pipeline(&step.pipeline);
-                pass.set_bind_group(0, &step.bind_group, &[]);
+                pass.set_bind_group(0, &step.bind_groups[repetition % step.bind_groups.len()], &[]);
                 pass.dispatch_workgroups(step.workgroups, 1, 1);
             }
             drop(pass);
@@ -209,7 +211,9 @@ impl<'a> Prepared<'a> {
         };
         let tokens = || {
             let phases = self.program.phases.iter().zip(&self.steps);
-            phases.flat_map(|(phase, steps)| (0..phase.repeat).map(move |_| steps))
+            phases.flat_map(|(phase, steps)| {
+                (0..phase.repeat as usize).map(move |repetition| steps.iter().map(move |step| (step, repetition)))
+            })
         };
         match policy {
             Policy::WaitEach | Policy::SubmitEach => {
@@ -218,8 +222,8 @@ impl<'a> Prepared<'a> {
                 }
             }
             Policy::SubmitPerToken => {
-                for steps in tokens() {
-                    submit(&mut steps.iter())?;
+                for mut steps in tokens() {
+                    submit(&mut steps)?;
                 }
             }
             Policy::OneSubmit => submit(&mut tokens().flatten())?,
@@ -253,7 +257,9 @@ pub fn compile<'a>(gpu: &Gpu, programs: impl Iterator<Item = &'a Program> + Send
 
 fn pipeline(gpu: &Gpu, kernel: &Kernel) -> Result<wgpu::ComputePipeline> {
     let made = || gpu.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some((_, pipeline)) = made().iter().find(|(made, _)| made == kernel) {
+    // How many workgroups wait for each other is a matter of the dispatch.
+    let is_same = |made: &Kernel| Kernel { workgroups_together: kernel.workgroups_together, ..made.clone() } == *kernel;
+    if let Some((_, pipeline)) = made().iter().find(|(made, _)| is_same(made)) {
         return Ok(pipeline.clone());
     }
     let pipeline = create_pipeline(gpu, kernel)?;
@@ -299,29 +305,27 @@ fn create_pipeline(gpu: &Gpu, kernel: &Kernel) -> Result<wgpu::ComputePipeline> 
 fn create_step(
     gpu: &Gpu,
     dispatch: &crate::program::Dispatch,
+    repeat: u32,
     pipelines: &[wgpu::ComputePipeline],
     buffers: &[wgpu::Buffer],
 ) -> Step {
     let pipeline = pipelines[dispatch.kernel].clone();
-    let entries: Vec<wgpu::BindGroupEntry> = dispatch
-        .bindings
-        .iter()
-        .enumerate()
-        .map(|(index, binding)| wgpu::BindGroupEntry {
+    let layout = pipeline.get_bind_group_layout(0);
+    let bind_group = |repetition: u64| {
+        let entry = |(index, binding): (usize, &crate::program::Binding)| wgpu::BindGroupEntry {
             binding: index as u32,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                 buffer: &buffers[binding.buffer],
-                offset: binding.offset,
+                offset: binding.offset + repetition * binding.stride,
                 size: std::num::NonZeroU64::new(binding.bytes),
             }),
-        })
-        .collect();
-    let bind_group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: None,
-        layout: &pipeline.get_bind_group_layout(0),
-        entries: &entries,
-    });
-    Step { pipeline, bind_group, workgroups: dispatch.workgroups }
+        };
+        let entries: Vec<wgpu::BindGroupEntry> = dispatch.bindings.iter().enumerate().map(entry).collect();
+        gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries })
+    };
+    let moves = dispatch.bindings.iter().any(|binding| binding.stride > 0);
+    let bind_groups = (0..if moves { u64::from(repeat) } else { 1 }).map(bind_group).collect();
+    Step { pipeline, bind_groups, workgroups: dispatch.workgroups }
 }
 
 impl Stamps {

@@ -38,7 +38,7 @@ fn meet(gpu: &Gpu, workgroups: u32) -> Result<bool> {
 pub fn program(workgroups: u32, workgroup_size: u32, patience: u32) -> Program {
     let constants = [("WORKGROUP_SIZE", workgroup_size), ("PATIENCE", patience)];
     let word = |name: &str| Buffer { name: name.into(), bytes: 4, contents: Contents::Zero };
-    let bindings = (0..2).map(|buffer| Binding { buffer, offset: 0, bytes: 4 }).collect();
+    let bindings = (0..2).map(|buffer| Binding { buffer, offset: 0, bytes: 4, stride: 0 }).collect();
     Program {
         name: "progress".into(),
         buffers: vec![word("arrived"), word("met")],

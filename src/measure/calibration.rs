@@ -71,7 +71,8 @@ pub fn tunings(
         for &workgroup_size in arm.workgroup_sizes() {
             let suits = match is_software {
                 true => workgroup_size <= LARGEST_SOFTWARE_WORKGROUP,
-                false => workgroups == 1 || workgroups > 2 && workgroup_size >= SMALLEST_TOGETHER_WORKGROUP,
+                false if arm.algorithm != Algorithm::FusedGrid => true,
+                false => workgroups > 2 && workgroup_size >= SMALLEST_TOGETHER_WORKGROUP,
             };
             if !suits || workgroups > config.n_embd {
                 continue;
@@ -84,7 +85,7 @@ pub fn tunings(
                 subgroup_size: gpu.info.subgroup_min_size,
                 keep_logits,
                 capacity,
-                chunk: None,
+                memory: gpu.device.limits().max_compute_workgroup_storage_size,
             };
             match gpu.objection(&arm.program_of_all(config, requests, &tuning)) {
                 None => fitting.push(tuning),
@@ -117,6 +118,18 @@ pub fn calibrate(
     }
     let dealt = Tuning::LEAST_LANES.map(|least_lanes| Tuning { least_lanes, ..of_size.tuning });
     fastest(gpu, config, blocks, requests, arm, &dealt)
+}
+
+/// How long an arm takes in a tuning that was chosen already.
+pub fn timed(
+    gpu: &Gpu,
+    config: &Config,
+    blocks: &Blocks,
+    requests: &[Request],
+    arm: Arm,
+    tuning: Tuning,
+) -> Result<Calibrated> {
+    fastest(gpu, config, blocks, requests, arm, &[tuning])
 }
 
 fn fastest(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::calibration::{Calibrated, calibrate, tunings};
+use super::calibration::{Calibrated, calibrate, timed, tunings};
 use super::case::{Candidate, Measured, Verdict, blank_row, measure};
 use super::protocol::{Plan, tokens_within_cap};
 use crate::device::Gpu;
@@ -17,15 +17,29 @@ use crate::workload::decode::format::Format;
 use crate::workload::decode::gate::Reference;
 use crate::workload::decode::model::{Config, Request, Sampling, Weights};
 use crate::workload::decode::packing::{Layout, pack};
+use crate::workload::decode::span::Span;
 use crate::workload::decode::{Algorithm, Arm, Tuning, config, cost, new_tokens, random, request, tensors};
 
-/// The arms of a spec with the policies that each runs under; where the spec names none, every arm of one sequence
-/// that needs no workgroups that wait for each other.
-pub fn entries(spec: &Spec) -> Result<Vec<(Arm, Policy, u32)>> {
-    let arms: Vec<Arm> = match spec.arms.as_slice() {
-        [] => Arm::ALL.into_iter().filter(|arm| arm.algorithm < Algorithm::FusedGrid).collect(),
+/// The arms of a spec: where it names none, every arm of one sequence that needs no workgroups that wait for each other; each
+/// in every span that the spec names, unless the arm's own name says its span.
+pub fn arms(spec: &Spec) -> Result<Vec<Arm>> {
+    let named: Vec<Arm> = match spec.arms.as_slice() {
+        [] => Arm::all().into_iter().filter(|arm| arm.algorithm < Algorithm::FusedGrid).collect(),
         names => names.iter().map(|name| Arm::named(name)).collect::<Result<_>>()?,
     };
+    let spans: Vec<Span> = spec.spans.iter().map(|name| Span::named(name)).collect::<Result<_>>()?;
+    let mut arms = Vec::new();
+    for arm in named {
+        let is_cut = !spans.is_empty() && arm.span == Span::Generation;
+        let cuts = if is_cut { spans.iter().map(|&span| arm.cut(span)).collect::<Result<_>>()? } else { vec![arm] };
+        arms.extend(cuts.into_iter().filter(|cut| !arms.contains(cut)).collect::<Vec<_>>());
+    }
+    Ok(arms)
+}
+
+/// The arms of a spec with the policies that each runs under.
+pub fn entries(spec: &Spec) -> Result<Vec<(Arm, Policy, u32)>> {
+    let arms = arms(spec)?;
     let policies = if spec.policies.is_empty() { &Policy::ALL[..] } else { &spec.policies };
     let mut entries = Vec::new();
     for &arm in &arms {
@@ -60,9 +74,10 @@ impl Model {
     }
 }
 
-/// Refuses a case whose sizes no model can have.
-pub fn validate(case: &DecodeCase) -> Result<()> {
-    config_of(case).map(|_| ()).within(&case.name)
+/// Refuses a case whose sizes no model can have, or which is shorter than a chunk of an arm.
+pub fn validate(spec: &Spec, case: &DecodeCase) -> Result<()> {
+    let positions = config_of(case).within(&case.name)?.n_positions;
+    arms(spec)?.into_iter().try_for_each(|arm| arm.check_chunk(positions)).within(&case.name)
 }
 
 /// The sizes of a case's model.
@@ -240,10 +255,19 @@ pub fn outputs(prepared: &Prepared, config: &Config, requests: &[Request]) -> Re
     Ok(requests.iter().enumerate().map(output).collect())
 }
 
-/// The fastest tuning of an arm, and as many tokens as fit the cap.
-fn tune(gpu: &Gpu, plan: &Plan, model: &Model, requests: &[Request], arm: Arm, tunings: &[Tuning]) -> Result<Tuned> {
+/// The fastest tuning of an arm, and as many tokens as fit the cap. All rungs of a ladder, the spans of one kernel, have the tuning
+/// that is the fastest in one dispatch, so that nothing but the span differs between them.
+fn tune(gpu: &Gpu, plan: &Plan, model: &Model, requests: &[Request], arm: Arm, fitting: &[Tuning]) -> Result<Tuned> {
     let config = &model.config;
-    let Calibrated { tuning, requests: short, ns } = calibrate(gpu, config, &model.blocks, requests, arm, tunings)?;
+    let calibrated = |arm, tunings: &[Tuning]| calibrate(gpu, config, &model.blocks, requests, arm, tunings);
+    let whole = Arm { span: arm.algorithm.span(), ..arm };
+    let Calibrated { tuning, requests: short, ns } = match tunings(gpu, config, requests, whole, false) {
+        Ok(of_whole) if whole != arm => {
+            let Calibrated { tuning, .. } = calibrated(whole, &of_whole)?;
+            timed(gpu, config, &model.blocks, requests, arm, tuning)?
+        }
+        _ => calibrated(arm, fitting)?,
+    };
     // A token costs more the more there are before it.
     let work_per_token = |requests: &[Request]| {
         let work = cost::work(&arm.program_of_all(config, requests, &tuning));
@@ -273,6 +297,7 @@ fn describe(row: &mut ResultRow, tuned: &Tuned, config: &Config, policy: Policy)
     row.row_lanes = cost::row_lanes(program);
     row.multiply_adds = work.multiply_adds;
     row.min_bytes = cost::min_bytes(config, requests, tuned.arm.format);
+    row.span = tuned.arm.span.name();
     row.cap = cap.clone();
     row.program_sha256 = program.sha256();
     row.shaders_sha256 = shaders::sha256(program);

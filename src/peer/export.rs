@@ -32,7 +32,7 @@ pub fn export(spec: &Spec, only: &[String], out: &Path, step: &mut dyn FnMut(&st
     let cases = chosen(spec, only)?;
     // Impossible sizes are found before anything is written.
     cases.iter().try_for_each(|case| match case {
-        Exported::Decode(case) => crate::measure::decode::validate(case),
+        Exported::Decode(case) => crate::measure::decode::validate(spec, case),
         Exported::Rollout(case) => rollout::environment_of(spec, case).map(|_| ()),
     })?;
     cases

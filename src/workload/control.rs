@@ -254,7 +254,7 @@ fn program<const SIZES: usize, const BUFFERS: usize>(
     let output = buffers[BUFFERS - 1].0.to_string();
     let buffers: Vec<Buffer> =
         buffers.into_iter().map(|(name, bytes, contents)| Buffer { name: name.into(), bytes, contents }).collect();
-    let bindings = (0..BUFFERS).map(|buffer| Binding { buffer, offset: 0, bytes: buffers[buffer].bytes }).collect();
+    let bindings = (0..BUFFERS).map(|buffer| Binding::whole(buffer, &buffers[buffer])).collect();
     Program {
         name: file.into(),
         kernels: vec![Kernel {

@@ -1,20 +1,23 @@
 //! What a decode program computes and moves, counted from the program itself.
 //!
-//! Multiply-adds and barriers follow from what the program tells its kernels (its constants and its list of dispatches), not
-//! from the case it was made for: an arm that computed another amount would be found out. They are those of matrices and
-//! of attention, padding included; norms, GELU and sampling are left out.
+//! Multiply-adds, barriers and rounds follow from what the program tells its kernel (its constants, and what each dispatch covers),
+//! not from the case it was made for: an arm that computed another amount would be found out. An instrumented build of the
+//! kernel's text counts them too (`tests/counts.rs`), and has to agree. Multiply-adds are those of matrices and of attention,
+//! padding included; norms, GELU and sampling are left out.
 
-use super::buffers;
+use super::buffers::{REQUEST_WORDS, REQUESTS};
 use super::format::Format;
 use super::model::{Config, Request};
+use super::operations::{self, BITS, Operations, Place};
 use crate::program::{Contents, Dispatch, Kernel, Program};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
     pub multiply_adds: u64,
-    /// Workgroup and storage barriers that a thread meets within kernels. Between dispatches the GPU has its own.
+    /// Workgroup and storage barriers that a thread of a sequence's first workgroup meets within kernels; where there are several
+    /// sequences, of all of them. Between dispatches the GPU has its own.
     pub barriers: u64,
-    /// Times that the workgroups of a dispatch wait for each other.
+    /// Times that the workgroups of a sequence ask for what others made: within a dispatch they wait for it there.
     pub rounds: u64,
 }
 
@@ -32,21 +35,6 @@ pub fn row_lanes(program: &Program) -> u32 {
     let lanes =
         program.kernels.iter().flat_map(|kernel| matrices.iter().filter_map(|name| kernel.constants.get(*name)));
     lanes.copied().reduce(f64::min).map_or(0, |lanes| lanes as u32)
-}
-
-/// The work of one run of a program made by this workload, every token generated.
-pub fn work(program: &Program) -> Work {
-    let mut work = Work::default();
-    let mut position = 0;
-    for phase in &program.phases {
-        for _ in 0..phase.repeat {
-            for dispatch in &phase.dispatches {
-                work += dispatch_work(program, dispatch, position);
-            }
-            position += 1;
-        }
-    }
-    work
 }
 
 /// Fewest bytes that answer a request token by token, without padding: for each token fed to the model, every weight
@@ -69,141 +57,254 @@ pub fn min_bytes(config: &Config, requests: &[Request], format: Format) -> u64 {
     shared + requests.iter().map(own).sum::<u64>()
 }
 
-fn constant(kernel: &Kernel, name: &str) -> u64 {
-    kernel.constants[name] as u64
-}
-
-fn dispatch_work(program: &Program, dispatch: &Dispatch, position: u64) -> Work {
-    let kernel = &program.kernels[dispatch.kernel];
-    let get = |name| constant(kernel, name);
-    match (kernel.shader.as_str(), kernel.entry.as_str()) {
-        ("decode/linear.wgsl", _) => Work { multiply_adds: 16 * get("IN4") * get("OUT4"), barriers: 1, rounds: 0 },
-        ("decode/attention.wgsl", _) => {
-            let per_head = 2 * 4 * get("HEAD4") * (position + 1);
-            Work { multiply_adds: u64::from(dispatch.workgroups) * per_head, barriers: 4, rounds: 0 }
-        }
-        ("decode/norm.wgsl", _) => Work { barriers: 2 * (2 + get("WORKGROUP_SIZE").ilog2() as u64), ..Work::default() },
-        ("decode/sample.wgsl", "sample") => {
-            Work { barriers: choice_barriers(kernel, get("WORKGROUP_SIZE")), ..Work::default() }
-        }
-        ("decode/fused_workgroup.wgsl", _) => fused_workgroup_work(program, dispatch),
-        ("decode/fused_subgroup.wgsl", _) => fused_subgroup_work(program, dispatch),
-        ("decode/embed.wgsl", _) | ("decode/sample.wgsl", "advance") => Work::default(),
-        (shader, entry) => unreachable!("{entry} of {shader} is not among this workload's kernels"),
-    }
-}
-
-/// Barriers of choosing a token among candidates that `holders` threads hold, as in `choose` of the shaders.
-fn choice_barriers(kernel: &Kernel, holders: u64) -> u64 {
-    let mut levels = 0;
-    let mut entries = holders;
-    while entries > 1 {
-        entries = entries.div_ceil(8);
-        levels += 1;
-    }
-    // workgroupUniformLoad is two barriers; each of 32 bits of a top-k threshold takes three.
-    levels + 2 + if constant(kernel, "SAMPLED") > 0 { 32 * 3 } else { 0 }
-}
-
-fn fused_workgroup_work(program: &Program, dispatch: &Dispatch) -> Work {
-    let kernel = &program.kernels[dispatch.kernel];
-    let get = |name| constant(kernel, name);
-    let [layers, embd4, heads4, inner4, vocab4, threads] =
-        ["N_LAYER", "N_EMBD4", "HEADS4", "N_INNER4", "VOCAB4", "WORKGROUP_SIZE"].map(get);
-    let linear = |in4: u64, out4: u64| {
-        let sliced = (threads / out4).clamp(1, in4) > 1;
-        Work { multiply_adds: 16 * in4 * out4, barriers: 1 + u64::from(sliced), ..Work::default() }
-    };
-    let norm = Work { barriers: 2, ..Work::default() };
-    let chunks = chunks(program, dispatch);
-    let mut work = goes_on(&chunks);
-    for (prompt_tokens, position) in positions(chunks) {
-        // The second orders storage.
-        work.barriers += 2;
-        for _ in 0..layers {
-            work += norm;
-            work += linear(embd4, 3 * heads4);
-            work += Work {
-                multiply_adds: 2 * 4 * heads4 * (position + 1),
-                barriers: 2 + u64::from(threads / heads4 > 1) + u64::from(get("NEAR_SCORES") == 0),
-                ..Work::default()
-            };
-            work += linear(heads4, embd4);
-            work += norm;
-            work += linear(embd4, inner4);
-            work += linear(inner4, embd4);
-        }
-        if position + 1 >= prompt_tokens {
-            work += norm;
-            work += linear(embd4, vocab4);
-            let sampled = get("SAMPLED") > 0;
-            let holders = threads.min(if sampled { get("VOCAB_SIZE") } else { vocab4 });
-            work.barriers += choice_barriers(kernel, holders) + u64::from(sampled);
+/// The work of one run of a program made by this workload, every token generated.
+pub fn work(program: &Program) -> Work {
+    let mut work = Work::default();
+    for phase in &program.phases {
+        for repetition in 0..u64::from(phase.repeat) {
+            for dispatch in &phase.dispatches {
+                let sizes = Sizes { kernel: &program.kernels[dispatch.kernel] };
+                for covered in covered(program, dispatch, repetition) {
+                    work += sizes.of_dispatch(&covered);
+                }
+            }
         }
     }
     work
 }
 
-fn fused_subgroup_work(program: &Program, dispatch: &Dispatch) -> Work {
-    let kernel = &program.kernels[dispatch.kernel];
-    let get = |name| constant(kernel, name);
-    let [layers, embd4, heads4, inner4] = ["N_LAYER", "N_EMBD4", "HEADS4", "N_INNER4"].map(get);
-    let passes = get("N_HEAD").div_ceil(get("WORKGROUPS") * get("TEAMS"));
-    // A round is what the workgroups wait for each other for; each has a barrier of its own.
-    let round = u64::from(get("WORKGROUPS") > 1);
-    let matrices = 16 * (embd4 * 3 * heads4 + heads4 * embd4 + 2 * embd4 * inner4);
-    let layer_rounds = 5 * round;
-    let chunks = chunks(program, dispatch);
-    let mut work = goes_on(&chunks);
-    for (prompt_tokens, position) in positions(chunks) {
-        work.multiply_adds += layers * (matrices + 2 * 4 * heads4 * (position + 1));
-        work.rounds += layers * layer_rounds;
-        // The embedding; two norms, four matrices, attention.
-        work.barriers += 1 + layers * (2 + 4 + 2 * passes + round * (4 + passes));
-        if position + 1 >= prompt_tokens {
-            work.multiply_adds += 4 * embd4 * get("VOCAB_SIZE");
-            let drawing = if get("SAMPLED") > 0 { 32 * (3 + 2 * round) } else { 0 };
-            work.barriers += 2 + 3 + round + drawing;
-            work.rounds += round * (1 + if get("SAMPLED") > 0 { 32 } else { 0 });
-        }
-    }
-    work
+/// What a dispatch covers of a request, as the program tells its kernel.
+struct Covered {
+    prompt_tokens: u32,
+    first: Place,
+    end: Place,
 }
 
-/// What a dispatch does of a request, as the program tells its kernel.
-struct Chunk {
-    prompt_tokens: u64,
-    /// Tokens fed to the model.
-    steps: std::ops::Range<u64>,
-}
-
-fn chunks(program: &Program, dispatch: &Dispatch) -> Vec<Chunk> {
-    let chunk = |words: &[u32]| {
-        let first = u64::from(words[words.len() - 1]);
-        Chunk { prompt_tokens: u64::from(words[0]), steps: first..u64::from(words[1]) }
+fn covered(program: &Program, dispatch: &Dispatch, repetition: u64) -> Vec<Covered> {
+    let of_request = |words: &[u32]| {
+        let place = |at: usize| Place { step: words[at], operation: words[at + 1] };
+        Covered { prompt_tokens: words[0], first: place(REQUEST_WORDS - 4), end: place(REQUEST_WORDS - 2) }
     };
     for binding in &dispatch.bindings {
         let buffer = &program.buffers[binding.buffer];
-        let words_each = match buffer.name.as_str() {
-            buffers::REQUEST => buffers::REQUEST_WORDS,
-            buffers::REQUESTS => buffers::REQUESTS_WORDS,
-            _ => continue,
-        };
-        if let Contents::Words(words) = &buffer.contents {
-            let bound = &words[binding.offset as usize / 4..(binding.offset + binding.bytes) as usize / 4];
-            return bound.chunks_exact(words_each).map(chunk).collect();
+        if let (Contents::Words(words), REQUESTS) = (&buffer.contents, buffer.name.as_str()) {
+            let start = binding.offset + repetition * binding.stride;
+            let bound = &words[start as usize / 4..(start + binding.bytes) as usize / 4];
+            return bound.chunks_exact(REQUEST_WORDS).map(of_request).collect();
         }
     }
     Vec::new()
 }
 
-/// The tokens of the prompt and the position of each token that is fed.
-fn positions(chunks: Vec<Chunk>) -> impl Iterator<Item = (u64, u64)> {
-    chunks.into_iter().flat_map(|Chunk { prompt_tokens, steps }| steps.map(move |at| (prompt_tokens, at)))
+/// A kernel's constants, and what follows from them.
+struct Sizes<'a> {
+    kernel: &'a Kernel,
 }
 
-/// Barriers at which a chunk finds out whether the generation goes on.
-fn goes_on(chunks: &[Chunk]) -> Work {
-    let asking = chunks.iter().filter(|chunk| chunk.steps.start >= chunk.prompt_tokens).count();
-    Work { barriers: 2 * asking as u64, ..Work::default() }
+/// What an operation meets, and what it does not: the terms of the shaders' modules, one function for each.
+impl Sizes<'_> {
+    fn get(&self, name: &str) -> u64 {
+        self.kernel.constants[name] as u64
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.get(name) > 0
+    }
+
+    fn has_subgroups(&self) -> bool {
+        self.kernel.constants.contains_key("SUBGROUP")
+    }
+
+    fn together(&self) -> u64 {
+        u64::from(self.get("WORKGROUPS") > 1)
+    }
+
+    fn of_dispatch(&self, covered: &Covered) -> Work {
+        let operations = Operations::of(self.get("N_LAYER") as u32, self.is("SAMPLED"));
+        // The token that comes first is told to all.
+        let mut work = barriers(2);
+        for step in covered.first.step..=covered.end.step {
+            let from = if step == covered.first.step { covered.first.operation } else { 0 };
+            let to = if step == covered.end.step { covered.end.operation } else { operations.choice + 1 };
+            if step == covered.first.step && from > 0 {
+                work += self.entering(&operations, from);
+            }
+            let makes_token = step + 1 >= covered.prompt_tokens;
+            for operation in from..to.min(if makes_token { to } else { operations.norm_f }) {
+                work += self.of_operation(&operations, operation, operation > from, u64::from(step));
+            }
+            if !makes_token && to > operations.norm_f {
+                work += self.awaiting();
+            }
+        }
+        work
+    }
+
+    /// What an operation within a token restores of an earlier dispatch.
+    fn entering(&self, operations: &Operations, from: u32) -> Work {
+        let [near, whole] = ["NEAR", "WHOLE"].map(|name| self.is(name));
+        if from >= operations.norm_f {
+            let restores = from == operations.head || (from == operations.norm_f && near);
+            return barriers(u64::from(whole && restores));
+        }
+        let depth = (from - 1) / operations::LAYER_OPERATIONS;
+        let normed = [operations::QUERY_KEY_VALUE, operations::FC].contains(&((from - 1) % operations::LAYER_OPERATIONS));
+        let restored = match (from - 1) % operations::LAYER_OPERATIONS {
+            operations::NORM_1 => u64::from(near || depth == 0),
+            operations::QUERY_KEY_VALUE | operations::NORM_2 | operations::FC => u64::from(near),
+            _ => 2 * u64::from(near),
+        };
+        barriers(u64::from(whole) * (restored + u64::from(normed)))
+    }
+
+    fn of_operation(&self, operations: &Operations, operation: u32, is_known: bool, position: u64) -> Work {
+        let [embd4, heads4, inner4] = ["N_EMBD4", "HEADS4", "N_INNER4"].map(|name| self.get(name));
+        let near = self.is("NEAR");
+        if operation == 0 {
+            return barriers(u64::from(self.is("WHOLE")) + u64::from(!self.has_subgroups()));
+        }
+        if operation < operations.norm_f {
+            let is_first_layer = operation <= operations::LAYER_OPERATIONS;
+            return match (operation - 1) % operations::LAYER_OPERATIONS {
+                operations::NORM_1 if is_first_layer => self.norm(),
+                operations::NORM_1 | operations::NORM_2 => self.gathered(self.norm()),
+                operations::QUERY_KEY_VALUE => self.ended(self.matrix("QUERY_KEY_VALUE_LANES", embd4, 12 * heads4)),
+                operations::ATTENTION => self.attention(position),
+                operations::PROJECTION => {
+                    self.gathered(self.ended(self.matrix("PROJECTION_LANES", heads4, 4 * embd4)))
+                }
+                operations::FC => self.ended(self.matrix("FC_LANES", embd4, 4 * inner4)),
+                _ => self.gathered(self.ended(self.matrix("MLP_LANES", inner4, 4 * embd4))),
+            };
+        }
+        if operation == operations.norm_f {
+            return self.gathered(self.norm());
+        }
+        let offers = if self.is("SAMPLED") { operations.draw } else { operations.head };
+        let mut work = Work::default();
+        if operation == operations.head {
+            work += self.matrix("LOGITS_LANES", embd4, self.get("VOCAB_SIZE"));
+        }
+        let counts = operations.count..operations.count + if self.is("SAMPLED") { BITS } else { 0 };
+        if counts.contains(&operation) {
+            work += barriers(2);
+        }
+        if self.is("SAMPLED") && (operations.count + 1..=operations.draw).contains(&operation) {
+            let known = near && is_known;
+            work += Work { barriers: if known { 1 } else { 3 }, rounds: if near { 0 } else { self.together() }, multiply_adds: 0 };
+        }
+        if operation == offers {
+            work += barriers(self.best());
+        }
+        if operation == operations.choice {
+            if !(near && is_known) {
+                let rounds = if near { 0 } else { self.together() };
+                work += Work { barriers: 1 + self.best(), rounds, multiply_adds: 0 };
+            }
+            // The token is told to all.
+            work += barriers(2);
+        }
+        work
+    }
+
+    /// With what comes of other workgroups: whole vectors, which one barrier ends.
+    fn gathered(&self, work: Work) -> Work {
+        let whole = u64::from(self.is("WHOLE") && !self.is("NEAR"));
+        let rounds = if self.is("NEAR") { 0 } else { self.together() };
+        Work { barriers: work.barriers + whole, rounds: work.rounds + rounds, ..work }
+    }
+
+    /// The whole stream, before a token of the prompt is left.
+    fn awaiting(&self) -> Work {
+        let far = !self.is("NEAR");
+        Work { barriers: u64::from(far), rounds: if far { self.together() } else { 0 }, multiply_adds: 0 }
+    }
+
+    fn norm(&self) -> Work {
+        let total = match self.has_subgroups() {
+            true => u64::from(self.get("NORM_LANES") > self.get("SUBGROUP")),
+            false => 1,
+        };
+        barriers(if self.is("WHOLE") { total + 1 } else { 2 * (total + 1) })
+    }
+
+    /// With the barrier at which a matrix ends that others read.
+    fn ended(&self, work: Work) -> Work {
+        Work { barriers: work.barriers + 1, ..work }
+    }
+
+    fn matrix(&self, lanes: &str, in4: u64, rows: u64) -> Work {
+        if self.has_subgroups() { self.rows(self.get(lanes), in4, rows) } else { self.columns(in4, rows.div_ceil(4)) }
+    }
+
+    /// As `linear` of `shaders/modules/rows.wgsl`.
+    fn rows(&self, lanes: u64, in4: u64, rows: u64) -> Work {
+        const STEP: u64 = 16;
+        let two_bytes = u64::from(self.is("FORMAT"));
+        let chunks = in4.div_ceil(1 + two_bytes);
+        let row_steps = (chunks / lanes).div_ceil(STEP);
+        let turns = rows.div_ceil(self.get("WORKGROUPS")).div_ceil(self.get("WORKGROUP_SIZE") / lanes);
+        let shared = if lanes > self.get("SUBGROUP") { turns * (1 + u64::from(turns > 1)) } else { 0 };
+        let mut tiles = 0;
+        if !self.is("WHOLE") {
+            let tile_steps = self.get("TILE_CHUNKS") / (STEP * lanes);
+            let loads = if row_steps > tile_steps { turns * row_steps.div_ceil(tile_steps) } else { 1 };
+            tiles = 2 * loads - 1;
+        }
+        Work { multiply_adds: 4 * rows * chunks * (1 + two_bytes), barriers: shared + tiles, rounds: 0 }
+    }
+
+    /// As `linear` of `shaders/modules/columns.wgsl`, of its first workgroup.
+    fn columns(&self, in4: u64, out4: u64) -> Work {
+        let size = self.get("WORKGROUP_SIZE");
+        let columns = out4.div_ceil(self.get("WORKGROUPS"));
+        let longest = if self.is("WHOLE") { in4 } else { in4.min(self.get("TILE4")) };
+        let slices = (size / columns).clamp(1, longest);
+        let turns = columns.div_ceil(size);
+        let loads = match (self.is("WHOLE"), longest < in4) {
+            (true, _) => 0,
+            (false, true) => turns * in4.div_ceil(longest),
+            (false, false) => 1,
+        };
+        Work { multiply_adds: 16 * in4 * out4, barriers: u64::from(slices > 1) + 2 * loads, rounds: 0 }
+    }
+
+    fn attention(&self, position: u64) -> Work {
+        let [heads, head4, workgroups] = ["N_HEAD", "HEAD4", "WORKGROUPS"].map(|name| self.get(name));
+        let near = self.is("NEAR");
+        let rounds = if near { 0 } else { self.together() };
+        let multiply_adds = 2 * 4 * heads * head4 * (position + 1);
+        let fetched = u64::from(!near);
+        if self.has_subgroups() {
+            let passes = heads.div_ceil(workgroups * self.get("TEAMS"));
+            return Work { multiply_adds, barriers: passes * (2 + fetched), rounds };
+        }
+        let mut own = heads / workgroups;
+        let mut met = 0;
+        while own > 0 {
+            let now = own.min(self.get("HEADS"));
+            let sliced = self.get("WORKGROUP_SIZE") / (now * head4) > 1;
+            met += 2 + fetched + u64::from(sliced) + u64::from(!self.is("NEAR_SCORES"));
+            own -= now;
+        }
+        Work { multiply_adds, barriers: met, rounds }
+    }
+
+    /// Barriers of the best candidate of a workgroup.
+    fn best(&self) -> u64 {
+        if self.has_subgroups() {
+            return 1;
+        }
+        let mut levels = 0;
+        let mut entries = self.get("WORKGROUP_SIZE");
+        while entries > 1 {
+            entries = entries.div_ceil(8);
+            levels += 1;
+        }
+        levels
+    }
+}
+
+fn barriers(barriers: u64) -> Work {
+    Work { barriers, ..Work::default() }
 }

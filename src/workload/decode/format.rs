@@ -23,6 +23,11 @@ impl Format {
         }
     }
 
+    /// Vec4f in a chunk of 16 bytes.
+    pub fn vec4_in_chunk(self) -> u32 {
+        if self == Format::F32 { 1 } else { 2 }
+    }
+
     pub fn bytes(self) -> u64 {
         if self == Format::F32 { 4 } else { 2 }
     }

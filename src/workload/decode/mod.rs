@@ -5,24 +5,23 @@ pub mod checkpoint;
 pub mod config;
 pub mod cost;
 pub mod format;
-pub mod fused;
 pub mod gate;
+pub mod kernel;
 pub mod model;
+pub mod operations;
 pub mod oracle;
 pub mod packing;
 pub mod random;
 pub mod request;
 pub mod sampling;
 pub mod span;
-pub mod stepwise;
 pub mod tensors;
 pub mod text;
-
-use std::num::NonZeroU32;
 
 use format::Format;
 use model::{Config, Request};
 use packing::Layout;
+use span::Span;
 
 use crate::error::{Error, Result};
 use crate::program::Program;
@@ -30,7 +29,7 @@ use crate::program::Program;
 /// What an arm's program may be tuned by; chosen per device by calibration and recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
-    /// Workgroups of a fused dispatch.
+    /// Workgroups of a sequence.
     pub workgroups: u32,
     pub waiting: Waiting,
     /// Threads in a workgroup.
@@ -43,9 +42,8 @@ pub struct Tuning {
     pub keep_logits: bool,
     /// Positions that the KV cache holds, at least those of the request. Requests of one capacity share pipelines.
     pub capacity: u32,
-    /// Tokens fed to the model by a dispatch of a fused arm, so that a host sees what there is after each of several;
-    /// `None` feeds them all in one.
-    pub chunk: Option<NonZeroU32>,
+    /// Bytes of workgroup memory that a kernel may take. Vectors that do not fit come in tiles.
+    pub memory: u32,
 }
 
 impl Tuning {
@@ -64,7 +62,7 @@ impl Tuning {
             subgroup_size: 0,
             keep_logits: false,
             capacity,
-            chunk: None,
+            memory: kernel::LEAST_MEMORY,
         }
     }
 }
@@ -87,21 +85,23 @@ pub struct Arm {
     pub format: Format,
     /// Whether shaders are compiled without WebGPU's checks.
     pub unchecked: bool,
+    /// How much one dispatch covers.
+    pub span: Span,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
-    /// One dispatch per operation; run under each policy.
+    /// An operation at a time by many workgroups, as frameworks cut it; no optional feature, and no workgroup waits.
     Stepwise,
-    /// One dispatch, one thread: the preprint's first kernel.
+    /// One thread: the preprint's first kernel.
     FusedScalar,
-    /// One dispatch of one workgroup; no optional feature.
+    /// One workgroup; no optional feature.
     FusedWorkgroup,
     /// The same with subgroup operations.
     FusedSubgroup,
-    /// One dispatch of many workgroups that wait for each other.
+    /// Many workgroups, which wait for each other where a dispatch covers more than a stage.
     FusedGrid,
-    /// One dispatch of a workgroup for each of many sequences, with subgroup operations.
+    /// A workgroup for each of many sequences, with subgroup operations.
     FusedBatch,
 }
 
@@ -130,24 +130,25 @@ impl Algorithm {
     pub fn has_formats(self) -> bool {
         matches!(self, Algorithm::FusedSubgroup | Algorithm::FusedGrid | Algorithm::FusedBatch)
     }
+
+    /// What a dispatch covers where nothing else is asked for.
+    pub fn span(self) -> Span {
+        if self == Algorithm::Stepwise { Span::Operation } else { Span::Generation }
+    }
 }
 
 impl Arm {
     /// The arms of every algorithm, as they are unless asked for otherwise: f32, checked.
-    pub const ALL: [Arm; 6] = [
-        Arm::of(Algorithm::Stepwise),
-        Arm::of(Algorithm::FusedScalar),
-        Arm::of(Algorithm::FusedWorkgroup),
-        Arm::of(Algorithm::FusedSubgroup),
-        Arm::of(Algorithm::FusedGrid),
-        Arm::of(Algorithm::FusedBatch),
-    ];
-
-    pub const fn of(algorithm: Algorithm) -> Arm {
-        Arm { algorithm, format: Format::F32, unchecked: false }
+    pub fn all() -> [Arm; 6] {
+        Algorithm::ALL.map(Arm::of)
     }
 
-    /// The algorithm, `-f16` or `-bf16`, and `-unchecked`: `fused-grid-f16-unchecked`.
+    pub fn of(algorithm: Algorithm) -> Arm {
+        Arm { algorithm, format: Format::F32, unchecked: false, span: algorithm.span() }
+    }
+
+    /// The algorithm, `-f16` or `-bf16`, `-unchecked`, and the span behind an `@`, where it is not the algorithm's own:
+    /// `fused-grid-f16-unchecked`, `fused-grid@stage`.
     pub fn name(self) -> String {
         let mut name = self.algorithm.name().to_string();
         if self.format != Format::F32 {
@@ -156,29 +157,61 @@ impl Arm {
         if self.unchecked {
             name += "-unchecked";
         }
+        if self.span != self.algorithm.span() {
+            name = name + "@" + &self.span.name();
+        }
         name
     }
 
     pub fn named(name: &str) -> Result<Arm> {
-        let (rest, unchecked) = name.strip_suffix("-unchecked").map_or((name, false), |rest| (rest, true));
+        let (kernel, span) = name.split_once('@').map_or((name, None), |(kernel, span)| (kernel, Some(span)));
+        let (rest, unchecked) = kernel.strip_suffix("-unchecked").map_or((kernel, false), |rest| (rest, true));
         let with_format = |format: Format| Some((rest.strip_suffix(format.name())?.strip_suffix('-')?, format));
         let (algorithm, format) =
             [Format::Bf16, Format::F16].into_iter().find_map(with_format).unwrap_or((rest, Format::F32));
-        match Algorithm::ALL.into_iter().find(|other| other.name() == algorithm) {
+        let arm = match Algorithm::ALL.into_iter().find(|other| other.name() == algorithm) {
             Some(algorithm) if format == Format::F32 || algorithm.has_formats() => {
-                Ok(Arm { algorithm, format, unchecked })
+                Arm { algorithm, format, unchecked, span: algorithm.span() }
             }
-            _ => Err(Error::input(format!(
-                "no arm is called `{name}`; there are {}; the last three also with -f16 or -bf16 after it, \
-                 and all with -unchecked at the end",
-                Algorithm::ALL.map(Algorithm::name).join(", ")
+            _ => {
+                return Err(Error::input(format!(
+                    "no arm is called `{name}`; there are {}; the last three also with -f16 or -bf16 after it, all with \
+                     -unchecked behind that, and with @ and a span, such as @stage, at the end",
+                    Algorithm::ALL.map(Algorithm::name).join(", ")
+                )));
+            }
+        };
+        span.map_or(Ok(arm), |span| arm.cut(Span::named(span)?))
+    }
+
+    /// The same arm with dispatches of `span`.
+    ///
+    /// # Errors
+    /// An input error where its workgroups would wait for each other.
+    pub fn cut(self, span: Span) -> Result<Arm> {
+        if self.algorithm == Algorithm::Stepwise && span.waits() {
+            let (name, span) = (self.algorithm.name(), span.name());
+            return Err(Error::input(format!(
+                "{name} has no span `{span}`: its workgroups do not wait for each other; it has operation and stage, and \
+                 fused-grid has all"
+            )));
+        }
+        Ok(Arm { span, ..self })
+    }
+
+    /// Refuses a chunk that is longer than what is asked for: of `positions` tokens that are fed.
+    pub fn check_chunk(self, positions: u32) -> Result<()> {
+        match self.span {
+            Span::Chunk(tokens) if tokens.get() > positions => Err(Error::input(format!(
+                "a chunk of {tokens} is beyond the request, which feeds {positions} tokens; take chunk:{positions} or less"
             ))),
+            _ => Ok(()),
         }
     }
 
-    /// A fused arm is one dispatch, so policies do not tell apart.
+    /// Whether all is one dispatch, so that policies do not tell apart.
     pub fn is_fused(self) -> bool {
-        self.algorithm != Algorithm::Stepwise
+        self.span == Span::Generation
     }
 
     /// How the arm's kernels read the weights.
@@ -199,7 +232,7 @@ impl Arm {
     /// Numbers of workgroups that calibration tries, as far as that many make progress together: such that each has about
     /// eight or four rows of the narrowest matrix, which keep its threads busy; on a software device two.
     pub fn workgroup_counts(self, config: &Config) -> Vec<u32> {
-        if self.algorithm != Algorithm::FusedGrid {
+        if !matches!(self.algorithm, Algorithm::FusedGrid | Algorithm::Stepwise) {
             return vec![1];
         }
         let count = (config.n_embd / 8).clamp(16, 128);
@@ -215,20 +248,8 @@ impl Arm {
 
     /// The program that answers all requests at once. More than one are for `fused-batch`; another arm answers the first.
     pub fn program_of_all(self, config: &Config, requests: &[Request], tuning: &Tuning) -> Program {
-        let name = self.name();
-        let request = &requests[0];
-        let mut program = match self.algorithm {
-            Algorithm::Stepwise => stepwise::program(config, request, tuning),
-            Algorithm::FusedScalar | Algorithm::FusedWorkgroup => fused::workgroup(&name, config, request, tuning),
-            Algorithm::FusedSubgroup | Algorithm::FusedGrid => {
-                fused::subgroup(&name, config, &requests[..1], tuning, self.format)
-            }
-            Algorithm::FusedBatch => fused::subgroup(&name, config, requests, tuning, self.format),
-        };
-        for kernel in &mut program.kernels {
-            kernel.unchecked = self.unchecked;
-        }
-        program
+        let answered = if self.algorithm == Algorithm::FusedBatch { requests } else { &requests[..1] };
+        kernel::program(self, config, answered, tuning)
     }
 }
 

@@ -217,7 +217,7 @@ impl Plan<'_> {
         let bindings = bound
             .iter()
             .map(|name| self.index(name))
-            .map(|buffer| Binding { buffer, offset: 0, bytes: self.buffers[buffer].bytes })
+            .map(|buffer| Binding::whole(buffer, &self.buffers[buffer]))
             .collect();
         let workgroups = self.evolution.population.div_ceil(self.workgroup_size);
         Dispatch { kernel: self.kernels.len() - 1, bindings, workgroups }

@@ -89,7 +89,7 @@ fn program(arm: Arm, function: usize, points: u32, dimension: u32, workgroup_siz
         }
     };
     let whole = |buffers: &[Buffer], order: [usize; 2]| {
-        order.map(|buffer| Binding { buffer, offset: 0, bytes: buffers[buffer].bytes }).to_vec()
+        order.map(|buffer| Binding::whole(buffer, &buffers[buffer])).to_vec()
     };
     let of_points = u64::from(points).min(MOST_WORKGROUPS) as u32;
     let (kernels, dispatches) = if arm == Arm::Fused {

@@ -68,7 +68,7 @@ fn program(arm: Arm, individuals: u32, samples: u32, seed: u64, workgroup_size: 
     ]
     .map(|(name, value)| (name.into(), value.into()))
     .into();
-    let bindings = vec![Binding { buffer: 0, offset: 0, bytes }];
+    let bindings = vec![Binding { buffer: 0, offset: 0, bytes, stride: 0 }];
     Program {
         name: format!("{NAME} {}", arm.name()),
         buffers: vec![Buffer { name: "counts".into(), bytes, contents: Contents::Zero }],

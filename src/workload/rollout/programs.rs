@@ -162,7 +162,7 @@ impl Plan<'_> {
         let bindings = bound
             .iter()
             .filter_map(index)
-            .map(|buffer| Binding { buffer, offset: 0, bytes: self.buffers[buffer].bytes })
+            .map(|buffer| Binding::whole(buffer, &self.buffers[buffer]))
             .collect();
         Dispatch { kernel: self.kernels.len() - 1, bindings, workgroups }
     }

@@ -1,0 +1,154 @@
+// Attention without subgroups: scores and their maxima; then weighted sums of the values over slices of the positions; then
+// the slices are added. Each head belongs to one workgroup. Keys and values of earlier positions, in storage, are read by other
+// threads than wrote them, which a storage barrier for each token orders; those of the position at hand are in workgroup memory.
+
+override HEADS: u32 = 2;             // that a workgroup attends to at a time
+override HEAD_LANES: u32 = 32;       // threads that score positions for one head
+override LANE_SCORES: u32 = 64;      // max(WORKGROUP_SIZE, HEADS * HEAD_LANES)
+override NEAR_SCORES: u32 = 128;     // HEADS * POSITIONS where as many scores fit in workgroup memory; else 0
+
+@group(0) @binding(7) var<storage, read_write> scores: array<f32>;    // [sequence][head][position], where they do not fit
+
+override NEAR_SCORE_COUNT: u32 = max(NEAR_SCORES, 1u);
+var<workgroup> lane_scores: array<f32, LANE_SCORES>;
+var<workgroup> near_scores: array<f32, NEAR_SCORE_COUNT>;   // [head][position]
+var<workgroup> totals: array<f32, WORKGROUP_SIZE>;
+
+// Where query (0), key (1) and value (2) of the position at hand are in `hidden`, from the first of HEADS heads on.
+fn at_hand(part: u32, first_head: u32) -> u32 {
+    if WHOLE {
+        return WIDE + part * HEADS4 + first_head * HEAD4;
+    }
+    return part * HEADS * HEAD4;
+}
+
+// The keys and values of the position before, which other threads wrote.
+fn order_cache() {
+    storageBarrier();
+}
+
+fn place(at: u32, column: u32) -> u32 {
+    return ((sequence * N_LAYER + layer) * POSITIONS + at) * 2u * HEADS4 + column;
+}
+
+// softmax(query keys^T * scale) values of this workgroup's heads: of neighbouring ones, so that each has about as many.
+fn attention() {
+    if !NEAR {
+        //+ meets_round();
+    }
+    for (var first = own_first(N_HEAD); first < own_end(N_HEAD); first += HEADS) {
+        attend(first, min(HEADS, own_end(N_HEAD) - first));
+    }
+}
+
+// `heads` heads from `first` on.
+fn attend(first: u32, heads: u32) {
+    let columns = heads * HEAD4;
+    let query_at = at_hand(0u, first);
+    let key_at = at_hand(1u, first);
+    let value_at = at_hand(2u, first);
+    if !NEAR {
+        for (var i = thread; i < 12u * columns; i += WORKGROUP_SIZE) {
+            let part = i / (4u * columns);
+            let element = i % (4u * columns);
+            let word = received(QUERY + 4u * (part * HEADS4 + first * HEAD4) + element, parity);
+            hidden[at_hand(part, first) + element / 4u][element % 4u] = bitcast<f32>(word);
+        }
+        workgroupBarrier();
+    }
+    for (var column = thread; column < columns; column += WORKGROUP_SIZE) {
+        let at = place(position, first * HEAD4 + column);
+        cache[at] = hidden[key_at + column];
+        cache[at + HEADS4] = hidden[value_at + column];
+    }
+    for (var item = thread; item < heads * HEAD_LANES; item += WORKGROUP_SIZE) {
+        let head = item / HEAD_LANES;
+        var largest = LOWEST;
+        for (var at = item % HEAD_LANES; at <= position; at += HEAD_LANES) {
+            var score = 0.0;
+            for (var i = 0u; i < HEAD4; i++) {
+                //+ multiplies(4u);
+                var key = hidden[key_at + head * HEAD4 + i];
+                if at < position {
+                    key = cache[place(at, (first + head) * HEAD4 + i)];
+                }
+                score += dot(hidden[query_at + head * HEAD4 + i], key);
+            }
+            score *= SCALE;
+            set_score(first, head, at, score);
+            largest = max(largest, score);
+        }
+        lane_scores[item] = largest;
+    }
+    workgroupBarrier();
+    if NEAR_SCORES == 0u {
+        storageBarrier();
+    }
+
+    let slices = max(WORKGROUP_SIZE / columns, 1u);
+    if slices > 1u {
+        let slice = thread / columns;
+        var sum = vec4f(0.0);
+        if slice < slices {
+            sum = attend_column(first, thread % columns, slice, slices, value_at);
+        }
+        partial[thread] = sum;
+        workgroupBarrier();
+        if thread < columns {
+            var total = totals[thread];
+            for (var other = 1u; other < slices; other++) {
+                total += totals[other * columns + thread];
+            }
+            share4(ATTENDED, WIDE, first * HEAD4 + thread, sum_slices(slices, columns) / total);
+        }
+    } else {
+        for (var column = thread; column < columns; column += WORKGROUP_SIZE) {
+            let sum = attend_column(first, column, 0u, 1u, value_at);
+            share4(ATTENDED, WIDE, first * HEAD4 + column, sum / totals[thread]);
+        }
+    }
+    workgroupBarrier();
+}
+
+// The weighted sum of one column of the values over a slice of the positions; `totals` gets the weights' sum.
+fn attend_column(first: u32, column: u32, slice: u32, slices: u32, value_at: u32) -> vec4f {
+    let head = column / HEAD4;
+    let largest = largest_score(head);
+    var sum = vec4f(0.0);
+    var total = 0.0;
+    for (var at = slice; at <= position; at += slices) {
+        //+ multiplies(4u);
+        var value = hidden[value_at + column];
+        if at < position {
+            value = cache[place(at, first * HEAD4 + column) + HEADS4];
+        }
+        let weight = exp(score_of(first, head, at) - largest);
+        sum += weight * value;
+        total += weight;
+    }
+    totals[thread] = total;
+    return sum;
+}
+
+fn set_score(first: u32, head: u32, at: u32, score: f32) {
+    if NEAR_SCORES > 0u {
+        near_scores[head * POSITIONS + at] = score;
+    } else {
+        scores[(sequence * N_HEAD + first + head) * POSITIONS + at] = score;
+    }
+}
+
+fn score_of(first: u32, head: u32, at: u32) -> f32 {
+    if NEAR_SCORES > 0u {
+        return near_scores[head * POSITIONS + at];
+    }
+    return scores[(sequence * N_HEAD + first + head) * POSITIONS + at];
+}
+
+fn largest_score(head: u32) -> f32 {
+    var largest = LOWEST;
+    for (var lane = 0u; lane < min(HEAD_LANES, position + 1u); lane++) {
+        largest = max(largest, lane_scores[head * HEAD_LANES + lane]);
+    }
+    return largest;
+}

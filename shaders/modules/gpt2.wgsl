@@ -1,0 +1,121 @@
+// What every kernel of GPT-2 is told: sizes as pipeline constants, weights and activations in storage, and a request for each
+// sequence. Widths are padded with zeros to multiples of 4; sizes named *4 count vec4f.
+
+override WORKGROUPS: u32 = 1;        // of a sequence
+override WORKGROUP_SIZE: u32 = 64;
+override WHOLE: bool = true;         // whether the longest vector fits workgroup memory; else it comes in tiles
+override NEAR: bool = true;          // WHOLE, and of one workgroup: vectors stay there between operations
+override N_LAYER: u32 = 1;
+override N_HEAD: u32 = 2;
+override N_EMBD: u32 = 32;
+override N_EMBD4: u32 = 8;
+override HEAD4: u32 = 4;             // of one head
+override HEADS4: u32 = 8;            // N_HEAD * HEAD4
+override N_INNER4: u32 = 32;
+override VOCAB_SIZE: u32 = 64;
+override VOCAB4: u32 = 16;
+override POSITIONS: u32 = 64;        // that the KV cache holds
+override EPSILON: f32 = 1e-5;
+override SCALE: f32 = 0.25;          // of attention scores
+override SAMPLED: bool = false;      // whether tokens are drawn; else the likeliest is taken
+
+// Where each tensor starts in `weights`, in vec4u; those of a layer count from the layer's start.
+override WTE: u32 = 0;
+override WPE: u32 = 0;
+override LAYERS: u32 = 0;
+override LAYER_STRIDE: u32 = 0;
+override LN_1_WEIGHT: u32 = 0;
+override LN_1_BIAS: u32 = 0;
+override ATTN_C_ATTN_WEIGHT: u32 = 0;
+override ATTN_C_ATTN_BIAS: u32 = 0;
+override ATTN_C_PROJ_WEIGHT: u32 = 0;
+override ATTN_C_PROJ_BIAS: u32 = 0;
+override LN_2_WEIGHT: u32 = 0;
+override LN_2_BIAS: u32 = 0;
+override MLP_C_FC_WEIGHT: u32 = 0;
+override MLP_C_FC_BIAS: u32 = 0;
+override MLP_C_PROJ_WEIGHT: u32 = 0;
+override MLP_C_PROJ_BIAS: u32 = 0;
+override LN_F_WEIGHT: u32 = 0;
+override LN_F_BIAS: u32 = 0;
+
+@group(0) @binding(0) var<storage, read> weights: array<vec4u>;
+@group(0) @binding(1) var<storage, read_write> cache: array<vec4f>;   // [sequence][layer][position][key, value][HEADS4]
+@group(0) @binding(2) var<storage, read_write> logits: array<f32>;    // [row][4 VOCAB4]
+@group(0) @binding(3) var<storage, read_write> tokens: array<u32>;    // prompt, then new tokens
+@group(0) @binding(4) var<storage, read> requests: array<Request>;
+@group(0) @binding(5) var<storage, read_write> exchange: array<atomic<u32>>;
+@group(0) @binding(6) var<storage, read_write> gave_up: atomic<u32>;
+
+struct Request {
+    prompt_tokens: u32,
+    end_token: u32,         // generation ends with it; no token where there is none
+    logits_stride: u32,     // from one new token's logits to the next's, in vec4f; 0 keeps the last ones alone
+    top_k: u32,
+    temperature: f32,
+    seed_low: u32,
+    seed_high: u32,
+    first_token: u32,       // where its tokens start in `tokens`
+    first_logits: u32,      // where its logits start in `logits`
+    first_step: u32,        // the span of this dispatch: the token that is fed first, and the operation that comes first of it
+    first_operation: u32,
+    end_step: u32,          // and the first token and operation that are left to the next dispatch
+    end_operation: u32,
+}
+
+// Private variables count as non-uniform, so nothing with a barrier inside depends on these.
+var<private> sequence: u32;
+var<private> request: Request;
+var<private> workgroup_index: u32;   // among those of the sequence
+var<private> thread: u32;
+var<private> position: u32;
+var<private> fed: u32;               // the token at that position
+var<private> layer: u32;
+
+fn vector(at: u32) -> vec4f {
+    return bitcast<vec4f>(weights[at]);
+}
+
+// A matrix over a vector. What its outputs become depends on which it is.
+struct Matrix {
+    stage: u32,
+    weight: u32,
+    bias: u32,
+    input: u32,        // region of `hidden`, where vectors are whole
+    in4: u32,
+    rows: u32,         // outputs
+}
+
+const QUERY_KEY_VALUE: u32 = 0u;
+const PROJECTION: u32 = 1u;
+const FC: u32 = 2u;
+const MLP: u32 = 3u;
+const LOGITS: u32 = 4u;
+
+fn matrix(stage: u32, of_layer: u32) -> Matrix {
+    let at = LAYERS + of_layer * LAYER_STRIDE;
+    switch stage {
+        case QUERY_KEY_VALUE: {
+            return Matrix(stage, at + ATTN_C_ATTN_WEIGHT, at + ATTN_C_ATTN_BIAS, NORMED, N_EMBD4, 12u * HEADS4);
+        }
+        case PROJECTION: {
+            return Matrix(stage, at + ATTN_C_PROJ_WEIGHT, at + ATTN_C_PROJ_BIAS, WIDE, HEADS4, 4u * N_EMBD4);
+        }
+        case FC: {
+            return Matrix(stage, at + MLP_C_FC_WEIGHT, at + MLP_C_FC_BIAS, NORMED, N_EMBD4, 4u * N_INNER4);
+        }
+        case MLP: {
+            return Matrix(stage, at + MLP_C_PROJ_WEIGHT, at + MLP_C_PROJ_BIAS, WIDE, N_INNER4, 4u * N_EMBD4);
+        }
+        default: {
+            // The tied head has no bias.
+            return Matrix(stage, WTE, 0u, NORMED, N_EMBD4, VOCAB_SIZE);
+        }
+    }
+}
+
+// gelu_new: 0.5 x (1 + tanh(u)) = x / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x^3). The bound keeps exp() finite.
+fn gelu(x: f32) -> f32 {
+    let u = 0.7978845608 * (x + 0.044715 * x * x * x);
+    return x / (1.0 + exp(min(-2.0 * u, 80.0)));
+}

@@ -1,0 +1,192 @@
+// The residual stream: from the embedding on, and what the norms make of it.
+//
+// Whole vectors lie in `hidden`: STREAM, and its norm, NORMED. Where vectors come in tiles, elements are read where they are:
+// in the embedding, or in the slot that the stage before filled, and a norm is two numbers.
+
+// Regions of `hidden`, where vectors are whole: the residual stream; the input of a matrix that is not the stream. Rows of
+// two-byte formats are read in pairs of vec4f, so regions are even. Else one tile, or what attention works with.
+override TILE4: u32 = 0;
+const STREAM: u32 = 0u;
+override NORMED: u32 = 2u * ((N_EMBD4 + 1u) / 2u);
+override WIDE: u32 = 2u * NORMED;
+override HIDDEN4: u32 = 64;
+
+var<workgroup> hidden: array<vec4f, HIDDEN4>;
+
+override NORM_LANES: u32 = 4;        // threads that share the sums of a norm
+
+var<private> mean: f32;              // of the last norm
+var<private> norm_scale: f32;        // of the last norm: 1 / sqrt(variance + epsilon)
+var<private> norm_weight: vec4f;     // this thread's part of the next norm's
+var<private> norm_bias: vec4f;
+var<private> norm_at: vec2u;         // in tiles: where weight and bias of the last norm are
+var<private> stream_slot: u32;       // in tiles: where the stream is; NOWHERE is the embedding
+var<private> stream_parity: u32;     // in tiles: of the round that filled the slot
+var<private> is_normed: bool;        // in tiles: whether an earlier dispatch left the norm in its slot
+
+const NOWHERE: u32 = 0xffffffffu;
+
+fn embed() {
+    stream_is(NOWHERE, 0u);
+    if WHOLE {
+        for (var i = thread; i < N_EMBD4; i += WORKGROUP_SIZE) {
+            hidden[STREAM + i] = embedding(i);
+        }
+        workgroupBarrier();
+    }
+}
+
+fn stream_is(slot: u32, round: u32) {
+    stream_slot = slot;
+    stream_parity = round & 1u;
+}
+
+// Leaves the embedding to the next dispatch.
+fn hand_on_embedding() {
+    for (var i = own_first(4u * N_EMBD4) + thread; i < own_end(4u * N_EMBD4); i += WORKGROUP_SIZE) {
+        say(AFTER_LAYER + i, (bitcast<u32>(embedding(i / 4u)[i % 4u]) & 0xfffffffeu) | parity);
+    }
+}
+
+// Vec4f `i` of the stream, where it comes in tiles.
+fn streamed(i: u32) -> vec4f {
+    if stream_slot == NOWHERE {
+        return embedding(i);
+    }
+    return received4(stream_slot, i, stream_parity);
+}
+
+// Waits for the whole stream after the last layer, where nothing follows that reads it: so that no round is missed.
+fn await_stream() {
+    if WHOLE {
+        gather(AFTER_LAYER, STREAM, N_EMBD4);
+        return;
+    }
+    //+ meets_round();
+    for (var i = thread; i < N_EMBD4; i += WORKGROUP_SIZE) {
+        _ = received4(AFTER_LAYER, i, parity);
+    }
+    workgroupBarrier();
+}
+
+// Element `row` of the stream before a matrix adds to it, where it is not NEAR. Every workgroup has read these by then.
+fn residual(stage: u32, row: u32) -> f32 {
+    if stage == MLP {
+        return bitcast<f32>(asked(AFTER_ATTENTION + row));
+    }
+    if layer == 0u {
+        return embedding(row / 4u)[row % 4u];
+    }
+    return bitcast<f32>(asked(AFTER_LAYER + row));
+}
+
+// Asks for this thread's part of a norm's weight and bias.
+fn fetch_norm(weight: u32, bias: u32) {
+    norm_weight = vector(weight + min(thread, N_EMBD4 - 1u));
+    norm_bias = vector(bias + min(thread, N_EMBD4 - 1u));
+}
+
+// What is left of vec4f `i` of a vector after its mean; nothing of padding.
+fn left(x: vec4f, i: u32) -> vec4f {
+    return select(vec4f(0.0), x - mean, 4u * i + vec4u(0u, 1u, 2u, 3u) < vec4u(N_EMBD));
+}
+
+// NORMED = (STREAM - mean) / sqrt(variance + epsilon) * weight + bias. Sums are of what is left after the mean of the norm
+// before, so that one pass gives the variance; where that mean was far from this one, f32 would cancel, and each thread goes
+// over the stream again.
+fn layer_norm(weight: u32, bias: u32) {
+    if !WHOLE {
+        norm_in_tiles(weight, bias);
+        return;
+    }
+    var sums = vec2f(0.0);
+    for (var i = thread % NORM_LANES; i < N_EMBD4; i += NORM_LANES) {
+        let x = left(hidden[STREAM + i], i);
+        sums += vec2f(dot(x, vec4f(1.0)), dot(x, x));
+    }
+    sums = norm_total(sums) / f32(N_EMBD);
+    mean += sums.x;
+    var variance = sums.y - sums.x * sums.x;
+    if sums.x * sums.x > 8.0 * variance {
+        sums = vec2f(0.0);
+        for (var i = 0u; i < N_EMBD4; i++) {
+            let x = left(hidden[STREAM + i], i);
+            sums += vec2f(dot(x, vec4f(1.0)), dot(x, x));
+        }
+        sums /= f32(N_EMBD);
+        mean += sums.x;
+        variance = sums.y - sums.x * sums.x;
+    }
+    let scale = inverseSqrt(max(variance, 0.0) + EPSILON);
+    if thread < N_EMBD4 {
+        hidden[NORMED + thread] = (hidden[STREAM + thread] - mean) * scale * norm_weight + norm_bias;
+    }
+    for (var i = thread + WORKGROUP_SIZE; i < N_EMBD4; i += WORKGROUP_SIZE) {
+        hidden[NORMED + i] = (hidden[STREAM + i] - mean) * scale * vector(weight + i) + vector(bias + i);
+    }
+    workgroupBarrier();
+}
+
+// Mean, then variance, each over the whole stream.
+fn norm_in_tiles(weight: u32, bias: u32) {
+    //+ if stream_slot != NOWHERE { meets_round(); }
+    mean = 0.0;
+    var sum = vec2f(0.0);
+    for (var i = thread; i < N_EMBD4; i += WORKGROUP_SIZE) {
+        sum.x += dot(left(streamed(i), i), vec4f(1.0));
+    }
+    mean = norm_total(sum).x / f32(N_EMBD);
+    workgroupBarrier();
+    sum = vec2f(0.0);
+    for (var i = thread; i < N_EMBD4; i += WORKGROUP_SIZE) {
+        let x = left(streamed(i), i);
+        sum += vec2f(dot(x, vec4f(1.0)), dot(x, x));
+    }
+    sum = norm_total(sum) / f32(N_EMBD);
+    mean += sum.x;
+    norm_scale = inverseSqrt(max(sum.y - sum.x * sum.x, 0.0) + EPSILON);
+    norm_at = vec2u(weight, bias);
+    is_normed = false;
+    workgroupBarrier();
+}
+
+// Vec4f `i` of the last norm, where it comes in tiles.
+fn normed(i: u32) -> vec4f {
+    if is_normed {
+        return vec4f(
+            bitcast<f32>(asked(NORM + 4u * i)),
+            bitcast<f32>(asked(NORM + 4u * i + 1u)),
+            bitcast<f32>(asked(NORM + 4u * i + 2u)),
+            bitcast<f32>(asked(NORM + 4u * i + 3u)),
+        );
+    }
+    return (streamed(i) - mean) * norm_scale * vector(norm_at.x + i) + vector(norm_at.y + i);
+}
+
+// Leaves a norm to the next dispatch.
+fn hand_on_norm() {
+    for (var i = own_first(4u * N_EMBD4) + thread; i < own_end(4u * N_EMBD4); i += WORKGROUP_SIZE) {
+        var value: f32;
+        if WHOLE {
+            value = hidden[NORMED + i / 4u][i % 4u];
+        } else {
+            value = normed(i / 4u)[i % 4u];
+        }
+        say(NORM + i, bitcast<u32>(value));
+    }
+}
+
+// Fills `hidden` with `count` vec4f of a matrix's input from vec4f `first` on, from `place` on; zeros behind its end.
+fn load_tile(m: Matrix, first: u32, place: u32, count: u32) {
+    for (var i = thread; i < count; i += WORKGROUP_SIZE) {
+        var value = vec4f(0.0);
+        if first + i < m.in4 {
+            switch m.stage {
+                case PROJECTION: { value = received4(ATTENDED, first + i, parity); }
+                case MLP: { value = received4(INNER, first + i, parity); }
+                default: { value = normed(first + i); }
+            }
+        }
+        hidden[place + i] = value;
+    }
+}

@@ -1,0 +1,229 @@
+//! The one kernel of decoding, in two texts: `shaders/decode/subgroup.wgsl`, and `workgroup.wgsl` for devices without subgroups.
+//! Its constants say how it deals out the work.
+
+use std::collections::BTreeMap;
+
+use super::model::{Config, Request, Sampling};
+use super::operations::{Part, parts};
+use super::packing::{Layout, Map, Widths};
+use super::{Arm, Tuning, buffers};
+use crate::program::{Binding, Dispatch, Kernel, Phase, Program};
+
+/// Workgroup memory of every WebGPU device, in bytes.
+pub const LEAST_MEMORY: u32 = 16_384;
+
+/// Attention scores that are kept in workgroup memory, without subgroups: 4 KiB.
+const MOST_NEAR_SCORES: u32 = 1024;
+
+/// Chunks of a row that a thread asks for ahead: STEP of `shaders/modules/rows.wgsl`.
+const STEP: u32 = 16;
+
+/// What a kernel is before its sizes: its text, and over how many workgroups a sequence is dealt out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    pub has_subgroups: bool,
+    pub layout: Layout,
+    pub workgroups: u32,
+}
+
+/// The program of an arm that answers `requests`: all are greedy, or none is.
+pub fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning) -> Program {
+    let layout = arm.layout();
+    // Every workgroup adds to every matrix: who adds nothing to a stage could miss a round of it.
+    let narrowest = Widths::of(config).n_embd4 * if layout == Layout::InOut { 1 } else { 4 };
+    let workgroups = tuning.workgroups.min(narrowest);
+    let shape = Shape { has_subgroups: layout != Layout::InOut, layout, workgroups };
+    let sampled = requests[0].sampling != Sampling::Greedy;
+    let mut kernel = match shape.has_subgroups {
+        true => by_subgroup(config, sampled, tuning, &shape),
+        false => by_memory(config, sampled, tuning, &shape),
+    };
+    let all = workgroups * requests.len() as u32;
+    kernel.unchecked = arm.unchecked;
+    kernel.workgroups_together = if workgroups > 1 && arm.span.waits() { all } else { 1 };
+    let parts = parts(arm.span, config.n_layer, requests);
+    let buffers = buffers::buffers(config, requests, tuning, &shape, &parts);
+    let phases = phases(&parts, &buffers, requests.len(), all);
+    let outputs = ["tokens", "logits", "gave_up"].map(String::from).to_vec();
+    Program { name: arm.name(), buffers, kernels: vec![kernel], phases, outputs }
+}
+
+/// Dispatches that bind all buffers in their order, and of the requests those of the dispatch.
+fn phases(parts: &[Part], buffers: &[crate::program::Buffer], sequences: usize, workgroups: u32) -> Vec<Phase> {
+    let place = buffers.iter().position(|buffer| buffer.name == buffers::REQUESTS).expect("a buffer of buffers.rs");
+    let bytes = 4 * (buffers::REQUEST_WORDS * sequences) as u64;
+    let apart = buffers::requests_stride(sequences);
+    let mut offset = 0;
+    let mut phases = Vec::new();
+    for part in parts {
+        let in_each = part.repetitions[0].len() as u64;
+        let dispatch = |index: u64| {
+            let request = Binding { buffer: place, offset: offset + index * apart, bytes, stride: in_each * apart };
+            let bound = |(index, buffer): (usize, &crate::program::Buffer)| match index == place {
+                true => request,
+                false => Binding::whole(index, buffer),
+            };
+            Dispatch { kernel: 0, bindings: buffers.iter().enumerate().map(bound).collect(), workgroups }
+        };
+        let dispatches = (0..in_each).map(dispatch).collect();
+        let repeat = part.repetitions.len() as u32;
+        phases.push(Phase { name: part.name.into(), repeat, dispatches });
+        offset += u64::from(repeat) * in_each * apart;
+    }
+    phases
+}
+
+/// Regions of `hidden` where vectors are whole, in vec4f: the stream, its norm, and the longest input of a matrix.
+fn whole4(widths: &Widths) -> u32 {
+    let even = |count: u32| count.next_multiple_of(2);
+    2 * even(widths.n_embd4) + even(widths.n_inner4.max(3 * widths.heads4))
+}
+
+fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> Kernel {
+    let widths = Widths::of(config);
+    let workgroups = shape.workgroups;
+    let workgroup_size = tuning.workgroup_size;
+    let subgroup = tuning.subgroup_size.clamp(1, workgroup_size);
+    let attention_lanes = widths.head4.next_power_of_two();
+    let subgroups = workgroup_size / subgroup;
+    // Sums, candidates, and what attention merges.
+    let others = 16 * subgroups * attention_lanes + 20 * subgroups + 16;
+    let left4 = tuning.memory.saturating_sub(others) / 16;
+    let whole = whole4(&widths) <= left4;
+    let chunk4 = shape.layout.format().vec4_in_chunk();
+    // A tile is a power of two of chunks, so that the steps of a row end where it does.
+    let tile_chunks = (left4 / chunk4).checked_ilog2().map_or(STEP, |log| (1u32 << log).max(STEP));
+    let mut teams = config.n_head.div_ceil(workgroups).next_power_of_two().min(subgroups);
+    while !whole && teams > 1 && 3 * teams * widths.head4 > left4 {
+        teams /= 2;
+    }
+    let hidden4 = if whole { whole4(&widths) } else { (tile_chunks * chunk4).max(3 * teams * widths.head4) };
+    let [embd, heads, inner] = [widths.n_embd4, widths.heads4, widths.n_inner4].map(|in4| shape.layout.chunks(in4));
+    let most_lanes = if whole { workgroup_size } else { tile_chunks / STEP };
+    let lanes = |chunks: u32, rows: u32| lanes(tuning, rows.div_ceil(workgroups), chunks).min(most_lanes);
+    // A norm's sums are few additions for each subgroup of a narrow model; of a wide one the workgroup shares them.
+    let norm_lanes = if whole && widths.n_embd4 <= 2 * subgroup { subgroup } else { workgroup_size };
+    let mut constants = shared_constants(config, sampled, tuning, shape, whole);
+    constants.extend(named([
+        ("SUBGROUP", subgroup),
+        ("FORMAT", shape.layout.format() as u32),
+        ("EMBD_CHUNKS", embd),
+        ("HEADS_CHUNKS", heads),
+        ("INNER_CHUNKS", inner),
+        ("TILE_CHUNKS", tile_chunks),
+        ("HIDDEN4", hidden4),
+        ("QUERY_KEY_VALUE_LANES", lanes(embd, 12 * widths.heads4)),
+        ("PROJECTION_LANES", lanes(heads, 4 * widths.n_embd4)),
+        ("FC_LANES", lanes(embd, 4 * widths.n_inner4)),
+        ("MLP_LANES", lanes(inner, 4 * widths.n_embd4)),
+        ("LOGITS_LANES", lanes(embd, config.vocab_size).min(subgroup)),
+        ("NORM_LANES", norm_lanes),
+        ("ATTENTION_LANES", attention_lanes),
+        ("TEAMS", teams),
+    ]));
+    Kernel {
+        shader: "decode/subgroup.wgsl".into(),
+        entry: "decode".into(),
+        constants,
+        workgroup_size,
+        workgroup_bytes: u64::from(16 * hidden4 + others),
+        subgroup_size: attention_lanes.max(subgroup),
+        workgroups_together: 1,
+        unchecked: false,
+    }
+}
+
+fn by_memory(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> Kernel {
+    let widths = Widths::of(config);
+    let workgroup_size = tuning.workgroup_size;
+    let norm_lanes = workgroup_size.min(widths.n_embd4).min(32);
+    // Partial sums, their weights, candidates; then of attention, which may take fewer heads at a time.
+    let others = 28 * workgroup_size + 8 * norm_lanes + 16;
+    let own_heads = config.n_head.div_ceil(shape.workgroups);
+    let head_lanes = |heads: u32| (workgroup_size / heads).clamp(1, 64);
+    let lane_scores = |heads: u32| workgroup_size.max(heads * head_lanes(heads));
+    let near_scores = |heads: u32| Some(heads * tuning.capacity).filter(|&all| all <= MOST_NEAR_SCORES).unwrap_or(0);
+    let left4 = |heads: u32| {
+        let of_scores = 4 * (lane_scores(heads) + near_scores(heads).max(1));
+        tuning.memory.saturating_sub(others + of_scores) / 16
+    };
+    let whole = whole4(&widths) <= left4(own_heads);
+    let mut heads = own_heads;
+    while !whole && heads > 1 && 3 * heads * widths.head4 > left4(heads) {
+        heads = heads.div_ceil(2);
+    }
+    let tile4 = left4(heads).max(1);
+    let hidden4 = if whole { whole4(&widths) } else { tile4.max(3 * heads * widths.head4) };
+    let mut constants = shared_constants(config, sampled, tuning, shape, whole);
+    constants.extend(named([
+        ("TILE4", tile4),
+        ("HIDDEN4", hidden4),
+        ("HEADS", heads),
+        ("HEAD_LANES", head_lanes(heads)),
+        ("LANE_SCORES", lane_scores(heads)),
+        ("NEAR_SCORES", near_scores(heads)),
+        ("NORM_LANES", if whole { norm_lanes } else { workgroup_size }),
+    ]));
+    let norm_bytes = if whole { 0 } else { 8 * (workgroup_size - norm_lanes) };
+    let bytes = 16 * hidden4 + others + norm_bytes + 4 * (lane_scores(heads) + near_scores(heads).max(1));
+    Kernel {
+        shader: "decode/workgroup.wgsl".into(),
+        entry: "decode".into(),
+        constants,
+        workgroup_size,
+        workgroup_bytes: u64::from(bytes),
+        subgroup_size: 0,
+        workgroups_together: 1,
+        unchecked: false,
+    }
+}
+
+/// Threads that share a row: a power of two that divides its `chunks`; as many as a workgroup has for each of its rows, but
+/// not fewer than `tuning` says.
+fn lanes(tuning: &Tuning, workgroup_rows: u32, chunks: u32) -> u32 {
+    let most = (tuning.workgroup_size / workgroup_rows).max(tuning.least_lanes).min(tuning.workgroup_size);
+    let divisor = 1 << chunks.trailing_zeros();
+    divisor.min(1 << most.ilog2())
+}
+
+fn named<const N: usize>(constants: [(&str, u32); N]) -> impl Iterator<Item = (String, f64)> {
+    constants.map(|(name, value)| (name.to_string(), f64::from(value))).into_iter()
+}
+
+/// Constants of both texts.
+fn shared_constants(
+    config: &Config,
+    sampled: bool,
+    tuning: &Tuning,
+    shape: &Shape,
+    whole: bool,
+) -> BTreeMap<String, f64> {
+    let widths = Widths::of(config);
+    let mut constants: BTreeMap<String, f64> = named([
+        ("WORKGROUPS", shape.workgroups),
+        ("WORKGROUP_SIZE", tuning.workgroup_size),
+        ("WHOLE", u32::from(whole)),
+        ("NEAR", u32::from(whole && shape.workgroups == 1)),
+        ("PATIENCE", tuning.waiting.patience),
+        ("ASK_BY_WRITING", u32::from(tuning.waiting.by_writing)),
+        ("N_LAYER", config.n_layer),
+        ("N_HEAD", config.n_head),
+        ("N_EMBD", config.n_embd),
+        ("N_EMBD4", widths.n_embd4),
+        ("HEAD4", widths.head4),
+        ("HEADS4", widths.heads4),
+        ("N_INNER4", widths.n_inner4),
+        ("VOCAB_SIZE", config.vocab_size),
+        ("VOCAB4", widths.vocab4),
+        ("POSITIONS", tuning.capacity),
+        ("SAMPLED", u32::from(sampled)),
+    ])
+    .collect();
+    constants.insert("EPSILON".into(), config.layer_norm_epsilon);
+    constants.insert("SCALE".into(), config.attention_scale());
+    let map = Map::of(config, shape.layout);
+    constants.insert("LAYERS".into(), map.layers as f64);
+    constants.insert("LAYER_STRIDE".into(), map.layer_stride as f64);
+    constants.extend(map.offsets.iter().map(|(name, &offset)| (name.to_string(), offset as f64)));
+    constants
+}

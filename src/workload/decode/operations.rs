@@ -1,0 +1,128 @@
+//! The operations of a token, as `shaders/modules/generation.wgsl` numbers them, and how a span cuts a generation into
+//! dispatches.
+
+use super::model::{Request, Sampling};
+use super::span::Span;
+
+/// Of a layer, from its first on: norm, query-key-value, attention, projection, norm, and the two matrices of the MLP.
+pub const NORM_1: u32 = 0;
+pub const QUERY_KEY_VALUE: u32 = 1;
+pub const ATTENTION: u32 = 2;
+pub const PROJECTION: u32 = 3;
+pub const NORM_2: u32 = 4;
+pub const FC: u32 = 5;
+pub const MLP: u32 = 6;
+pub const LAYER_OPERATIONS: u32 = 7;
+
+/// Rounds that find the threshold of top-k sampling, a bit in each.
+pub const BITS: u32 = 32;
+
+/// Where the operations of a token are: the embedding is 0, and the layers follow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operations {
+    pub n_layer: u32,
+    pub norm_f: u32,
+    pub head: u32,
+    /// The first of [`BITS`] rounds where tokens are drawn.
+    pub count: u32,
+    pub draw: u32,
+    pub choice: u32,
+}
+
+impl Operations {
+    pub fn of(n_layer: u32, sampled: bool) -> Operations {
+        let norm_f = 1 + LAYER_OPERATIONS * n_layer;
+        let count = norm_f + 2;
+        let choice = count + if sampled { BITS + 1 } else { 0 };
+        Operations { n_layer, norm_f, head: norm_f + 1, count, draw: count + BITS, choice }
+    }
+
+    pub fn of_layer(layer: u32) -> u32 {
+        1 + LAYER_OPERATIONS * layer
+    }
+
+    /// The operations of a token at which a dispatch of this span begins, the embedding left out; the choice is among them
+    /// where the next token's embedding goes on from it.
+    fn cuts(&self, span: Span) -> Vec<u32> {
+        let layers = (0..self.n_layer).map(Operations::of_layer);
+        let tail = self.count..self.choice;
+        match span {
+            Span::Operation => (1..=self.choice).collect(),
+            Span::Stage => {
+                let of_layer = |start: u32| [NORM_1, ATTENTION, PROJECTION, NORM_2, MLP].map(|at| start + at);
+                let cuts = layers.flat_map(of_layer).filter(|&at| at > 1);
+                cuts.chain([self.norm_f]).chain(tail).chain([self.choice]).collect()
+            }
+            Span::Layer => layers.filter(|&at| at > 1).chain([self.norm_f, self.choice]).collect(),
+            Span::Token | Span::Chunk(_) | Span::Generation => Vec::new(),
+        }
+    }
+}
+
+/// An operation of the token that is fed at position `step`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub step: u32,
+    pub operation: u32,
+}
+
+/// What a dispatch covers: from one place to before another.
+pub type Range = std::ops::Range<Place>;
+
+/// Dispatches that are run in order, as often as there are `repetitions`, each with its own ranges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub name: &'static str,
+    pub repetitions: Vec<Vec<Range>>,
+}
+
+/// How a span cuts what all `requests` ask for together into dispatches.
+pub fn parts(span: Span, n_layer: u32, requests: &[Request]) -> Vec<Part> {
+    let sampled = requests.iter().any(|request| request.sampling != Sampling::Greedy);
+    let operations = Operations::of(n_layer, sampled);
+    let positions = requests.iter().map(Request::positions).max().unwrap_or(0);
+    let begin = |step| Place { step, operation: 0 };
+    let chunk = match span {
+        Span::Chunk(tokens) => tokens.get(),
+        Span::Token => 1,
+        Span::Generation => positions,
+        Span::Operation | Span::Stage | Span::Layer => {
+            return within_tokens(&operations, &operations.cuts(span), span == Span::Operation, requests);
+        }
+    };
+    let ends = (0..positions.div_ceil(chunk)).map(|index| (index * chunk, (index + 1).saturating_mul(chunk).min(positions)));
+    let repetitions = ends.map(|(first, end)| vec![begin(first)..begin(end)]).collect();
+    vec![Part { name: "generation", repetitions }]
+}
+
+/// The parts where a token takes several dispatches: tokens of the prompt, which end with their layers, and those that make a new
+/// one. Where the choice is not a dispatch `alone`, the first dispatch of a token begins with it, and one more ends the generation.
+fn within_tokens(operations: &Operations, cuts: &[u32], alone: bool, requests: &[Request]) -> Vec<Part> {
+    let positions = requests.iter().map(Request::positions).max().unwrap_or(0);
+    let prompt = requests.iter().map(|request| request.prompt.len() as u32).min().unwrap_or(1) - 1;
+    let token = |step: u32, first: Place, cuts: &[u32], end: Place| -> Vec<Range> {
+        let inner = cuts.iter().map(|&operation| Place { step, operation });
+        let places: Vec<Place> = std::iter::once(first).chain(inner).chain([end]).collect();
+        places.windows(2).map(|pair| pair[0]..pair[1]).collect()
+    };
+    let begin = |step| Place { step, operation: 0 };
+    let choice = |step| Place { step, operation: operations.choice };
+    let of_layers: Vec<u32> = cuts.iter().copied().filter(|&at| at < operations.norm_f).collect();
+    let of_prompt = |step| token(step, begin(step), &of_layers, Place { step, operation: operations.norm_f });
+    let before_choice: Vec<u32> = cuts.iter().copied().filter(|&at| at < operations.choice).collect();
+    let of_new = |step: u32| match alone {
+        true => token(step, begin(step), cuts, begin(step + 1)),
+        false if step == prompt => token(step, begin(step), &before_choice, choice(step)),
+        false => token(step, choice(step - 1), &before_choice, choice(step)),
+    };
+    let mut parts = vec![
+        Part { name: "prompt", repetitions: (0..prompt).map(of_prompt).collect() },
+        Part { name: "decode", repetitions: (prompt..positions).map(of_new).collect() },
+    ];
+    if !alone {
+        let last = choice(positions - 1)..begin(positions);
+        parts.push(Part { name: "choice", repetitions: vec![vec![last]] });
+    }
+    parts.retain(|part| !part.repetitions.is_empty());
+    parts
+}
