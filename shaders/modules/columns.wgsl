@@ -19,7 +19,7 @@ fn columns_of(m: Matrix) -> u32 {
 }
 
 // Weights are not asked for ahead.
-fn fetch(m: Matrix, k: u32) {}
+fn fetch(m: Matrix, k: u32, is_wanted: bool) {}
 
 // All columns of this workgroup.
 fn linear(m: Matrix) {

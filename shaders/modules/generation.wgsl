@@ -44,21 +44,18 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
         return;
     }
     fed = token;
+    enter(first, select(CHOICE_AT + 1u, to_do.end_operation, to_do.first_step == to_do.end_step), covers_next(to_do, to_do.first_step));
 
     for (var step = to_do.first_step; step < to_do.end_step || (step == to_do.end_step && to_do.end_operation > 0u); step++) {
         let is_first = step == to_do.first_step;
         let since = select(0u, first, is_first);
         let until = select(CHOICE_AT + 1u, to_do.end_operation, step == to_do.end_step);
-        let goes_on = step + 1u < to_do.end_step ||
-            (step + 1u == to_do.end_step && to_do.end_operation > 1u + QUERY_KEY_VALUE_AT);
+        let goes_on = covers_next(to_do, step);
         position = step;
         if !is_first && step < prompt_tokens {
             token = tokens[to_do.first_token + step];
         }
         fed = token;
-        if is_first {
-            enter(since, until, goes_on);
-        }
         if since == 0u {
             parity = (step * N_LAYER) & 1u;
             embed();
@@ -92,9 +89,7 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
             parity = (step * N_LAYER + depth + 1u) & 1u;
             if begin <= QUERY_KEY_VALUE_AT && end > QUERY_KEY_VALUE_AT {
                 linear(matrix(QUERY_KEY_VALUE, depth));
-                if end > PROJECTION_AT {
-                    fetch(matrix(PROJECTION, depth), 0u);
-                }
+                fetch(matrix(PROJECTION, depth), 0u, end > PROJECTION_AT);
                 workgroupBarrier();
             }
             if begin <= ATTENTION_AT && end > ATTENTION_AT {
@@ -103,9 +98,7 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
             if begin <= PROJECTION_AT && end > PROJECTION_AT {
                 gather(ATTENDED, WIDE, HEADS4);
                 linear(matrix(PROJECTION, depth));
-                if end > FC_AT {
-                    fetch(matrix(FC, depth), 0u);
-                }
+                fetch(matrix(FC, depth), 0u, end > FC_AT);
                 fetch_norm(at + LN_2_WEIGHT, at + LN_2_BIAS);
                 workgroupBarrier();
             }
@@ -119,9 +112,7 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
             }
             if begin <= FC_AT && end > FC_AT {
                 linear(matrix(FC, depth));
-                if end > MLP_AT {
-                    fetch(matrix(MLP, depth), 0u);
-                }
+                fetch(matrix(MLP, depth), 0u, end > MLP_AT);
                 workgroupBarrier();
             }
             if begin <= MLP_AT && end > MLP_AT {
@@ -129,15 +120,12 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
                 linear(matrix(MLP, depth));
                 let is_last = depth + 1u == N_LAYER;
                 if is_last && step + 1u >= prompt_tokens {
-                    if until > HEAD_AT {
-                        fetch(matrix(LOGITS, 0u), 0u);
-                    }
+                    fetch(matrix(LOGITS, 0u), 0u, until > HEAD_AT);
                     fetch_norm(LN_F_WEIGHT, LN_F_BIAS);
                 } else {
                     let next = (depth + 1u) % N_LAYER;
-                    if (!is_last && end > LAYER_OPERATIONS + QUERY_KEY_VALUE_AT) || (is_last && goes_on) {
-                        fetch(matrix(QUERY_KEY_VALUE, next), 0u);
-                    }
+                    let is_wanted = select(end > LAYER_OPERATIONS + QUERY_KEY_VALUE_AT, goes_on, is_last);
+                    fetch(matrix(QUERY_KEY_VALUE, next), 0u, is_wanted);
                     fetch_norm(LAYERS + next * LAYER_STRIDE + LN_1_WEIGHT, LAYERS + next * LAYER_STRIDE + LN_1_BIAS);
                 }
                 workgroupBarrier();
@@ -163,10 +151,8 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
         if since <= HEAD_AT && until > HEAD_AT {
             consider_none();
             linear(head);
-            if goes_on {
-                fetch(matrix(QUERY_KEY_VALUE, 0u), 0u);
-                fetch_norm(LAYERS + LN_1_WEIGHT, LAYERS + LN_1_BIAS);
-            }
+            fetch(matrix(QUERY_KEY_VALUE, 0u), 0u, goes_on);
+            fetch_norm(LAYERS + LN_1_WEIGHT, LAYERS + LN_1_BIAS);
             threshold = 0u;
             if !SAMPLED {
                 offer();
@@ -198,6 +184,11 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
     }
 }
 
+// Whether a dispatch goes on to the first matrix of the token behind `step`.
+fn covers_next(to_do: Request, step: u32) -> bool {
+    return step + 1u < to_do.end_step || (step + 1u == to_do.end_step && to_do.end_operation > 1u + QUERY_KEY_VALUE_AT);
+}
+
 // Brings what the operation `since` of a token needs of an earlier dispatch, and asks for the weights of the first matrix of
 // the span, which ends before operation `until` or goes on with the next token.
 fn enter(since: u32, until: u32, goes_on: bool) {
@@ -210,15 +201,11 @@ fn enter(since: u32, until: u32, goes_on: bool) {
         }
         if since > HEAD_AT {
             fetch_norm(LAYERS + LN_1_WEIGHT, LAYERS + LN_1_BIAS);
-            if goes_on {
-                fetch(matrix(QUERY_KEY_VALUE, 0u), 0u);
-            }
+            fetch(matrix(QUERY_KEY_VALUE, 0u), 0u, goes_on);
             return;
         }
         fetch_norm(LN_F_WEIGHT, LN_F_BIAS);
-        if until > HEAD_AT {
-            fetch(matrix(LOGITS, 0u), 0u);
-        }
+        fetch(matrix(LOGITS, 0u), 0u, until > HEAD_AT);
         if since == HEAD_AT {
             restore(NORM, NORMED, N_EMBD4);
             is_normed = true;
@@ -242,19 +229,13 @@ fn enter(since: u32, until: u32, goes_on: bool) {
         fetch_norm(at + LN_2_WEIGHT, at + LN_2_BIAS);
     }
     if operation <= QUERY_KEY_VALUE_AT {
-        if end > QUERY_KEY_VALUE_AT {
-            fetch(matrix(QUERY_KEY_VALUE, depth), 0u);
-        }
+        fetch(matrix(QUERY_KEY_VALUE, depth), 0u, end > QUERY_KEY_VALUE_AT);
     } else if operation <= PROJECTION_AT {
-        if end > PROJECTION_AT {
-            fetch(matrix(PROJECTION, depth), 0u);
-        }
+        fetch(matrix(PROJECTION, depth), 0u, end > PROJECTION_AT);
     } else if operation <= FC_AT {
-        if end > FC_AT {
-            fetch(matrix(FC, depth), 0u);
-        }
+        fetch(matrix(FC, depth), 0u, end > FC_AT);
     } else {
-        fetch(matrix(MLP, depth), 0u);
+        fetch(matrix(MLP, depth), 0u, true);
     }
     if since == 0u {
         return;

@@ -98,13 +98,14 @@ fn row_at(m: Matrix, turn: u32) -> u32 {
     return own_first(m.rows) + turn * (WORKGROUP_SIZE / lanes_of(m)) + thread / lanes_of(m);
 }
 
-// Asks for the chunks of step `k`.
-fn fetch(m: Matrix, k: u32) {
+// Asks for the chunks of step `k`; for a few near ones in their place where they are not wanted, since the compiler waits for
+// loads under a condition where their branch ends.
+fn fetch(m: Matrix, k: u32, is_wanted: bool) {
     let lanes = lanes_of(m);
     let chunk = k % row_steps(m) * STEP;
     let there = lane_chunks(m) - chunk;
     let row = min(row_at(m, k / row_steps(m)), m.rows - 1u);
-    let at = m.weight + row * chunks_of(m) + chunk * lanes + thread % lanes;
+    let at = select(0u, m.weight + row * chunks_of(m) + chunk * lanes, is_wanted) + thread % lanes;
     if m.stage == LOGITS {
         row_bias = 0.0;
     } else if chunk == 0u {
@@ -186,7 +187,7 @@ fn linear(m: Matrix) {
         let bias = row_bias;
         let before = row_residual;
         if k + 1u < steps {
-            fetch(m, k + 1u);
+            fetch(m, k + 1u, true);
         }
         if (k + 1u) % row_steps(m) == 0u {
             sum = add_group(m, sum) + bias;

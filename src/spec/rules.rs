@@ -167,8 +167,11 @@ impl Spec {
             (true, false) => ROLLOUT_ARMS,
             (false, _) => ARMS,
         };
-        let is_known =
-            |arm: &String| known.contains(&arm.strip_suffix(UNCHECKED).filter(|_| !is_rollout).unwrap_or(arm));
+        let kernel = |arm: &'_ str| arm.split('@').next().map(|kernel| kernel.strip_suffix(UNCHECKED).unwrap_or(kernel).to_string());
+        let is_known = |arm: &String| match is_rollout {
+            true => known.contains(&arm.as_str()),
+            false => kernel(arm).is_some_and(|kernel| known.contains(&kernel.as_str())),
+        };
         if let Some(element) = self.arms.iter().position(|arm| !is_known(arm)) {
             let arm = &self.arms[element];
             let hint = nearest(arm, known).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
