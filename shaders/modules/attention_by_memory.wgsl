@@ -31,8 +31,8 @@ fn place(at: u32, column: u32) -> u32 {
     return ((sequence * N_LAYER + layer) * POSITIONS + at) * 2u * HEADS4 + column;
 }
 
-// softmax(query keys^T * scale) values of this workgroup's heads: of neighbouring ones, so that each has about as many. `own` is
-// its index, which the compiler sees is the same for all of its threads.
+// softmax(query keys^T * scale) values of this workgroup's heads: of neighbouring ones, so that each has about as many.
+// `own` is its index, which the compiler sees is the same for all of its threads.
 fn attention(own: u32) {
     if !NEAR {
         //+ meets_round();

@@ -230,7 +230,8 @@ fn share_words(mut programs: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
     let buffers = programs.iter_mut().filter_map(|program| program["program"]["buffers"].as_array_mut()).flatten();
     for buffer in buffers {
         let contents = &mut buffer["contents"];
-        let Some(words) = contents.get_mut("words").filter(|words| words.as_array().is_some_and(is_long)).map(Value::take)
+        let Some(words) =
+            contents.get_mut("words").filter(|words| words.as_array().is_some_and(is_long)).map(Value::take)
         else {
             continue;
         };

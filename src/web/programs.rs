@@ -100,7 +100,8 @@ pub fn of_decode(spec: &Spec, case: &DecodeCase) -> Result<Vec<PageProgram>> {
         let subgroups = if has_subgroups { &SUBGROUP_SIZES[..] } else { &[0][..] };
         let deals = if has_subgroups { &Tuning::LEAST_LANES[..] } else { &Tuning::LEAST_LANES[..1] };
         let counts = arm.workgroup_counts(&config);
-        for (&subgroup_size, &workgroups) in subgroups.iter().flat_map(|size| counts.iter().map(move |count| (size, count))) {
+        let sizes = subgroups.iter().flat_map(|&size| counts.iter().map(move |&count| (size, count)));
+        for (subgroup_size, workgroups) in sizes {
             for &workgroup_size in arm.workgroup_sizes().iter().filter(|&&size| size >= subgroup_size) {
                 for &least_lanes in deals {
                     let size = Tuning::of(workgroup_size, request.positions());
