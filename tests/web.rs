@@ -1,7 +1,6 @@
 //! The page's files, without a browser: what the native program makes of sizes that the page's modules are held to as well.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,6 +9,7 @@ use onedispatch::record::digest::sha256_hex;
 use onedispatch::spec::Spec;
 use onedispatch::web::programs::{PageProgram, of_decode};
 use onedispatch::workload::decode::model::{Config, Request, Sampling};
+use onedispatch::workload::decode::span::Span;
 use onedispatch::workload::decode::{Algorithm, Arm, Tuning, random};
 use serde_json::{Value, json};
 
@@ -40,31 +40,42 @@ fn digests() -> Value {
     let greedy = Request { prompt: vec![1, 2], new_tokens: 20, sampling: Sampling::Greedy, end_token: None };
     let sampling = Sampling::TopK { temperature: 0.7, top_k: 3, seed: 0x0123_4567_89ab_cdef };
     let drawn = Request { prompt: vec![4], new_tokens: 9, sampling, end_token: Some(3) };
-    let tunings =
-        [(1, 8, 0, false, None), (64, 2, 4, true, Some(1)), (256, 4, 32, false, Some(7)), (1024, 8, 8, true, None)];
+    // In little memory vectors come in tiles.
+    let tunings = [
+        (1, 8, 0, false, 16_384, "generation"),
+        (1, 8, 0, true, 1024, "chunk:7"),
+        (64, 2, 4, true, 16_384, "chunk:1"),
+        (64, 4, 8, false, 2560, "stage"),
+        (64, 8, 16, false, 16_384, "operation"),
+        (256, 4, 32, false, 16_384, "chunk:7"),
+        (256, 8, 8, true, 8192, "layer"),
+        (256, 8, 64, false, 32_768, "token"),
+        (1024, 8, 8, true, 32_768, "generation"),
+    ];
     let mut programs = Vec::new();
     let mut weights = Vec::new();
     for config in &configs {
         let arms = ["fused-scalar", "fused-workgroup", "fused-subgroup", "fused-subgroup-f16", "fused-subgroup-bf16"];
         let arms = arms.map(|name| Arm::named(name).unwrap());
         for arm in arms {
-            for (workgroup_size, least_lanes, subgroup_size, keep_logits, chunk) in tunings {
+            for (workgroup_size, least_lanes, subgroup_size, keep_logits, memory, span) in tunings {
                 let needs = arm.algorithm == Algorithm::FusedSubgroup;
                 if (arm.algorithm == Algorithm::FusedScalar) != (workgroup_size == 1) || needs && subgroup_size == 0 {
                     continue;
                 }
+                let cut = arm.cut(Span::named(span).unwrap()).unwrap();
                 for request in [&greedy, &drawn] {
-                    let chunk = chunk.and_then(NonZeroU32::new);
                     let capacity = request.positions() + 1;
                     let tuning = Tuning {
                         least_lanes,
                         subgroup_size,
                         keep_logits,
-                        chunk,
+                        memory,
                         ..Tuning::of(workgroup_size, capacity)
                     };
                     programs.push(json!({
                         "arm": arm.name(),
+                        "span": span,
                         "config": plain(config),
                         "request": {
                             "prompt": request.prompt,
@@ -79,9 +90,9 @@ fn digests() -> Value {
                         },
                         "tuning": {
                             "workgroup_size": workgroup_size, "least_lanes": least_lanes, "subgroup_size": subgroup_size,
-                            "keep_logits": keep_logits, "capacity": capacity, "chunk": chunk,
+                            "keep_logits": keep_logits, "capacity": capacity, "memory": memory,
                         },
-                        "sha256": arm.program(config, request, &tuning).sha256(),
+                        "sha256": cut.program(config, request, &tuning).sha256(),
                     }));
                 }
             }
@@ -168,7 +179,7 @@ fn a_site_lists_every_file_with_its_digest_and_is_made_the_same_again() {
         assert_eq!(sha256_hex(&std::fs::read(out.join(name)).unwrap()), *digest, "{name}");
     }
     let shown =
-        ["js/executor.js", "shaders/decode/fused_workgroup.wgsl", "cases/browser-test/d32-l1-t4.json", "devices.json"];
+        ["js/executor.js", "shaders/decode/workgroup.wgsl", "cases/browser-test/d32-l1-t4.json", "devices.json"];
     assert!(shown.iter().all(|name| listed.contains_key(*name)), "{listed:?}");
     let not_shown =
         |name: &&String| name.starts_with("tests/") || name.contains("node_modules") || name.contains("package");

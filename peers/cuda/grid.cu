@@ -1,4 +1,4 @@
-// GPT-2 decoding, whole, in one cooperative launch: what fused_subgroup.wgsl does with several workgroups, written for Hopper.
+// GPT-2 decoding, whole, in one cooperative launch: what subgroup.wgsl does with several workgroups, written for Hopper.
 //
 // A group of LANES neighbouring threads computes rows of every matrix, the same in every token, so that a thread reads one
 // fixed sequence of weights. `pack` lays that sequence out for it once. Where a block's weights fit into shared memory they are

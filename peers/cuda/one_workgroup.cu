@@ -1,4 +1,4 @@
-// GPT-2 decoding, whole, in one kernel of one block: shaders/decode/fused_workgroup.wgsl, stage by stage, under the same names.
+// GPT-2 decoding, whole, in one kernel of one block: shaders/decode/workgroup.wgsl, stage by stage, under the same names.
 //
 // What a CUDA compiler is given that a WGSL compiler is not: every trip count and divisor as a constant of the stage, loads
 // that are known to be read-only, and fast exponentials. The algorithm and the order of the stages are the shader's

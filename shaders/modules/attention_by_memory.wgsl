@@ -32,12 +32,14 @@ fn place(at: u32, column: u32) -> u32 {
 }
 
 // softmax(query keys^T * scale) values of this workgroup's heads: of neighbouring ones, so that each has about as many.
-fn attention() {
+// `own` is its index, which the compiler sees is the same for all of its threads.
+fn attention(own: u32) {
     if !NEAR {
         //+ meets_round();
     }
-    for (var first = own_first(N_HEAD); first < own_end(N_HEAD); first += HEADS) {
-        attend(first, min(HEADS, own_end(N_HEAD) - first));
+    let end = (own + 1u) * N_HEAD / WORKGROUPS;
+    for (var first = own * N_HEAD / WORKGROUPS; first < end; first += HEADS) {
+        attend(first, min(HEADS, end - first));
     }
 }
 

@@ -51,18 +51,15 @@ fn at_hand(part: u32, head: u32, i: u32) -> u32 {
     return (part * TEAMS + thread / TEAM) * HEAD4 + i;
 }
 
-// softmax(query keys^T * scale) values of this workgroup's heads.
-fn attention() {
+// softmax(query keys^T * scale) values of this workgroup's heads; `own` is its index, which the compiler sees is the same for
+// all of its threads.
+fn attention(own: u32) {
     if !NEAR {
         //+ meets_round();
     }
-    for (var first = own_head(); first < N_HEAD; first += WORKGROUPS * TEAMS) {
+    for (var first = own * TEAMS; first < N_HEAD; first += WORKGROUPS * TEAMS) {
         attend(first);
     }
-}
-
-fn own_head() -> u32 {
-    return workgroup_index * TEAMS;
 }
 
 // TEAMS heads from `first_head` on, each by a team of threads. A group of ATTENTION_LANES threads takes a position, the group

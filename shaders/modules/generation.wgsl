@@ -27,9 +27,10 @@ override CHOICE_AT: u32 = COUNT_AT + select(0u, BITS + 1u, SAMPLED);
 fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_index) index: u32) {
     sequence = workgroup_id.x / WORKGROUPS;
     workgroup_index = workgroup_id.x % WORKGROUPS;
+    let own = workgroup_id.x % WORKGROUPS;
     thread = index;
     patience = PATIENCE;
-    // Barriers depend on these, so they are no private variables.
+    // Barriers depend on `own` and on these, so they are no private variables.
     let to_do = requests[workgroup_id.x / WORKGROUPS];
     request = to_do;
     let prompt_tokens = to_do.prompt_tokens;
@@ -93,7 +94,7 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
                 workgroupBarrier();
             }
             if begin <= ATTENTION_AT && end > ATTENTION_AT {
-                attention();
+                attention(own);
             }
             if begin <= PROJECTION_AT && end > PROJECTION_AT {
                 gather(ATTENDED, WIDE, HEADS4);

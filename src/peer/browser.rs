@@ -298,7 +298,7 @@ fn judge_decode(found: &PageCase, spec: &Spec, case: &DecodeCase, run: &Run) -> 
     let (mut results, mut samples) = (Vec::new(), Vec::new());
     for (arm, policy, replica) in entries {
         let page = row_of(found, &arm.name(), policy, replica)?;
-        let row = decode::decode_row(spec, case, arm, policy, replica);
+        let row = ResultRow { span: arm.span.name(), ..decode::decode_row(spec, case, arm, policy, replica) };
         let candidates: Vec<&PageProgram> = programs.iter().filter(|program| program.arm == arm.name()).collect();
         let verdict = |outputs: &Outputs, row: &mut ResultRow| {
             describe(row, outputs.program, u64::from(request.new_tokens));
@@ -433,6 +433,7 @@ fn judge_row<P: std::borrow::Borrow<PageProgram>>(
         row.workgroups = program.workgroups();
         (row.dispatches, row.submits, row.waits) = (traffic.dispatches, traffic.submits, traffic.waits);
         row.barriers = program.barriers;
+        row.rounds = program.rounds;
         row.program_sha256 = program.sha256.clone();
         row.shaders_sha256 = program.shaders_sha256.clone();
     }

@@ -20,7 +20,7 @@ use crate::workload::rollout::gate::Reference;
 use crate::workload::rollout::population::Population;
 
 /// Version of the layout.
-pub const FORMAT: &str = "onedispatch-page-case-1";
+pub const FORMAT: &str = "onedispatch-page-case-2";
 
 /// The controls, which every experiment has first, as one case of `spec`.
 pub fn of_controls(spec: &Spec) -> Value {
@@ -111,7 +111,9 @@ pub fn of_decode(spec: &Spec, case: &DecodeCase) -> Result<Value> {
     file["expected"] = json!({ "tokens": tokens, "last_logits": last });
     file["blocks"] = blocks.into();
     file["entries"] = entries.into();
-    file["programs"] = programs.iter().map(describe).collect();
+    let (programs, words) = share_words(programs.iter().map(describe).collect());
+    file["words"] = words.into();
+    file["programs"] = programs.into();
     Ok(file)
 }
 
@@ -217,6 +219,33 @@ fn entry(arm: &str, policy: Policy, replica: u32) -> Value {
 fn block(bytes: &[u8]) -> Value {
     let text = base64::engine::general_purpose::STANDARD.encode(bytes);
     json!({ "base64": text, "bytes": bytes.len(), "sha256": sha256_hex(bytes) })
+}
+
+/// Words of a buffer, as many as these or more, stand once in a case: programs that have the same ones say where.
+const SHARED_WORDS: usize = 64;
+
+/// The programs, and the words that their buffers begin with: `{"shared": 0}` in place of `{"words": [..]}`.
+fn share_words(mut programs: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
+    let mut shared: Vec<Value> = Vec::new();
+    let buffers = programs.iter_mut().filter_map(|program| program["program"]["buffers"].as_array_mut()).flatten();
+    for buffer in buffers {
+        let contents = &mut buffer["contents"];
+        let Some(words) =
+            contents.get_mut("words").filter(|words| words.as_array().is_some_and(is_long)).map(Value::take)
+        else {
+            continue;
+        };
+        let index = shared.iter().position(|other| *other == words).unwrap_or(shared.len());
+        if index == shared.len() {
+            shared.push(words);
+        }
+        *contents = json!({ "shared": index });
+    }
+    (programs, shared)
+}
+
+fn is_long(words: &Vec<Value>) -> bool {
+    words.len() >= SHARED_WORDS
 }
 
 fn describe(program: &PageProgram) -> Value {

@@ -43,6 +43,7 @@ pub struct PageProgram {
     pub multiply_adds: u64,
     pub min_bytes: u64,
     pub barriers: u64,
+    pub rounds: u64,
 }
 
 impl PageProgram {
@@ -63,6 +64,7 @@ impl PageProgram {
             multiply_adds: 0,
             min_bytes: 0,
             barriers: 0,
+            rounds: 0,
             program,
         }
     }
@@ -97,25 +99,32 @@ pub fn of_decode(spec: &Spec, case: &DecodeCase) -> Result<Vec<PageProgram>> {
         let has_subgroups = arm.algorithm == Algorithm::FusedSubgroup;
         let subgroups = if has_subgroups { &SUBGROUP_SIZES[..] } else { &[0][..] };
         let deals = if has_subgroups { &Tuning::LEAST_LANES[..] } else { &Tuning::LEAST_LANES[..1] };
-        for &subgroup_size in subgroups {
+        let counts = arm.workgroup_counts(&config);
+        let sizes = subgroups.iter().flat_map(|&size| counts.iter().map(move |&count| (size, count)));
+        for (subgroup_size, workgroups) in sizes {
             for &workgroup_size in arm.workgroup_sizes().iter().filter(|&&size| size >= subgroup_size) {
                 for &least_lanes in deals {
-                    let tuning =
-                        Tuning { subgroup_size, least_lanes, ..Tuning::of(workgroup_size, request.positions()) };
+                    let size = Tuning::of(workgroup_size, request.positions());
+                    let tuning = Tuning { workgroups, subgroup_size, least_lanes, ..size };
                     let program = arm.program(&config, &request, &tuning);
                     let work = cost::work(&program);
                     let program = PageProgram {
                         units: Some(u64::from(request.new_tokens)),
                         least_lanes: if has_subgroups { least_lanes } else { 0 },
                         for_subgroup: has_subgroups.then_some(subgroup_size),
+                        // Of several counts, the least is the one for software.
+                        for_software: (counts.len() > 1).then_some(workgroups == counts[0]),
                         multiply_adds: work.multiply_adds,
                         min_bytes: cost::min_bytes(&config, std::slice::from_ref(&request), arm.format),
                         barriers: work.barriers,
+                        rounds: work.rounds,
                         ..PageProgram::of(arm.name(), "token", program)
                     };
                     // A small workgroup has fewer threads than that for a row anyhow, and a wide one more.
                     let is_there = |other: &PageProgram| {
-                        other.sha256 == program.sha256 && other.for_subgroup == program.for_subgroup
+                        other.sha256 == program.sha256
+                            && other.for_subgroup == program.for_subgroup
+                            && other.for_software == program.for_software
                     };
                     if !programs.iter().any(is_there) {
                         programs.push(program);
@@ -164,6 +173,7 @@ pub fn of_controls() -> Vec<(Control, PageProgram)> {
                 multiply_adds: control.multiply_adds,
                 min_bytes: control.min_bytes,
                 barriers: control.barriers_and_rounds().0,
+                rounds: control.barriers_and_rounds().1,
                 ..PageProgram::of(control.arm.into(), control.unit, control.program.clone())
             };
             all.push((control, program));

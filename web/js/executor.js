@@ -38,7 +38,7 @@ export class Prepared {
     this.fills = [];
     /** Indices of buffers that are cleared before every run. */
     this.cleared = [];
-    /** By phase and dispatch. */
+    /** By phase, repetition and dispatch. */
     this.steps = [];
     this.stamps = null;
   }
@@ -64,7 +64,7 @@ export class Prepared {
     });
     const pipelines = await Promise.all(program.kernels.map((kernel) => pipelineOf(gpu, kernel, source)));
     device.pushErrorScope("validation");
-    this.steps = program.phases.map((phase) => phase.dispatches.map((dispatch) => this.#step(dispatch, pipelines)));
+    this.steps = program.phases.map(({ repeat, dispatches }) => this.#repetitions(repeat, dispatches, pipelines));
     const invalid = await device.popErrorScope();
     if (invalid) throw new Refusal(`${program.name}: ${oneLine(invalid.message)}`);
     if (gpu.hasTimestamps) this.stamps = new Stamps(gpu);
@@ -72,11 +72,20 @@ export class Prepared {
     gpu.check();
   }
 
-  #step(dispatch, pipelines) {
+  /** The steps of each repetition of a phase; a dispatch whose bindings stay where they are has the same step in all. */
+  #repetitions(repeat, dispatches, pipelines) {
+    const steps = dispatches.map((dispatch) => {
+      const moves = dispatch.bindings.some(({ stride }) => stride > 0);
+      return Array.from({ length: moves ? repeat : 1 }, (_, repetition) => this.#step(dispatch, repetition, pipelines));
+    });
+    return Array.from({ length: repeat }, (_, repetition) => steps.map((all) => all[repetition % all.length]));
+  }
+
+  #step(dispatch, repetition, pipelines) {
     const pipeline = pipelines[dispatch.kernel];
-    const entries = dispatch.bindings.map(({ buffer, offset, bytes }, binding) => ({
+    const entries = dispatch.bindings.map(({ buffer, offset, bytes, stride = 0 }, binding) => ({
       binding,
-      resource: { buffer: this.buffers[buffer], offset, size: bytes },
+      resource: { buffer: this.buffers[buffer], offset: offset + repetition * stride, size: bytes },
     }));
     const bindGroup = this.gpu.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
     return { pipeline, bindGroup, workgroups: dispatch.workgroups };
@@ -207,7 +216,7 @@ export class Prepared {
 
   /** The steps of each repetition of each phase, which is a token where tokens are made one by one. */
   #tokens() {
-    return this.program.phases.flatMap((phase, index) => Array(phase.repeat).fill(this.steps[index]));
+    return this.steps.flat();
   }
 
   /** The bytes of an output as the last run left it. */

@@ -39,7 +39,9 @@ function toJson(program) {
       `,"workgroup_size":${k.workgroup_size},"workgroup_bytes":${k.workgroup_bytes},"subgroup_size":${k.subgroup_size}` +
       `,"workgroups_together":${k.workgroups_together},"unchecked":${k.unchecked}}`;
   };
-  const binding = (b) => `{"buffer":${b.buffer},"offset":${b.offset},"bytes":${b.bytes}}`;
+  // Most bindings stay where they are, and say nothing of it.
+  const stride = (b) => (b.stride ? `,"stride":${b.stride}` : "");
+  const binding = (b) => `{"buffer":${b.buffer},"offset":${b.offset},"bytes":${b.bytes}${stride(b)}}`;
   const dispatch = (d) =>
     `{"kernel":${d.kernel},"bindings":${list(d.bindings, binding)},"workgroups":${d.workgroups}}`;
   const phase = (p) => `{"name":${text(p.name)},"repeat":${p.repeat},"dispatches":${list(p.dispatches, dispatch)}}`;

@@ -3,7 +3,7 @@
 import { Refusal } from "./refusal.js";
 
 /** Version of the layout of a case that is read here: that of `src/web/case.rs`. */
-const CASE_FORMAT = "onedispatch-page-case-1";
+const CASE_FORMAT = "onedispatch-page-case-2";
 
 /** The files of a site. `base` is its address; `read(path)` may be given instead, where there is no `fetch` (as in Node). */
 export class Site {
@@ -27,6 +27,10 @@ export class Site {
     const found = JSON.parse(await this.read(file));
     if (found.format !== CASE_FORMAT) {
       throw new Refusal(`${file} is of another version of this page; reload the page to get its newest version.`);
+    }
+    // Long words stand once, however many programs have them.
+    for (const { contents } of found.programs.flatMap(({ program }) => program.buffers)) {
+      if (contents.shared !== undefined) contents.words = found.words[contents.shared];
     }
     return found;
   }

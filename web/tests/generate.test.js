@@ -1,20 +1,24 @@
 // Generation from a golden checkpoint in a real browser, whole and in chunks; and what is said where it cannot be done.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { browser, open, ROOT, serve, skip } from "./harness.js";
+import { makeSite } from "./onedispatch.js";
 
 const GOLDEN = join(ROOT, "tests", "golden", "decode");
 const MODEL = "tiny_d32_l1_h2";
 
-let site, chromium, page, golden;
+let folder, site, chromium, page, golden;
 
 before(async () => {
   golden = JSON.parse(await readFile(join(GOLDEN, MODEL, "expected.json"), "utf8"));
   if (skip) return;
-  site = await serve({ js: join(ROOT, "web/js"), shaders: join(ROOT, "shaders"), golden: GOLDEN });
+  folder = await mkdtemp(join(tmpdir(), "onedispatch-generate-"));
+  await makeSite(join(folder, "site"));
+  site = await serve({ "": join(folder, "site"), golden: GOLDEN });
   chromium = await browser();
   page = await open(chromium.context, `${site.url}blank.html`);
 });
@@ -22,6 +26,7 @@ before(async () => {
 after(async () => {
   await chromium?.close();
   await site?.close();
+  if (folder) await rm(folder, { recursive: true });
 });
 
 test("golden tokens come in chunks of any size, greedy, sampled and to an end", { skip }, async () => {

@@ -10,15 +10,14 @@ import { promisify } from "node:util";
 import { check } from "../js/gate.js";
 import { browser, open, ROOT, serve, skip } from "./harness.js";
 import { measureAll } from "./measured.js";
-import { onedispatch, SPECS } from "./onedispatch.js";
+import { makeSite, onedispatch, SPECS } from "./onedispatch.js";
 
 let folder, site, chromium, page, results;
 
 before(async () => {
   if (skip) return;
   folder = await mkdtemp(join(tmpdir(), "onedispatch-web-"));
-  const made = await onedispatch("web", ...SPECS, "--out", join(folder, "site"));
-  assert.equal(made.status, 0, made.stderr);
+  await makeSite(join(folder, "site"));
   site = await serve({ "": join(folder, "site"), golden: join(ROOT, "tests", "golden") });
   chromium = await browser();
   page = await open(chromium.context, `${site.url}blank.html`);

@@ -11,6 +11,12 @@ const BINARY = process.env.ONEDISPATCH ?? join(ROOT, "target", "release", "onedi
 /** Small experiments: what a page of tests measures. */
 export const SPECS = ["decode", "rollout"].flatMap((name) => ["--spec", join(import.meta.dirname, "experiments", `${name}.toml`)]);
 
+/** Makes the page in `out`, with what the tests measure: its shaders are the composed ones. */
+export async function makeSite(out, specs = SPECS) {
+  const { status, stderr } = await onedispatch("web", ...specs, "--out", out);
+  if (status !== 0) throw new Error(stderr);
+}
+
 /** Runs the program in the repository: `{status, stdout, stderr}`. */
 export async function onedispatch(...words) {
   try {

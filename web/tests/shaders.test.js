@@ -1,16 +1,20 @@
-// Every shader in Chromium's compiler, Tint, whose rules are stricter than naga's in places.
+// Every composed shader in Chromium's compiler, Tint, whose rules are stricter than naga's in places.
 
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { browser, open, ROOT, serve, skip } from "./harness.js";
+import { browser, open, serve, skip } from "./harness.js";
+import { makeSite } from "./onedispatch.js";
 
-let site, chromium, page;
+let folder, site, chromium, page;
 
 before(async () => {
   if (skip) return;
-  site = await serve({ js: join(ROOT, "web/js"), shaders: join(ROOT, "shaders") });
+  folder = await mkdtemp(join(tmpdir(), "onedispatch-shaders-"));
+  await makeSite(join(folder, "site"));
+  site = await serve({ "": join(folder, "site") });
   chromium = await browser();
   page = await open(chromium.context, `${site.url}blank.html`);
 });
@@ -18,13 +22,14 @@ before(async () => {
 after(async () => {
   await chromium?.close();
   await site?.close();
+  if (folder) await rm(folder, { recursive: true });
 });
 
 test("every shader compiles", { skip }, async () => {
-  for (const folder of ["control", "decode", "rollout"]) {
-    for (const file of await readdir(join(ROOT, "shaders", folder))) {
-      const faults = await page.evaluate(compile, `${folder}/${file}`);
-      assert.deepEqual(faults, [], `${folder}/${file}`);
+  for (const kind of ["control", "decode", "rollout"]) {
+    for (const file of await readdir(join(folder, "site", "shaders", kind))) {
+      const faults = await page.evaluate(compile, `${kind}/${file}`);
+      assert.deepEqual(faults, [], `${kind}/${file}`);
     }
   }
 });

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { bits, widened } from "../js/decode/format.js";
-import { fusedProgram } from "../js/decode/fused.js";
+import { programOf } from "../js/decode/kernel.js";
 import { layoutNamed, pack } from "../js/decode/packing.js";
 import { randomWeights } from "../js/decode/random.js";
 import { sha256 } from "../js/digest.js";
@@ -19,9 +19,9 @@ const digests = JSON.parse(await readFile(join(import.meta.dirname, "digests.jso
 
 test("programs have the digests of the native ones", async () => {
   assert.ok(digests.programs.length > 50);
-  for (const { arm, config, request, tuning, sha256: expected } of digests.programs) {
-    const program = fusedProgram(arm, config, request, tuning);
-    assert.equal(await programSha256(program), expected, JSON.stringify({ arm, config, request, tuning }));
+  for (const { arm, span, config, request, tuning, sha256: expected } of digests.programs) {
+    const program = programOf(arm, span, config, request, tuning);
+    assert.equal(await programSha256(program), expected, JSON.stringify({ arm, span, config, request, tuning }));
   }
 });
 

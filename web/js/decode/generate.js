@@ -4,7 +4,7 @@ import { Prepared, upload } from "../executor.js";
 import { LARGEST_SOFTWARE_WORKGROUP } from "../gpu.js";
 import { Refusal } from "../refusal.js";
 import { trial } from "../trial.js";
-import { fusedProgram, layoutOf, LEAST_LANES, workgroupSizes } from "./fused.js";
+import { layoutOf, LEAST_LANES, programOf, workgroupSizes } from "./kernel.js";
 import { pack } from "./packing.js";
 import { newTokens, positionsOf, validateRequest } from "./request.js";
 
@@ -62,7 +62,7 @@ export class Generator {
     let objection = "no kernel is there";
     let fastest = Infinity;
     const attempt = async (arm, workgroup_size, least_lanes) => {
-      const program = fusedProgram(arm, config, request, this.#tuning({ workgroup_size, least_lanes }, request, 1));
+      const program = programOf(arm, "token", config, request, this.#tuning({ workgroup_size, least_lanes }, request));
       const why = gpu.objection(program);
       if (why) {
         objection = why;
@@ -97,13 +97,13 @@ export class Generator {
     this.chunk = Math.max(1, Math.floor(CHUNK_MS / fastest));
   }
 
-  #tuning(sizes, request, chunk) {
+  #tuning(sizes, request) {
     return {
       ...sizes,
       subgroup_size: this.gpu.info.subgroup_min_size,
       keep_logits: false,
       capacity: positionsOf(request),
-      chunk,
+      memory: this.gpu.info.limits.max_compute_workgroup_storage_size,
     };
   }
 
@@ -115,7 +115,8 @@ export class Generator {
   async *generate(request, { chunk = this.chunk } = {}) {
     const { gpu, config, arm, sizes } = this;
     validateRequest(config, request);
-    const program = fusedProgram(arm, config, request, this.#tuning(sizes, request, chunk));
+    const span = chunk === null ? "generation" : `chunk:${chunk}`;
+    const program = programOf(arm, span, config, request, this.#tuning(sizes, request));
     const prepared = await Prepared.of(gpu, program, { blocks: await this.#block(layoutOf(arm)), source: this.source });
     let seen = 0;
     try {

@@ -1,6 +1,6 @@
 // From measured rows to what the figures show: rungs `{rung, rate, low, high}`, slowest way first.
 
-import { RUNGS } from "./words.js";
+import { isFused, RUNGS } from "./words.js";
 
 /** Rungs of the visitor's rows of a case. Only rows that passed their check count. */
 export function ownRungs(rows) {
@@ -50,7 +50,7 @@ function isOfCase(row, { workload, config, request, rollout }) {
 function rungsOf(rows) {
   const faster = (a, b) => (a === null || b.rate > a.rate ? b : a);
   return RUNGS.flatMap((rung) => {
-    const fused = ({ arm }) => arm.startsWith("fused");
+    const fused = ({ arm }) => isFused(arm);
     const found = rows.filter((row) => (rung === "fused" ? fused(row) : !fused(row) && row.policy === rung));
     // Of a rollout there are two ways to dispatch each step; the ladder shows that with the fewer.
     const stepwise = found.filter(({ arm }) => arm === "stepwise");

@@ -53,11 +53,15 @@ const FUSED = {
   "fused-subgroup": "One dispatch, by subgroups",
 };
 
+/** Whether an arm is one dispatch: behind an `@` stands what a smaller one covers. */
+export const isFused = (arm) => arm.startsWith("fused") && !arm.includes("@");
+
 /** An arm under a policy, as a row of a table. */
 export function wayName({ workload }, arm, policy) {
   if (workload === "control") return `${arm}, ${policy}`;
-  if (arm.startsWith("fused")) return FUSED[arm] ?? arm;
+  if (isFused(arm)) return FUSED[arm] ?? arm;
   const way = rungName(policy, workload === "rollout" ? "step" : "token") ?? policy;
+  if (arm.includes("@")) return `${way}, ${arm}`;
   return arm === "per-operation" ? `${way}, operation by operation` : way;
 }
 
