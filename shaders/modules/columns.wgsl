@@ -139,7 +139,7 @@ fn finish(m: Matrix, column: u32, sum: vec4f) {
 }
 
 fn stream4(m: Matrix, column: u32) -> vec4f {
-    if NEAR {
+    if !is_far {
         return hidden[STREAM + column];
     }
     return vec4f(

@@ -194,6 +194,7 @@ fn covers_next(to_do: Request, step: u32) -> bool {
 // the span, which ends before operation `until` or goes on with the next token.
 fn enter(since: u32, until: u32, goes_on: bool) {
     is_normed = false;
+    is_far = !NEAR;
     if since >= NORM_F_AT {
         consider_none();
         stream_is(AFTER_LAYER, position * N_LAYER + N_LAYER);

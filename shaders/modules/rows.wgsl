@@ -110,7 +110,7 @@ fn fetch(m: Matrix, k: u32, is_wanted: bool) {
         row_bias = 0.0;
     } else if chunk == 0u {
         row_bias = bitcast<f32>(weights[m.bias + row / 4u][row % 4u]);
-        if !NEAR && (m.stage == PROJECTION || m.stage == MLP) {
+        if is_far && (m.stage == PROJECTION || m.stage == MLP) {
             row_residual = residual(m.stage, row);
         }
     }
@@ -237,7 +237,7 @@ fn add_group(m: Matrix, value: f32) -> f32 {
     return sum;
 }
 
-// What becomes of a row's sum; `before` is the stream's element, where it is not NEAR.
+// What becomes of a row's sum; `before` is the stream's element, where that is far.
 fn finish(m: Matrix, row: u32, sum: f32, before: f32) {
     switch m.stage {
         case QUERY_KEY_VALUE: { share(QUERY, WIDE, row, sum); }
@@ -254,10 +254,10 @@ fn finish(m: Matrix, row: u32, sum: f32, before: f32) {
 }
 
 fn stream(i: u32, before: f32) -> f32 {
-    if NEAR {
-        return hidden[STREAM + i / 4u][i % 4u];
+    if is_far {
+        return before;
     }
-    return before;
+    return hidden[STREAM + i / 4u][i % 4u];
 }
 
 // Tokens whose logits this thread has made, and the one of each turn.

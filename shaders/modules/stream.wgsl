@@ -15,13 +15,14 @@ var<workgroup> hidden: array<vec4f, HIDDEN4>;
 
 override NORM_LANES: u32 = 4;        // threads that share the sums of a norm
 
-var<private> mean: f32;              // of the last norm
+var<private> mean: f32;              // of the last norm, or near it
 var<private> norm_scale: f32;        // of the last norm: 1 / sqrt(variance + epsilon)
 var<private> norm_weight: vec4f;     // this thread's part of the next norm's
 var<private> norm_bias: vec4f;
 var<private> norm_at: vec2u;         // in tiles: where weight and bias of the last norm are
 var<private> stream_slot: u32;       // in tiles: where the stream is; NOWHERE is the embedding
 var<private> stream_parity: u32;     // in tiles: of the round that filled the slot
+var<private> is_far: bool;           // whether the stream is not in `hidden`, though no norm has changed it since
 var<private> is_normed: bool;        // in tiles: whether an earlier dispatch left the norm in its slot
 
 const NOWHERE: u32 = 0xffffffffu;
@@ -91,14 +92,16 @@ fn left(x: vec4f, i: u32) -> vec4f {
     return select(vec4f(0.0), x - mean, 4u * i + vec4u(0u, 1u, 2u, 3u) < vec4u(N_EMBD));
 }
 
-// NORMED = (STREAM - mean) / sqrt(variance + epsilon) * weight + bias. Sums are of what is left after the mean of the norm
-// before, so that one pass gives the variance; where that mean was far from this one, f32 would cancel, and each thread goes
-// over the stream again.
+// NORMED = (STREAM - mean) / sqrt(variance + epsilon) * weight + bias. Sums are of what is left after an element that is like
+// most others, the middle one of three, so that one pass gives the variance and little cancels, whatever the mean.
 fn layer_norm(weight: u32, bias: u32) {
     if !WHOLE {
         norm_in_tiles(weight, bias);
         return;
     }
+    is_far = false;
+    let some = hidden[STREAM].xyz;
+    mean = max(min(some.x, some.y), min(max(some.x, some.y), some.z));
     var sums = vec2f(0.0);
     for (var i = thread % NORM_LANES; i < N_EMBD4; i += NORM_LANES) {
         let x = left(hidden[STREAM + i], i);
@@ -106,17 +109,7 @@ fn layer_norm(weight: u32, bias: u32) {
     }
     sums = norm_total(sums) / f32(N_EMBD);
     mean += sums.x;
-    var variance = sums.y - sums.x * sums.x;
-    if sums.x * sums.x > 8.0 * variance {
-        sums = vec2f(0.0);
-        for (var i = 0u; i < N_EMBD4; i++) {
-            let x = left(hidden[STREAM + i], i);
-            sums += vec2f(dot(x, vec4f(1.0)), dot(x, x));
-        }
-        sums /= f32(N_EMBD);
-        mean += sums.x;
-        variance = sums.y - sums.x * sums.x;
-    }
+    let variance = sums.y - sums.x * sums.x;
     let scale = inverseSqrt(max(variance, 0.0) + EPSILON);
     if thread < N_EMBD4 {
         hidden[NORMED + thread] = (hidden[STREAM + thread] - mean) * scale * norm_weight + norm_bias;
