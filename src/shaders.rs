@@ -32,6 +32,7 @@ files![
     "decode/norm.wgsl",
     "decode/sample.wgsl",
     "modules/philox.wgsl",
+    "modules/side_by_side.wgsl",
     "rollout/acrobot.wgsl",
     "rollout/cartpole.wgsl",
     "rollout/controls.wgsl",
