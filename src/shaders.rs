@@ -31,8 +31,20 @@ files![
     "decode/linear.wgsl",
     "decode/norm.wgsl",
     "decode/sample.wgsl",
+    "modules/choice3.wgsl",
+    "modules/episode.wgsl",
+    "modules/genome.wgsl",
+    "modules/hidden.wgsl",
+    "modules/hidden16.wgsl",
+    "modules/hidden8.wgsl",
+    "modules/hyperbolic.wgsl",
+    "modules/number_action.wgsl",
+    "modules/pair_state.wgsl",
     "modules/philox.wgsl",
+    "modules/population.wgsl",
+    "modules/rollout.wgsl",
     "modules/side_by_side.wgsl",
+    "modules/whole_sight.wgsl",
     "rollout/acrobot.wgsl",
     "rollout/cartpole.wgsl",
     "rollout/controls.wgsl",
@@ -71,7 +83,8 @@ fn compose(text: &str, brought: &mut Vec<&'static str>) -> String {
             continue;
         };
         let module = FILES.iter().find(|(file, _)| *file == name);
-        let (name, module) = module.unwrap_or_else(|| panic!("a shader imports {name}, which is not in src/shaders.rs"));
+        let (name, module) =
+            module.unwrap_or_else(|| panic!("a shader imports {name}, which is not in src/shaders.rs"));
         if !brought.contains(name) {
             brought.push(name);
             composed.push_str(&compose(module, brought));
