@@ -29,15 +29,28 @@ files![
     "modules/attention_by_memory.wgsl",
     "modules/attention_by_subgroup.wgsl",
     "modules/choice.wgsl",
+    "modules/choice3.wgsl",
     "modules/columns.wgsl",
+    "modules/episode.wgsl",
     "modules/exchange.wgsl",
     "modules/generation.wgsl",
+    "modules/genome.wgsl",
     "modules/gpt2.wgsl",
+    "modules/hidden.wgsl",
+    "modules/hidden16.wgsl",
+    "modules/hidden8.wgsl",
+    "modules/hyperbolic.wgsl",
+    "modules/number_action.wgsl",
+    "modules/pair_state.wgsl",
     "modules/philox.wgsl",
+    "modules/population.wgsl",
+    "modules/rollout.wgsl",
     "modules/rows.wgsl",
+    "modules/side_by_side.wgsl",
     "modules/stream.wgsl",
     "modules/sums_by_memory.wgsl",
     "modules/sums_by_subgroup.wgsl",
+    "modules/whole_sight.wgsl",
     "rollout/acrobot.wgsl",
     "rollout/cartpole.wgsl",
     "rollout/controls.wgsl",
@@ -76,7 +89,8 @@ fn compose(text: &str, brought: &mut Vec<&'static str>) -> String {
             continue;
         };
         let module = FILES.iter().find(|(file, _)| *file == name);
-        let (name, module) = module.unwrap_or_else(|| panic!("a shader imports {name}, which is not in src/shaders.rs"));
+        let (name, module) =
+            module.unwrap_or_else(|| panic!("a shader imports {name}, which is not in src/shaders.rs"));
         if !brought.contains(name) {
             brought.push(name);
             composed.push_str(&compose(module, brought));

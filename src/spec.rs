@@ -2,10 +2,12 @@
 
 mod reading;
 mod rules;
+mod spans;
 
 use serde::{Deserialize, Serialize};
 
 use crate::program::Policy;
+use crate::workload::rollout::Span;
 
 pub use rules::Fault;
 
@@ -28,7 +30,8 @@ pub const ARMS: &[&str] = &[
 /// Ends the name of an arm whose shaders are compiled without WebGPU's checks.
 pub const UNCHECKED: &str = "-unchecked";
 
-/// Names of the arms, and of the environments, that a rollout spec may ask for.
+/// Names of the arms, and of the environments, that a rollout spec may ask for. Of an environment with a policy, `stepwise` is
+/// `fused` with the span `step`.
 pub const ROLLOUT_ARMS: &[&str] = &["per-operation", "stepwise", "fused"];
 /// The same where there are generations: evaluation alone, of the first one's individuals as often as there are generations,
 /// and the whole loop.
@@ -288,6 +291,10 @@ impl Spec {
             axes.generations = axes.generations.map(|generations| generations.min(4));
             axes.episodes = axes.episodes.map(|episodes| episodes.min(2));
             axes.seeds = axes.seeds.map(|seeds| seeds.min(1));
+            let fits = |name: &String| {
+                Span::named(name).is_ok_and(|span| axes.steps.iter().all(|&steps| span.check(steps).is_ok()))
+            };
+            spec.spans.retain(fits);
         }
         spec.text = toml::to_string(&spec).expect("a spec is plain data");
         spec

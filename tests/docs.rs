@@ -91,7 +91,7 @@ fn the_readme_names_files_that_are_there() {
 #[test]
 fn the_readme_describes_every_arm() {
     let readme = text("README.md");
-    assert_eq!(Arm::ALL.map(Arm::name), ROLLOUT_ARMS);
+    assert_eq!(task::Arm::ALL.map(task::Arm::name), ROLLOUT_ARMS);
     let environments = Environment::all().map(|environment| environment.name);
     assert_eq!(environments.into_iter().chain(task::NAMES).collect::<Vec<_>>(), ENVIRONMENTS);
     // A format is described once for all arms that have it.

@@ -80,7 +80,7 @@ fn manifest(text: &str, device: &str, date: &str) -> Manifest {
 fn work(case: &RolloutCase) -> (u64, u64) {
     let environment = Environment::named(&case.environment).unwrap();
     let tuning = Tuning { workgroup_size: 64, traced: false };
-    let program = Arm::Fused.program(environment, case.population, case.steps, &tuning);
+    let program = Arm::WHOLE.program(environment, case.population, case.steps, &tuning);
     (cost::multiply_adds_per_step(&program, environment), cost::min_bytes(environment, case.population))
 }
 

@@ -32,7 +32,15 @@ fn said(command: &mut Command, directory: &Temporary) -> (Option<i32>, String) {
 fn writes_what_gymnasium_found() {
     let directory = Temporary::new();
     let (out, states) = (directory.0.join("out.csv"), directory.0.join("states.safetensors"));
-    for arguments in [&["--arm", "fused"][..], &["--policy", "submit-per-token"], &["--arm", "per-operation"]] {
+    let ways = [
+        &["--arm", "fused"][..],
+        &["--policy", "submit-per-token"],
+        &["--arm", "stepwise"],
+        &["--arm", "fused@steps:10"],
+        &["--span", "steps:7", "--policy", "wait-each"],
+        &["--arm", "per-operation"],
+    ];
+    for arguments in ways {
         let mut command = rollout("cartpole", &golden("cartpole"), &out);
         let (code, line) = said(command.args(arguments).arg("--trajectory").arg(&states), &directory);
         assert_eq!(code, Some(0), "{line}");
@@ -119,7 +127,31 @@ fn faults_of_a_population_are_named() {
         line
     };
     let line = refused(&["--arm", "fussed"]);
-    assert!(line.ends_with("called `fussed`; there are per-operation, stepwise, fused"), "{line}");
+    assert!(line.ends_with("called `fussed`; there are per-operation, fused@step, fused, and fused@steps:N"), "{line}");
+    let spans = [
+        &["--span", "layer"][..],
+        &["--span", "steps:0"],
+        &["--span", "steps:501"],
+        &["--arm", "fused@steps:9", "--steps", "8"],
+        &["--span", "operation"],
+        &["--arm", "per-operation", "--span", "step"],
+        &["--arm", "per-operation@episode"],
+        &["--arm", "stepwise@step"],
+        &["--arm", "fused@step", "--span", "episode"],
+    ];
+    let lines = spans.map(refused);
+    assert!(lines.iter().all(|line| line.lines().count() == 1), "{lines:?}");
+    insta::assert_snapshot!(lines.join("\n"), @"
+    onedispatch: no span is called `layer`; there are operation, step, episode, and steps:N of N steps
+    onedispatch: `steps:0` is no span: there is 1 step or more, as in steps:10
+    onedispatch: steps:501 is more than an episode of 500 steps has; name `episode` for all of it
+    onedispatch: steps:9 is more than an episode of 8 steps has; name `episode` for all of it
+    onedispatch: a dispatch of fused covers a step or more; the arm per-operation has one for each operation
+    onedispatch: per-operation has a dispatch for each operation; only fused takes another span
+    onedispatch: per-operation has a dispatch for each operation; only fused takes another span
+    onedispatch: no arm of rollouts is called `stepwise@step`; there are per-operation, fused@step, fused, and fused@steps:N
+    onedispatch: the arm fused@step has its span; leave out --span
+    ");
     let line = refused(&["--prices", "prices.csv"]);
     assert!(line.ends_with("--prices is for portfolio; acrobot has none"), "{line}");
     let line = refused(&["--steps", "0"]);

@@ -153,7 +153,7 @@ fn arms_follow_gymnasium(environment: &'static Environment) {
     let singles = Population::of_rows(environment, &genomes, &states);
     let population = Population::of_rows(environment, &golden.genomes, &golden.initial);
     let reference = Reference::new(environment, &population, environment.steps, 1e-3);
-    for arm in Arm::ALL {
+    for arm in Arm::PLAIN {
         let what = format!("{} {}", environment.name, arm.name());
         let found = run(&gpu, environment, arm, Policy::OneSubmit, &singles, 1);
         let mut undecided = 0;
@@ -169,7 +169,7 @@ fn arms_follow_gymnasium(environment: &'static Environment) {
         }
         assert!(undecided <= 1, "{what}: {undecided} ends are not where they are expected");
 
-        let policies = if arm == Arm::Stepwise { Policy::ALL.to_vec() } else { vec![Policy::OneSubmit] };
+        let policies = if arm == Arm::STEP { Policy::ALL.to_vec() } else { vec![Policy::OneSubmit] };
         for policy in policies {
             let found = run(&gpu, environment, arm, policy, &population, environment.steps);
             let gate = reference.check(&found);
@@ -202,7 +202,7 @@ fn portfolio_arms_follow_the_oracle() {
     let population = Population::random(environment, 64, 11);
     let steps = 120;
     let reference = Reference::new(environment, &population, steps, 1e-4);
-    for arm in Arm::ALL {
+    for arm in Arm::PLAIN {
         let single = run(&gpu, environment, arm, Policy::OneSubmit, &reference.shared, 1);
         let gate = reference.check_single(&single);
         assert!(gate.reason.is_empty() && gate.compared > 900, "{}: {gate:?}", arm.name());

@@ -112,7 +112,7 @@ fn programs() -> Vec<Program> {
         }
     }
     for environment in Environment::all() {
-        for arm in rollout::Arm::ALL {
+        for arm in rollout::Arm::PLAIN {
             for traced in [false, true] {
                 let tuning = rollout::Tuning { workgroup_size: 32, traced };
                 programs.push(arm.program(environment, 100, 7, &tuning));

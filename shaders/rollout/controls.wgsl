@@ -1,10 +1,9 @@
 // Test functions of optimisation at many points: work without an order, which one dispatch can do as well as another.
 //
-// A workgroup sums up one point after another's terms, its threads side by side, and meets at barriers to add their sums.
+// A workgroup sums up one point after another's terms.
 // `fused` makes the terms as it adds them; `map` and `reduce` are the two operations of a framework, with all terms in
 // memory in between.
 
-override WORKGROUP_SIZE: u32 = 64;
 override FUNCTION: u32 = 0;          // sphere, rastrigin, ackley, schwefel, griewank
 override POINTS: u32 = 4096;
 override DIMENSION: u32 = 2000;
@@ -16,20 +15,16 @@ const TURN: f32 = 6.2831855;
 @group(0) @binding(1) var<storage, read_write> terms: array<vec2f>;       // of `map`: [point][coordinate]
 @group(0) @binding(0) var<storage, read_write> made: array<vec2f>;        // of `reduce`: the same
 
-var<workgroup> sums: array<vec2f, WORKGROUP_SIZE>;
+alias Sum = vec2f;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
-fn fused(
-    @builtin(local_invocation_index) thread: u32,
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-) {
-    for (var point = group.x; point < POINTS; point += groups.x) {
+fn fused(at: Place) {
+    for (var point = at.group.x; point < POINTS; point += at.groups.x) {
         var sum = none();
-        for (var coordinate = thread; coordinate < DIMENSION; coordinate += WORKGROUP_SIZE) {
+        for (var coordinate = at.thread; coordinate < DIMENSION; coordinate += WORKGROUP_SIZE) {
             sum = added(sum, term(points[point * DIMENSION + coordinate], coordinate));
         }
-        finish(thread, point, sum);
+        finish(at.thread, point, sum);
     }
 }
 
@@ -41,46 +36,33 @@ fn map(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
-fn reduce(
-    @builtin(local_invocation_index) thread: u32,
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(num_workgroups) groups: vec3u,
-) {
-    for (var point = group.x; point < POINTS; point += groups.x) {
+fn reduce(at: Place) {
+    for (var point = at.group.x; point < POINTS; point += at.groups.x) {
         var sum = none();
-        for (var coordinate = thread; coordinate < DIMENSION; coordinate += WORKGROUP_SIZE) {
+        for (var coordinate = at.thread; coordinate < DIMENSION; coordinate += WORKGROUP_SIZE) {
             sum = added(sum, made[point * DIMENSION + coordinate]);
         }
-        finish(thread, point, sum);
+        finish(at.thread, point, sum);
     }
 }
 
-// Adds up the threads' sums.
-fn finish(thread: u32, point: u32, sum: vec2f) {
-    sums[thread] = sum;
-    workgroupBarrier();
-    for (var half = WORKGROUP_SIZE / 2u; half > 0u; half /= 2u) {
-        if thread < half {
-            sums[thread] = added(sums[thread], sums[thread + half]);
-        }
-        workgroupBarrier();
-    }
+fn finish(thread: u32, point: u32, own: Sum) {
+    let sum = total(thread, own);
     if thread == 0u {
-        values[point] = value(sums[0]);
+        values[point] = value(sum);
     }
-    workgroupBarrier();
 }
 
 // The second sum of griewank is a product.
-fn none() -> vec2f {
+fn none() -> Sum {
     return vec2f(0.0, select(0.0, 1.0, FUNCTION == 4u));
 }
 
-fn added(a: vec2f, b: vec2f) -> vec2f {
+fn added(a: Sum, b: Sum) -> Sum {
     return vec2f(a.x + b.x, select(a.y + b.y, a.y * b.y, FUNCTION == 4u));
 }
 
-fn term(x: f32, coordinate: u32) -> vec2f {
+fn term(x: f32, coordinate: u32) -> Sum {
     switch FUNCTION {
         case 1u: {
             return vec2f(x * x - 10.0 * cos(TURN * x) + 10.0, 0.0);
@@ -100,7 +82,7 @@ fn term(x: f32, coordinate: u32) -> vec2f {
     }
 }
 
-fn value(sum: vec2f) -> f32 {
+fn value(sum: Sum) -> f32 {
     let mean = sum / f32(DIMENSION);
     switch FUNCTION {
         case 2u: {
@@ -114,3 +96,5 @@ fn value(sum: vec2f) -> f32 {
         }
     }
 }
+
+#import modules/side_by_side.wgsl

@@ -37,12 +37,6 @@ struct Plan {
     seed_high: u32,
 }
 
-struct Episode {
-    episode_return: f32,
-    steps: u32,
-    terminated: u32,
-}
-
 var<workgroup> candidates: array<u32, WORKGROUP_SIZE>;
 var<workgroup> sums: array<vec2f, WORKGROUP_SIZE>;
 var<workgroup> champion: u32;
@@ -198,4 +192,5 @@ fn draw(individual: u32, number: u32, generation: u32, purpose: u32) -> vec4u {
     return philox(vec4u(individual, number, purpose, generation), vec2u(plan.seed_low, plan.seed_high));
 }
 
+#import modules/episode.wgsl
 #import modules/philox.wgsl

@@ -9,17 +9,11 @@ override INPUTS: u32 = 4;
 override OUTPUTS: u32 = 8;
 override FIRST_PARAMETER: u32 = 0;   // W[output][input] starts there in a genome, and the biases follow it
 
-@group(0) @binding(0) var<storage, read> request: Request;
 @group(0) @binding(1) var<storage, read> inputs: array<f32>;          // of all but `activate`
 @group(0) @binding(2) var<storage, read> genomes: array<f32>;
 @group(0) @binding(3) var<storage, read_write> outputs: array<f32>;
 @group(0) @binding(1) var<storage, read_write> hidden: array<f32>;    // of `activate`
 @group(0) @binding(2) var<storage, read_write> actions: array<f32>;   // of what comes last: [number][individual]
-
-struct Request {
-    population: u32,
-    steps: u32,
-}
 
 // Matrix and bias.
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -40,7 +34,7 @@ fn linear(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) wor
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn activate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
     for (var element = id.x; element < OUTPUTS * request.population; element += WORKGROUP_SIZE * workgroups.x) {
-        hidden[element] = hyperbolic(hidden[element]);
+        hidden[element] = tanh4(vec4f(hidden[element])).x;
     }
 }
 
@@ -62,7 +56,7 @@ fn choose(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) wor
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn squash(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
     for (var individual = id.x; individual < request.population; individual += WORKGROUP_SIZE * workgroups.x) {
-        actions[individual] = 2.0 * hyperbolic(inputs[individual]);
+        actions[individual] = 2.0 * tanh4(vec4f(inputs[individual])).x;
     }
 }
 
@@ -70,11 +64,9 @@ fn squash(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) wor
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn share(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) workgroups: vec3u) {
     for (var element = id.x; element < OUTPUTS * request.population; element += WORKGROUP_SIZE * workgroups.x) {
-        actions[element] = 1.0 / (1.0 + exp2(min(-1.442695 * inputs[element], 64.0)));
+        actions[element] = sigmoid3(vec3f(inputs[element])).x;
     }
 }
 
-// As in the environments' files.
-fn hyperbolic(x: f32) -> f32 {
-    return 1.0 - 2.0 / (exp2(min(x * 2.885390, 64.0)) + 1.0);
-}
+#import modules/hyperbolic.wgsl
+#import modules/population.wgsl

@@ -1,52 +1,17 @@
 // Pendulum-v1 of Gymnasium under a policy network 3-8-1: tanh, then a torque of 2 tanh.
-//
-// One thread follows one individual. `fused` runs its whole episode, with genome and state in registers; `one_step` runs one
-// step, with the state in memory between dispatches; `observe` and `advance` are the two ends of a step where each operation
-// is a dispatch, with the network of operations.wgsl between them. No thread waits for another: there are no barriers. A
-// thread whose episode has ended idles.
 
-override WORKGROUP_SIZE: u32 = 64;
-override TRACED: bool = false;       // whether states are kept in `trajectory`
+const FREE_BINDING: u32 = 4;
 
-// As it stands in memory: angle, angular velocity, component by component, so that neighbouring threads read
-// neighbouring words. Genomes are [parameter][individual] for the same reason.
-@group(0) @binding(0) var<storage, read> request: Request;
-@group(0) @binding(1) var<storage, read_write> episodes: array<Episode>;
-@group(0) @binding(2) var<storage, read_write> states: array<f32>;       // [component][individual]
-@group(0) @binding(3) var<storage, read> initial_states: array<f32>;     // the same
-@group(0) @binding(4) var<storage, read_write> trajectory: array<f32>;   // [individual][step][component]
-@group(0) @binding(5) var<storage, read> genomes: array<f32>;            // [parameter][individual]
-@group(0) @binding(5) var<storage, read> actions: array<f32>;            // of `advance`: [individual]
-@group(0) @binding(4) var<storage, read_write> observations: array<f32>; // of `observe`: [observation][individual]
-
-struct Request {
-    population: u32,
-    steps: u32,          // an episode ends after so many
-}
-
-struct Episode {
-    episode_return: f32,
-    steps: u32,          // made so far
-    terminated: u32,     // 1 where the environment ended it
-}
-
-struct Transition {
-    state: vec2f,
-    reward: f32,
-    terminated: bool,
-}
+// The state: angle, angular velocity.
+#import modules/pair_state.wgsl
 
 const GRAVITY: f32 = 10.0;
 const TAU: f32 = 0.05;                // seconds a step
 const FASTEST: f32 = 8.0;
 const TURN: f32 = 6.2831855;
 
-fn seen(state: vec2f) -> vec3f {
-    return vec3f(cos(state.x), sin(state.x), state.y);
-}
-
 // Mass and length are 1. The cost is that of the state before the step; nothing ends an episode but its length.
-fn transition(state: vec2f, torque: f32) -> Transition {
+fn transition(state: State, torque: Action) -> Transition {
     let upright = state.x - TURN * round(state.x / TURN);
     let cost = upright * upright + 0.1 * state.y * state.y + 0.001 * torque * torque;
     let faster = state.y + (1.5 * GRAVITY * sin(state.x) + 3.0 * torque) * TAU;
@@ -54,147 +19,49 @@ fn transition(state: vec2f, torque: f32) -> Transition {
     return Transition(vec2f(state.x + velocity * TAU, velocity), -cost, false);
 }
 
-// W1[hidden][observation], b1, W2[output][hidden], b2, in this order, four hidden units to a row.
-struct Genome {
-    hidden0: mat3x4f,
-    hidden_bias0: vec4f,
-    hidden1: mat3x4f,
-    hidden_bias1: vec4f,
-    output0: vec4f,
-    output1: vec4f,
-    output_bias: f32,
+const OBSERVATIONS: u32 = 3;
+
+alias Sight = vec3f;
+
+fn see(state: State) -> Sight {
+    return vec3f(cos(state.x), sin(state.x), state.y);
 }
 
-fn load_genome(individual: u32) -> Genome {
-    return Genome(
-        mat3x4f(genes4(individual, 0u, 3u), genes4(individual, 1u, 3u), genes4(individual, 2u, 3u)),
-        genes4(individual, 24u, 1u),
-        mat3x4f(genes4(individual, 12u, 3u), genes4(individual, 13u, 3u), genes4(individual, 14u, 3u)),
-        genes4(individual, 28u, 1u),
-        genes4(individual, 32u, 1u),
-        genes4(individual, 36u, 1u),
-        gene(individual, 40u),
-    );
+fn observation(sight: Sight, number: u32) -> f32 {
+    return sight[number];
 }
 
-fn act(genome: Genome, seen: vec3f) -> f32 {
-    let hidden0 = tanh4(genome.hidden0 * seen + genome.hidden_bias0);
-    let hidden1 = tanh4(genome.hidden1 * seen + genome.hidden_bias1);
-    let output = dot(genome.output0, hidden0) + dot(genome.output1, hidden1) + genome.output_bias;
+alias Inward = mat3x4f;
+
+fn load_inward(individual: u32, first: u32) -> Inward {
+    return genes3x4(individual, first, 1u, OBSERVATIONS);
+}
+
+fn weigh(inward: Inward, sight: Sight) -> vec4f {
+    return inward * sight;
+}
+
+const OUTPUTS: u32 = 1;
+
+alias Outward = vec4f;
+alias Outputs = f32;
+
+fn load_outward(individual: u32, first: u32) -> Outward {
+    return genes4(individual, first, 1u);
+}
+
+fn combine(outward: Outward, hidden: vec4f) -> Outputs {
+    return dot(outward, hidden);
+}
+
+fn load_biases(individual: u32, first: u32) -> Outputs {
+    return gene(individual, first);
+}
+
+fn decide(output: Outputs) -> Action {
     return 2.0 * tanh4(vec4f(output)).x;
 }
 
-// A whole episode of each individual.
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn fused(@builtin(global_invocation_id) id: vec3u) {
-    let individual = id.x;
-    if individual >= request.population {
-        return;
-    }
-    let genome = load_genome(individual);
-    let steps = request.steps;
-    var state = load_initial(individual);
-    var episode = Episode(0.0, 0u, 0u);
-    trace(individual, 0u, state);
-    while episode.steps < steps && episode.terminated == 0u {
-        let next = transition(state, act(genome, seen(state)));
-        state = next.state;
-        episode = Episode(episode.episode_return + next.reward, episode.steps + 1u, select(0u, 1u, next.terminated));
-        trace(individual, episode.steps, state);
-    }
-    store_state(individual, state);
-    episodes[individual] = episode;
-}
-
-// One step of each individual whose episode goes on.
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn one_step(@builtin(global_invocation_id) id: vec3u) {
-    let individual = id.x;
-    if individual >= request.population || episodes[individual].terminated != 0u {
-        return;
-    }
-    let state = current_state(individual);
-    finish(individual, state, transition(state, act(load_genome(individual), seen(state))));
-}
-
-// What the policy sees.
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn observe(@builtin(global_invocation_id) id: vec3u) {
-    let individual = id.x;
-    if individual >= request.population {
-        return;
-    }
-    let state = current_state(individual);
-    let sight = seen(state);
-    for (var component = 0u; component < 3u; component++) {
-        observations[component * request.population + individual] = sight[component];
-    }
-}
-
-// The step of the environment under an action.
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn advance(@builtin(global_invocation_id) id: vec3u) {
-    let individual = id.x;
-    if individual >= request.population || episodes[individual].terminated != 0u {
-        return;
-    }
-    let state = current_state(individual);
-    finish(individual, state, transition(state, actions[individual]));
-}
-
-// Before the first step the state is the initial one.
-fn current_state(individual: u32) -> vec2f {
-    if episodes[individual].steps == 0u {
-        return load_initial(individual);
-    }
-    return vec2f(states[individual], states[request.population + individual]);
-}
-
-fn load_initial(individual: u32) -> vec2f {
-    return vec2f(initial_states[individual], initial_states[request.population + individual]);
-}
-
-fn store_state(individual: u32, state: vec2f) {
-    for (var component = 0u; component < 2u; component++) {
-        states[component * request.population + individual] = state[component];
-    }
-}
-
-fn finish(individual: u32, before: vec2f, next: Transition) {
-    let episode = episodes[individual];
-    if episode.steps == 0u {
-        trace(individual, 0u, before);
-    }
-    trace(individual, episode.steps + 1u, next.state);
-    store_state(individual, next.state);
-    let terminated = select(0u, 1u, next.terminated);
-    episodes[individual] = Episode(episode.episode_return + next.reward, episode.steps + 1u, terminated);
-}
-
-fn trace(individual: u32, step: u32, state: vec2f) {
-    if TRACED {
-        for (var component = 0u; component < 2u; component++) {
-            trajectory[(individual * (request.steps + 1u) + step) * 2u + component] = state[component];
-        }
-    }
-}
-
-fn gene(individual: u32, parameter: u32) -> f32 {
-    return genomes[parameter * request.population + individual];
-}
-
-// Four genes that lie `stride` parameters apart.
-fn genes4(individual: u32, first: u32, stride: u32) -> vec4f {
-    return vec4f(
-        gene(individual, first),
-        gene(individual, first + stride),
-        gene(individual, first + 2u * stride),
-        gene(individual, first + 3u * stride),
-    );
-}
-
-// tanh(x) = 1 - 2 / (e^2x + 1): an absolute error of a few units in the last place of 1, at the cost of one exponential and
-// one division.
-fn tanh4(x: vec4f) -> vec4f {
-    return 1.0 - 2.0 / (exp2(min(x * 2.885390, vec4f(64.0))) + 1.0);
-}
+#import modules/hidden8.wgsl
+#import modules/number_action.wgsl
+#import modules/rollout.wgsl

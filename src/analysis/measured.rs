@@ -11,6 +11,14 @@ use crate::record::table::Row;
 /// The arm that is run under each policy, and goes by the policy's name.
 pub const STEPWISE: &str = "stepwise";
 
+/// What that of rollouts is called since its kernel is the one of whole episodes.
+const STEP: &str = "fused@step";
+
+/// Whether it is that arm, by either name.
+pub fn is_stepwise(arm: &str) -> bool {
+    [STEPWISE, STEP].contains(&arm)
+}
+
 /// One row of one run, with its case.
 #[derive(Clone, Copy)]
 pub struct Measured<'a> {
@@ -24,7 +32,7 @@ pub struct Measured<'a> {
 /// What a row is called: a stepwise one by its policy, any other by its arm, and by both where it is not in one submit.
 pub fn label(key: &Key) -> String {
     match (key.arm.as_str(), key.policy.as_str()) {
-        (STEPWISE, policy) => policy.to_owned(),
+        (arm, policy) if is_stepwise(arm) => policy.to_owned(),
         (arm, "one-submit" | "") => arm.to_owned(),
         (arm, policy) => format!("{arm}.{policy}"),
     }
@@ -51,7 +59,7 @@ impl<'a> Measured<'a> {
     }
 
     pub fn is_stepwise(&self) -> bool {
-        self.row.key.arm == STEPWISE
+        is_stepwise(&self.row.key.arm)
     }
 
     pub fn is_control(&self) -> bool {

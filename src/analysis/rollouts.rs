@@ -189,8 +189,7 @@ pub fn fused<'a>(run: &'a Run, case: &Case) -> Option<Measured<'a>> {
 
 /// The fastest of the arms of several dispatches, and the slowest policy's: what waits for each.
 pub fn in_several<'a>(run: &'a Run, case: &Case) -> [Option<Measured<'a>>; 2] {
-    let several =
-        || run.arms(case).into_iter().filter(|arm| ["stepwise", "per-operation"].contains(&arm.row.key.arm.as_str()));
+    let several = || run.arms(case).into_iter().filter(|arm| arm.is_stepwise() || arm.row.key.arm == "per-operation");
     let waits = several().filter(|arm| arm.row.key.policy == Policy::WaitEach.name());
     [fastest(several()), fastest(waits)]
 }
@@ -255,6 +254,8 @@ fn peers_over_pytorch(peers: &[&'static str], runs: &Runs<'_>) -> [Vec<Wanted>; 
     }))
 }
 
+/// Steps in dispatches of their own against all in one. Since it is one kernel (`fused@step` against `fused`), nothing but the
+/// number of dispatches differs; in older rows `stepwise` was a kernel of its own.
 fn fusion_alone(_: &[&str], runs: &Runs<'_>) -> [Vec<Wanted>; 2] {
     let Some((run, case)) = runs.acrobot() else { return [Vec::new(), Vec::new()] };
     gathered([[Policy::OneSubmit, Policy::WaitEach].map(|policy| {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::measured::{Measured, STEPWISE, fastest};
+use super::measured::{Measured, fastest, is_stepwise};
 use crate::program::Policy;
 use crate::record::rows::{Case, ResultRow};
 use crate::record::run::Run;
@@ -114,7 +114,7 @@ impl Run {
     }
 
     pub fn stepwise(&self, case: &Case, policy: Policy) -> Option<Measured<'_>> {
-        let is = |row: &ResultRow| row.key.arm == STEPWISE && row.key.policy == policy.name();
+        let is = |row: &ResultRow| is_stepwise(&row.key.arm) && row.key.policy == policy.name();
         self.arms(case).into_iter().find(|measured| is(measured.row))
     }
 

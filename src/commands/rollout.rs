@@ -9,7 +9,7 @@ use crate::program::Policy;
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::gate::{Found, Reference};
 use crate::workload::rollout::population::Population;
-use crate::workload::rollout::{Arm, Tuning, file, portfolio};
+use crate::workload::rollout::{Arm, Span, Tuning, file, portfolio};
 
 /// Largest error of a state relative to its range, and of a return: WGSL allows a sine to be off by 2^-11, 5e-4, and what
 /// hangs on such errors is not compared.
@@ -35,9 +35,12 @@ pub struct Args {
     /// Longest length of an episode [default: the environment's]
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
-    /// per-operation, stepwise or fused [default: fused; with --policy, stepwise]
+    /// per-operation or fused [default: fused]
     #[arg(long, value_name = "NAME")]
     arm: Option<String>,
+    /// What one dispatch of fused covers: step, steps:N or episode [default: episode; with --policy, step]
+    #[arg(long, value_name = "NAME")]
+    span: Option<String>,
     /// How dispatches are sent: wait-each, submit-each, submit-per-token (per step) or one-submit
     #[arg(long, value_name = "NAME")]
     policy: Option<Policy>,
@@ -64,14 +67,11 @@ pub fn run(args: Args) -> Result<()> {
         Some(_) => return Err(Error::input(format!("--prices is for portfolio; {} has none", args.env))),
         None => Environment::named(&args.env)?,
     };
-    let arm = match &args.arm {
-        Some(name) => Arm::named(name)?,
-        None if args.policy.is_some() => Arm::Stepwise,
-        None => Arm::Fused,
-    };
+    let arm = arm_of(&args)?;
     let policy = args.policy.unwrap_or(Policy::OneSubmit);
     let steps = args.steps.unwrap_or(environment.steps);
     environment.check_steps(steps)?;
+    arm.span().check(steps)?;
     let population = file::read(&args.genomes, environment, args.seed)?;
 
     let gpu = Gpu::open(args.adapter.as_deref())?;
@@ -100,6 +100,19 @@ pub fn run(args: Args) -> Result<()> {
         traffic.waits
     );
     check(&gpu, environment, (arm, &tuning), &population, steps, &found)
+}
+
+/// The arm that is asked for, and how it is to be cut.
+fn arm_of(args: &Args) -> Result<Arm> {
+    let arm = args.arm.as_ref().map(|name| Arm::named(name)).transpose()?;
+    match (arm, &args.span) {
+        (Some(arm @ (Arm::PerOperation | Arm::WHOLE)), Some(span)) => arm.cut(Span::named(span)?),
+        (Some(arm), Some(_)) => Err(Error::input(format!("the arm {} has its span; leave out --span", arm.name()))),
+        (None, Some(span)) => Arm::WHOLE.cut(Span::named(span)?),
+        (Some(arm), None) => Ok(arm),
+        (None, None) if args.policy.is_some() => Ok(Arm::STEP),
+        (None, None) => Ok(Arm::WHOLE),
+    }
 }
 
 fn write_csv(path: &std::path::Path, found: &Found) -> Result<()> {

@@ -48,11 +48,7 @@ pub fn run(args: Args) -> Result<()> {
 fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
     let plan = Plan { samples: spec.samples, warmup_s: spec.warmup_s, arm_cap_s: spec.arm_cap_s, seed: spec.seed };
     let cases = spec.cases();
-    let rows_per_case = match spec.workload {
-        Workload::Decode => decode::entries(spec)?.len() as u64,
-        Workload::Rollout => rollout_rows::rows_per_case(spec)?,
-        Workload::Control => 0,
-    };
+    let rows_per_case = if spec.workload == Workload::Decode { decode::entries(spec)?.len() as u64 } else { 0 };
     let rollouts = spec.rollout_cases();
     // Impossible sizes are found now, not after hours of the cases before them.
     cases.iter().try_for_each(|case| decode::validate(spec, case))?;
@@ -63,10 +59,11 @@ fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
         println!("going on after {} finished cases", finished.len());
     }
     let left = |name: &str| !finished.contains(name);
-    let names = cases.iter().map(|case| &case.name).chain(rollouts.iter().map(|case| &case.name));
-    let cases_left = names.filter(|name| left(name)).count() as u64;
+    let cases_left = cases.iter().filter(|case| left(&case.name)).count() as u64;
+    let rollouts_left = rollouts.iter().filter(|case| left(&case.name));
+    let rollout_rows = rollouts_left.map(|case| rollout_rows::rows_of(spec, case)).sum::<Result<u64>>()?;
     let control_rows = if left(control::CASE) { control::ROWS } else { 0 };
-    let total = u64::from(plan.samples) * (cases_left * rows_per_case + control_rows);
+    let total = u64::from(plan.samples) * (cases_left * rows_per_case + rollout_rows + control_rows);
     let bar = ProgressBar::new(total).with_style(
         ProgressStyle::with_template("{bar:30} {percent:>3}%  {elapsed} gone, {eta} left  {msg}")
             .map_err(|error| Error::input(error.to_string()))?,

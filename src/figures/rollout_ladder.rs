@@ -60,7 +60,8 @@ fn ladder(run: &Run, case: &Case) -> Option<Group> {
         arms.iter().find(is).copied()
     };
     let row = |policy: Policy| {
-        let ways = [arm("per-operation", policy), arm("stepwise", policy)];
+        let per_step = run.stepwise(case, policy).filter(|arm| arm.rate().is_some());
+        let ways = [arm("per-operation", policy), per_step];
         let dots = ways.iter().enumerate().filter_map(|(kind, way)| Dot::of_rate(kind, way.as_ref()?)).collect();
         let texts = ways.iter().map(|way| way.as_ref().map_or_else(String::new, |way| gained(&fused, way))).collect();
         Row { label: policy.name().into(), band: None, dots, texts }

@@ -87,7 +87,7 @@ pub fn tried(
 ) -> Result<(Vec<f64>, Gate)> {
     let mut population = Population::random(environment, episodes, seed);
     population.genomes = genome.iter().flat_map(|&gene| std::iter::repeat_n(gene, episodes as usize)).collect();
-    let program = Arm::Fused.program(environment, episodes, steps, &TUNING);
+    let program = Arm::WHOLE.program(environment, episodes, steps, &TUNING);
     let prepared = Prepared::new(gpu, &program, &population.blocks(environment))?;
     prepared.run(Policy::OneSubmit)?;
     let found = found(&prepared)?;
@@ -101,7 +101,7 @@ const TUNING: Tuning = Tuning { workgroup_size: WORKGROUP_SIZE, traced: false };
 pub fn evaluation_alone(gpu: &Gpu, evolution: &Evolution) -> Result<(u64, f64)> {
     let Evolution { environment, population, steps, seed, .. } = *evolution;
     let drawn = Population::random(environment, population, seed);
-    let program = Arm::Fused.program(environment, population, steps, &TUNING);
+    let program = Arm::WHOLE.program(environment, population, steps, &TUNING);
     let prepared = Prepared::new(gpu, &program, &drawn.blocks(environment))?;
     prepared.run(Policy::OneSubmit)?;
     let mut times = Vec::new();

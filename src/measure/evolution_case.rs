@@ -21,7 +21,7 @@ use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::evolution::Evolution;
 use crate::workload::rollout::gate::{Found, Gate, Reference};
 use crate::workload::rollout::population::{Population, initial_states};
-use crate::workload::rollout::{Arm, Tuning, cost};
+use crate::workload::rollout::{Arm, Span, Tuning, cost};
 
 /// Individuals of the first generation that the oracle follows, each from another start as far as there are so many.
 const SAMPLE: u32 = 64;
@@ -56,7 +56,7 @@ pub fn measure_case(
     let mut candidates = Vec::new();
     for (arm, policy, replica) in evolution_entries(spec) {
         let index = usize::from(arm == EVOLUTION_ARMS[1]);
-        let mut row = rollout_row(spec, case, &arm, policy, replica);
+        let mut row = rollout_row(spec, case, (&arm, Span::Episode), policy, replica);
         prepared[index].run(policy)?;
         row.units = made(&evolution, &arm, &prepared[index])?;
         describe(&mut row, &evolution, &programs[index]);
@@ -110,7 +110,7 @@ fn made(evolution: &Evolution, arm: &str, prepared: &Prepared) -> Result<u64> {
 fn describe(row: &mut ResultRow, evolution: &Evolution, program: &Program) {
     let Evolution { environment, population, steps, .. } = *evolution;
     let fused =
-        Arm::Fused.program(environment, population, steps, &Tuning { workgroup_size: WORKGROUP_SIZE, traced: false });
+        Arm::WHOLE.program(environment, population, steps, &Tuning { workgroup_size: WORKGROUP_SIZE, traced: false });
     row.workgroup_size = WORKGROUP_SIZE;
     // Of the episodes; breeding and ranking are left out.
     row.multiply_adds = row.units * cost::multiply_adds_per_step(&fused, environment);

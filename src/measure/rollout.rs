@@ -47,7 +47,7 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
     if case.generations > 0 {
         return evolution_case::measure_case(gpu, spec, plan, (case, environment, prices_sha256), step);
     }
-    let entries = entries(spec)?;
+    let entries = entries(spec, case)?;
     let mut arms: Vec<Arm> = entries.iter().map(|(arm, ..)| *arm).collect();
     arms.dedup();
     // What does not fit is known before a population is made, which may be more than the host can hold.
@@ -60,7 +60,8 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
     for &(arm, policy, replica) in &entries {
         if let Some((_, objection)) = refused.iter().find(|(refused, _)| *refused == arm) {
             let reason = format!("does not run on this device: {objection}");
-            rows_of_refused.push(ResultRow { reason, ..rollout_row(spec, case, arm.name(), policy, replica) });
+            rows_of_refused
+                .push(ResultRow { reason, ..rollout_row(spec, case, (&arm.name(), arm.span()), policy, replica) });
         }
     }
     step(u64::from(plan.samples) * rows_of_refused.len() as u64);
@@ -75,8 +76,7 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
 
     let population = Population::random(environment, case.population, case.seed);
     let blocks = population.blocks(environment);
-    let tuned: Vec<Tuned> =
-        arms.into_iter().map(|arm| tune(gpu, environment, case, &blocks, arm)).collect::<Result<_>>()?;
+    let tuned = tuned(gpu, environment, case, &blocks, &arms)?;
     let prepared: Vec<Prepared> = tuned
         .iter()
         .map(|tuned| Prepared::new(gpu, &tuned.program, &blocks))
@@ -85,7 +85,7 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
     let mut candidates = Vec::new();
     for (arm, policy, replica) in entries {
         if let Some(index) = tuned.iter().position(|tuned| tuned.arm == arm) {
-            let mut row = rollout_row(spec, case, arm.name(), policy, replica);
+            let mut row = rollout_row(spec, case, (&arm.name(), arm.span()), policy, replica);
             // How many steps there are is only known once they were made.
             prepared[index].run(Policy::OneSubmit)?;
             row.units = found(&prepared[index])?.steps();
@@ -122,8 +122,31 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, ste
     Ok(Measured { case: case_row(case, population.sha256(), prices_sha256), results, samples })
 }
 
+/// The arms in the workgroup sizes that suit them. All rungs of the ladder have that of whole episodes: but for what a dispatch
+/// covers they are one kernel.
+fn tuned(
+    gpu: &Gpu,
+    environment: &Environment,
+    case: &RolloutCase,
+    blocks: &Blocks,
+    arms: &[Arm],
+) -> Result<Vec<Tuned>> {
+    let mut known: Vec<(Arm, Tuning)> = Vec::new();
+    let mut tuned = Vec::new();
+    for &arm in arms {
+        let like = if arm == Arm::PerOperation { arm } else { Arm::WHOLE };
+        let tuning = match known.iter().find(|(arm, _)| *arm == like) {
+            Some((_, tuning)) => *tuning,
+            None => tune(gpu, environment, case, blocks, like)?,
+        };
+        known.push((like, tuning));
+        tuned.push(Tuned { arm, tuning, program: arm.program(environment, case.population, case.steps, &tuning) });
+    }
+    Ok(tuned)
+}
+
 /// The workgroup size that is fastest in short runs. One is tried after the other: a population may be there only so often.
-fn tune(gpu: &Gpu, environment: &Environment, case: &RolloutCase, blocks: &Blocks, arm: Arm) -> Result<Tuned> {
+fn tune(gpu: &Gpu, environment: &Environment, case: &RolloutCase, blocks: &Blocks, arm: Arm) -> Result<Tuning> {
     let tuning = |workgroup_size| Tuning { workgroup_size, traced: false };
     let sizes = if gpu.info.is_software { &WORKGROUP_SIZES[..1] } else { &WORKGROUP_SIZES[..] };
     let steps = case.steps.min(CALIBRATION_STEPS);
@@ -145,9 +168,7 @@ fn tune(gpu: &Gpu, environment: &Environment, case: &RolloutCase, blocks: &Block
             }
         }
     }
-    let (_, tuning) = best;
-    let program = arm.program(environment, case.population, case.steps, &tuning);
-    Ok(Tuned { arm, tuning, program })
+    Ok(best.1)
 }
 
 /// Fills in what is known of an arm once its steps are counted.

@@ -8,24 +8,51 @@ use crate::record::rows::{Case, ResultRow};
 use crate::spec::{EVOLUTION_ARMS, PRICED, RolloutCase, Spec};
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::evolution::POPULATION_STEP;
-use crate::workload::rollout::{Arm, portfolio, task};
+use crate::workload::rollout::{Arm, Span, portfolio, task};
 
-/// The arms of a spec with the policies that each runs under; every arm where the spec names none.
-pub fn entries(spec: &Spec) -> Result<Vec<(Arm, Policy, u32)>> {
-    let arms = match spec.arms.as_slice() {
-        [] => Arm::ALL.to_vec(),
+/// An arm, how its dispatches are handed over, and which of the entries of both it is: the second is the A/A control.
+type Entry<A> = (A, Policy, u32);
+
+/// The arms of a case with a policy, each under those policies of the spec that it can be told apart by; every arm where the
+/// spec names none. What the spec's spans say is for the arm that can be cut and says nothing itself.
+pub fn entries(spec: &Spec, case: &RolloutCase) -> Result<Vec<Entry<Arm>>> {
+    let spans = spec.spans.iter().map(|name| Span::named(name)).collect::<Result<Vec<_>>>()?;
+    let named = match spec.arms.as_slice() {
+        [] => vec![Arm::PerOperation, Arm::WHOLE],
         names => names.iter().map(|name| Arm::named(name)).collect::<Result<_>>()?,
     };
+    let mut arms: Vec<Arm> = Vec::new();
+    for arm in named {
+        let rungs = match arm {
+            Arm::WHOLE if !spans.is_empty() => spans.iter().map(|&span| arm.cut(span)).collect::<Result<_>>()?,
+            arm => vec![arm],
+        };
+        let new: Vec<Arm> = rungs.into_iter().filter(|arm| !arms.contains(arm)).collect();
+        arms.extend(new);
+    }
+    Ok(under_policies(spec, &arms, |arm| arm.is_one_dispatch(case.steps)))
+}
+
+/// The same of work without a policy.
+pub fn task_entries(spec: &Spec) -> Result<Vec<Entry<task::Arm>>> {
+    let arms = match spec.arms.as_slice() {
+        [] => task::Arm::ALL.to_vec(),
+        names => names.iter().map(|name| task::Arm::named(name)).collect::<Result<_>>()?,
+    };
+    Ok(under_policies(spec, &arms, |arm| arm == task::Arm::Fused))
+}
+
+fn under_policies<A: Copy>(spec: &Spec, arms: &[A], is_one_dispatch: impl Fn(A) -> bool) -> Vec<Entry<A>> {
     let policies = if spec.policies.is_empty() { &Policy::ALL[..] } else { &spec.policies };
     let mut entries = Vec::new();
-    for &arm in &arms {
-        let policies = if arm.is_fused() { &[Policy::OneSubmit][..] } else { policies };
+    for &arm in arms {
+        let policies = if is_one_dispatch(arm) { &[Policy::OneSubmit][..] } else { policies };
         entries.extend(policies.iter().map(|&policy| (arm, policy, 0)));
     }
     // The A/A control of every case: one entry twice.
-    let twice = entries.iter().find(|(arm, ..)| arm.is_fused()).or(entries.last()).copied();
+    let twice = entries.iter().rfind(|(arm, ..)| is_one_dispatch(*arm)).or(entries.last()).copied();
     entries.extend(twice.map(|(arm, policy, _)| (arm, policy, 1)));
-    Ok(entries)
+    entries
 }
 
 /// The rows of an evolution: its arms by name, each under the policies of the spec, and the A/A control.
@@ -40,9 +67,17 @@ pub fn evolution_entries(spec: &Spec) -> Vec<(String, Policy, u32)> {
 }
 
 /// How many rows a case of the spec has.
-pub fn rows_per_case(spec: &Spec) -> Result<u64> {
-    let is_evolution = spec.rollout.as_ref().is_some_and(|axes| axes.generations.is_some());
-    Ok(if is_evolution { evolution_entries(spec).len() } else { entries(spec)?.len() } as u64)
+pub fn rows_of(spec: &Spec, case: &RolloutCase) -> Result<u64> {
+    let rows = match (case.generations, is_task(case)) {
+        (1.., _) => evolution_entries(spec).len(),
+        (0, true) => task_entries(spec)?.len(),
+        (0, false) => entries(spec, case)?.len(),
+    };
+    Ok(rows as u64)
+}
+
+fn is_task(case: &RolloutCase) -> bool {
+    task::NAMES.contains(&case.environment.as_str())
 }
 
 /// The portfolio on the prices that a spec names, and the SHA-256 of their file; nothing where it names none.
@@ -55,7 +90,7 @@ pub fn priced(spec: &Spec, case: &RolloutCase) -> Result<Option<(Environment, St
 
 /// Refuses a case that its environment cannot have.
 pub fn validate(spec: &Spec, case: &RolloutCase) -> Result<()> {
-    if task::NAMES.contains(&case.environment.as_str()) {
+    if is_task(case) {
         return match case.generations {
             0 => Ok(()),
             _ => Err(Error::input(format!("{}: {} has no policy to evolve", case.name, case.environment))),
@@ -73,8 +108,16 @@ pub fn validate(spec: &Spec, case: &RolloutCase) -> Result<()> {
     .within(&case.name)
 }
 
-pub fn rollout_row(spec: &Spec, case: &RolloutCase, arm: &str, policy: Policy, replica: u32) -> ResultRow {
+/// A row of an arm, by its name and what a dispatch of it covers.
+pub fn rollout_row(
+    spec: &Spec,
+    case: &RolloutCase,
+    (arm, span): (&str, Span),
+    policy: Policy,
+    replica: u32,
+) -> ResultRow {
     let mut row = blank_row(&case.name, arm, policy, replica);
+    row.span = span.name();
     row.unit = "environment step".into();
     row.gate_tolerance = spec.tolerance;
     row

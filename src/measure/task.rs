@@ -2,7 +2,7 @@
 
 use super::case::{Candidate, Measured, Verdict, measure};
 use super::protocol::Plan;
-use super::rollout_rows::{case_row, entries, rollout_row};
+use super::rollout_rows::{case_row, rollout_row, task_entries};
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Result, Within};
@@ -10,9 +10,8 @@ use crate::program::{Policy, Program};
 use crate::record::rows::ResultRow;
 use crate::shaders;
 use crate::spec::{RolloutCase, Spec};
-use crate::workload::rollout::Arm;
 use crate::workload::rollout::nbody;
-use crate::workload::rollout::task::Task;
+use crate::workload::rollout::task::{Arm, Task};
 
 const WORKGROUP_SIZES: [u32; 4] = [64, 128, 256, 512];
 /// Runs of a calibration, the fastest of which counts.
@@ -31,7 +30,7 @@ pub fn measure_case(
     (case, task): (&RolloutCase, &Task),
     step: &dyn Fn(u64),
 ) -> Result<Measured> {
-    let entries = entries(spec)?;
+    let entries = task_entries(spec)?;
     let mut arms: Vec<Arm> = entries.iter().map(|(arm, ..)| *arm).collect();
     arms.dedup();
     let tuned: Vec<Tuned> = arms
@@ -48,7 +47,7 @@ pub fn measure_case(
     let mut candidates = Vec::new();
     let mut refused = Vec::new();
     for (arm, policy, replica) in entries {
-        let mut row = rollout_row(spec, case, arm.name(), policy, replica);
+        let mut row = rollout_row(spec, case, (arm.name(), task.span(arm)), policy, replica);
         row.unit = task.unit.into();
         match prepared.iter().find(|(prepared, ..)| *prepared == arm) {
             Some((_, program, prepared)) => {

@@ -333,15 +333,15 @@ fn judge_rollout(found: &PageCase, spec: &Spec, case: &RolloutCase, run: &Run) -
     let population = Population::random(environment, case.population, case.seed);
     let sha256 = population.sha256();
     refuse_other_weights(found, &sha256)?;
-    let programs = programs::of_rollout(spec, environment, case.population, case.steps)?;
+    let programs = programs::of_rollout(spec, environment, case)?;
     let reference = Reference::new(environment, &population, case.steps, spec.tolerance);
     let expected_steps = population.expected_steps(environment, case.steps);
-    let entries = rollout_rows::entries(spec)?;
+    let entries = rollout_rows::entries(spec, case)?;
     refuse_others(found, entries.len())?;
     let (mut results, mut samples) = (Vec::new(), Vec::new());
     for (arm, policy, replica) in entries {
-        let page = row_of(found, arm.name(), policy, replica)?;
-        let row = rollout_rows::rollout_row(spec, case, arm.name(), policy, replica);
+        let page = row_of(found, &arm.name(), policy, replica)?;
+        let row = rollout_rows::rollout_row(spec, case, (&arm.name(), arm.span()), policy, replica);
         let candidates: Vec<&PageProgram> = programs.iter().filter(|program| program.arm == arm.name()).collect();
         let verdict = |outputs: &Outputs, row: &mut ResultRow| {
             let found = |prefix: &str, individuals: u32| -> Result<Found> {

@@ -280,7 +280,7 @@ impl<'a> Judge<'a> {
         let population = Population::random(environment, case.population, case.seed);
         // The count does not depend on the workgroup.
         let tuning = Tuning { workgroup_size: 64, traced: false };
-        let program = Arm::Fused.program(environment, case.population, case.steps, &tuning);
+        let program = Arm::WHOLE.program(environment, case.population, case.steps, &tuning);
         Judge {
             environment,
             reference: Reference::new(environment, &population, case.steps, spec.tolerance),

@@ -82,6 +82,7 @@ pub(super) fn accepted(name: &str) -> String {
             let names = Policy::ALL.map(Policy::name).join(", ");
             format!("in a decode or rollout spec, a list of distinct names out of {names}")
         }
+        "spans" => super::spans::accepted(),
         "decode" | "rollout" => {
             format!("a table [{name}] in a spec whose workload is \"{name}\", and in no other")
         }
@@ -119,6 +120,7 @@ impl Spec {
             .or_else(|| self.arms_fault())
             .or_else(|| self.workload_fault())
             .or_else(|| self.axes_fault())
+            .or_else(|| self.spans_fault())
     }
 
     fn text_fault(&self) -> Option<Fault> {
@@ -241,7 +243,7 @@ impl RolloutAxes {
     }
 }
 
-fn fault(key: &'static str, problem: impl Into<String>) -> Option<Fault> {
+pub(super) fn fault(key: &'static str, problem: impl Into<String>) -> Option<Fault> {
     Some(Fault { key, element: None, problem: problem.into() })
 }
 
@@ -259,7 +261,7 @@ fn axis(key: &'static str, sizes: &[u32], largest: u32, possible: impl Fn(u32) -
     }
 }
 
-fn repeated<T: PartialEq + std::fmt::Display>(key: &'static str, list: &[T]) -> Option<Fault> {
+pub(super) fn repeated<T: PartialEq + std::fmt::Display>(key: &'static str, list: &[T]) -> Option<Fault> {
     let element = (1..list.len()).find(|&i| list[..i].contains(&list[i]))?;
     Some(Fault { key, element: Some(element), problem: format!("holds {} twice", list[element]) })
 }

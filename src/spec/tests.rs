@@ -60,6 +60,7 @@ fn what_each_key_accepts() {
     quick: true or false
     arms: in a decode spec, a list of distinct names out of stepwise, fused-scalar, fused-workgroup, fused-subgroup, fused-subgroup-f16, fused-subgroup-bf16, fused-grid, fused-grid-f16, fused-grid-bf16, fused-batch, fused-batch-f16, fused-batch-bf16, each also with -unchecked; in a rollout spec, out of per-operation, stepwise, fused; where it has generations, out of evaluation, evolution
     policies: in a decode or rollout spec, a list of distinct names out of wait-each, submit-each, submit-per-token, one-submit
+    spans: in a decode spec, a list of distinct names out of operation, stage, layer, token, generation and chunk:N; in a rollout spec with the arm fused and environments that have a policy, out of step, steps:N and episode, N at most the steps of each episode
     decode: a table [decode] in a spec whose workload is "decode", and in no other
     rollout: a table [rollout] in a spec whose workload is "rollout", and in no other
     n_embd: a list of distinct whole numbers from 2 to 65536, each divisible by its heads (2 up to n_embd = 128, above that n_embd / 64)
@@ -202,6 +203,7 @@ prop_compose! {
         quick: bool,
         arms in some_of(ARMS),
         policies in some_of(&Policy::ALL),
+        spans in some_of(&["operation", "stage", "layer", "token", "chunk:16", "generation"]),
         decode in proptest::option::of(decode_axes()),
     ) -> Spec {
         let decodes = decode.is_some();
@@ -218,6 +220,7 @@ prop_compose! {
             quick,
             arms: if decodes { arms.into_iter().map(str::to_owned).collect() } else { Vec::new() },
             policies: if decodes { policies } else { Vec::new() },
+            spans: if decodes { spans.into_iter().map(str::to_owned).collect() } else { Vec::new() },
             decode,
             rollout: None,
             text: String::new(),
@@ -249,7 +252,7 @@ proptest! {
     /// One letter of one key is dropped, doubled or changed.
     #[test]
     fn a_misspelt_key_is_named_with_its_line(which in 0..written(), at: prop::sample::Index, edit in 0..3) {
-        let good = GOOD.replacen("samples", "quick = false\nsamples", 1).replacen("\nprompt_tokens", "\nsequences = [1]\nprompt_tokens", 1);
+        let good = GOOD.replacen("samples", "quick = false\nspans = []\nsamples", 1).replacen("\nprompt_tokens", "\nsequences = [1]\nprompt_tokens", 1);
         let key = KEYS.iter().filter(is_written).nth(which).unwrap().name;
         let at = at.index(key.len());
         let (head, tail) = (&key[..at], &key[at + 1..]);
@@ -330,6 +333,32 @@ fn rollouts_have_a_table_of_their_own() {
     assert_snapshot!(refused("steps", "step"), @r#"sweep.toml:16: `step` is not a key here (did you mean `steps`?)"#);
     assert_snapshot!(refused("\"rollout\"", "\"decode\""), @r#"sweep.toml:10: `arms` names "fused", which is no arm"#);
     assert_snapshot!(refused(ROLLOUT, ""), @r#"sweep.toml: `rollout` is missing"#);
+}
+
+/// A span has to be one that the arms and the episodes of every case can have.
+#[test]
+fn spans_of_rollouts_are_rungs_that_every_case_has() {
+    let with = |spans: &str| rollout("policies", &format!("spans = {spans}\npolicies"));
+    let spec = parse(&with("[\"step\", \"steps:10\", \"steps:100\", \"episode\"]")).unwrap();
+    assert_eq!(spec.spans, ["step", "steps:10", "steps:100", "episode"]);
+    let quick = spec.quick();
+    assert_eq!(quick.spans, ["step", "steps:10", "episode"], "an episode of 50 steps has no 100");
+    assert_eq!(parse(&quick.text).unwrap(), quick);
+    let refused = |spans: &str| problem(&with(spans));
+    assert_snapshot!(refused("[\"layer\"]"), @r#"sweep.toml:11: `spans` holds "layer""#);
+    assert_snapshot!(refused("[\"step\", \"steps:0\"]"), @r#"sweep.toml:11: `spans` holds "steps:0""#);
+    assert_snapshot!(refused("[\"steps:501\"]"), @r#"sweep.toml:11: `spans` holds "steps:501""#);
+    assert_snapshot!(refused("[\"operation\"]"), @r#"sweep.toml:11: `spans` holds "operation""#);
+    assert_snapshot!(refused("[\"step\", \"step\"]"), @r#"sweep.toml:11: `spans` holds step twice"#);
+    assert_snapshot!(refused("[\"step\", \"steps:1\"]"), @r#"sweep.toml:11: `spans` holds step twice"#);
+    assert_snapshot!(refused("\"step\""), @r#"sweep.toml:11: `spans` is "step""#);
+    let beside = |from: &str, to: &str| problem(&with("[\"step\"]").replace(from, to));
+    assert_snapshot!(beside("\"pendulum\"", "\"nbody\""), @r#"sweep.toml:11: `spans` stands beside environments without a policy"#);
+    assert_snapshot!(beside("\"stepwise\", \"fused\"", "\"per-operation\""), @r#"sweep.toml:11: `spans` stands beside arms without fused"#);
+    let evolution = with("[\"step\"]").replace("\"stepwise\", \"fused\"", "\"evolution\"") + "generations = 2\n";
+    assert_snapshot!(problem(&evolution), @r#"sweep.toml:11: `spans` stands beside generations"#);
+    let decode = GOOD.replacen("policies", "spans = [\"episode\"]\npolicies", 1);
+    assert_snapshot!(problem(&decode), @r#"sweep.toml:11: `spans` holds "episode""#);
 }
 
 /// Generations and seeds are cases; prices are for what trades on them.

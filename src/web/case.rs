@@ -157,16 +157,15 @@ pub fn of_rollout(spec: &Spec, case: &RolloutCase) -> Result<Value> {
         "individuals": individuals,
     });
     file["blocks"] = blocks.into();
-    file["single"] = single_steps(spec, environment, &reference)?;
-    let entries = crate::measure::rollout_rows::entries(spec)?;
-    file["entries"] = entries.into_iter().map(|(arm, policy, replica)| entry(arm.name(), policy, replica)).collect();
-    file["programs"] =
-        programs::of_rollout(spec, environment, case.population, case.steps)?.iter().map(describe).collect();
+    file["single"] = single_steps(spec, case, environment, &reference)?;
+    let entries = crate::measure::rollout_rows::entries(spec, case)?;
+    file["entries"] = entries.into_iter().map(|(arm, policy, replica)| entry(&arm.name(), policy, replica)).collect();
+    file["programs"] = programs::of_rollout(spec, environment, case)?.iter().map(describe).collect();
     Ok(file)
 }
 
 /// What a single step has to make of states that the oracle visited. Genomes are not in it: `of` says whose each state was.
-fn single_steps(spec: &Spec, environment: &Environment, reference: &Reference) -> Result<Value> {
+fn single_steps(spec: &Spec, case: &RolloutCase, environment: &Environment, reference: &Reference) -> Result<Value> {
     let components = environment.components.len();
     let expected: Vec<Value> = reference
         .single_steps()
@@ -182,7 +181,7 @@ fn single_steps(spec: &Spec, environment: &Environment, reference: &Reference) -
         }
         })
         .collect();
-    let programs: Vec<Value> = programs::of_rollout(spec, environment, reference.shared.individuals, 1)?
+    let programs: Vec<Value> = programs::of_single_steps(spec, environment, case, reference.shared.individuals)?
         .into_iter()
         .map(|PageProgram { arm, workgroup_size, program, .. }| {
             json!({ "arm": arm, "workgroup_size": workgroup_size, "program": program })

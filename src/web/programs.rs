@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::measure::decode::{config_of, request_of};
 use crate::program::{Policy, Program};
 use crate::shaders;
-use crate::spec::{DecodeCase, Spec};
+use crate::spec::{DecodeCase, RolloutCase, Spec};
 use crate::workload::control::{Control, Scale, controls};
 use crate::workload::decode::{self, Algorithm, Tuning, cost};
 use crate::workload::rollout::environment::Environment;
@@ -140,20 +140,43 @@ pub fn of_decode(spec: &Spec, case: &DecodeCase) -> Result<Vec<PageProgram>> {
 ///
 /// # Errors
 /// An input error where the spec names an arm that there is not.
-pub fn of_rollout(spec: &Spec, environment: &Environment, population: u32, steps: u32) -> Result<Vec<PageProgram>> {
+pub fn of_rollout(spec: &Spec, environment: &Environment, case: &RolloutCase) -> Result<Vec<PageProgram>> {
+    let arms = rollout_arms(spec, case)?;
+    Ok(rollouts(&arms, environment, case.population, case.steps))
+}
+
+/// The same arms, making single steps of other individuals.
+///
+/// # Errors
+/// As [`of_rollout`].
+pub fn of_single_steps(
+    spec: &Spec,
+    environment: &Environment,
+    case: &RolloutCase,
+    individuals: u32,
+) -> Result<Vec<PageProgram>> {
+    let arms = rollout_arms(spec, case)?;
+    Ok(rollouts(&arms, environment, individuals, 1))
+}
+
+fn rollout_arms(spec: &Spec, case: &RolloutCase) -> Result<Vec<rollout::Arm>> {
     let mut arms: Vec<rollout::Arm> =
-        crate::measure::rollout_rows::entries(spec)?.iter().map(|(arm, ..)| *arm).collect();
+        crate::measure::rollout_rows::entries(spec, case)?.iter().map(|(arm, ..)| *arm).collect();
     arms.dedup();
+    Ok(arms)
+}
+
+fn rollouts(arms: &[rollout::Arm], environment: &Environment, population: u32, steps: u32) -> Vec<PageProgram> {
     let program = |arm: rollout::Arm, workgroup_size: u32| {
         let tuning = rollout::Tuning { workgroup_size, traced: false };
         let program = arm.program(environment, population, steps, &tuning);
         PageProgram {
             multiply_adds: rollout_cost::multiply_adds_per_step(&program, environment),
             min_bytes: rollout_cost::min_bytes(environment, population),
-            ..PageProgram::of(arm.name().into(), "environment step", program)
+            ..PageProgram::of(arm.name(), "environment step", program)
         }
     };
-    Ok(arms.into_iter().flat_map(|arm| ROLLOUT_WORKGROUPS.map(|size| program(arm, size))).collect())
+    arms.iter().flat_map(|&arm| ROLLOUT_WORKGROUPS.map(|size| program(arm, size))).collect()
 }
 
 /// The controls of a browser, for software devices and for hardware. They are smaller than the native ones, since a page may

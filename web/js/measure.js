@@ -33,15 +33,22 @@ export async function measureCase(gpu, file, { source, progress = () => {} }) {
   const single = file.single && await bytesOf(file, "single steps", file.single.initial);
   const arms = new Map();
   const candidates = [];
+  // The rungs of a ladder are one kernel: all have workgroups of the size that suits the whole of it best.
+  const armOf = async (entry) => {
+    // Controls run each under a policy of its own, with a program of its own.
+    const own = file.workload === "control" ? `${entry.arm} ${entry.policy}` : entry.arm;
+    if (!arms.has(own)) {
+      const whole = wholeOf(entry.arm);
+      const isRung = whole !== entry.arm && file.programs.some(({ arm }) => arm === whole);
+      const size = isRung ? (await armOf({ ...entry, arm: whole })).program?.workgroup_size : undefined;
+      tell(entry);
+      arms.set(own, await tuned(gpu, file, entry, { source, blocks, size }));
+    }
+    return arms.get(own);
+  };
   try {
     for (const entry of file.entries) {
-      // Controls run each under a policy of its own, with a program of its own.
-      const own = file.workload === "control" ? `${entry.arm} ${entry.policy}` : entry.arm;
-      if (!arms.has(own)) {
-        tell(entry);
-        arms.set(own, await tuned(gpu, file, entry, { source, blocks }));
-      }
-      const arm = arms.get(own);
+      const arm = await armOf(entry);
       const { prepared, program, objection } = arm;
       if (file.single && program) arm.single ??= await singleSteps(gpu, file, program, { source, blocks, initial: single });
       const row = { arm: entry.arm, policy: entry.policy, replica: entry.replica, ...blank(program, entry.policy), case: file.case };
@@ -94,11 +101,15 @@ async function bytesOf(file, name, block, seeded) {
   return bytes;
 }
 
-/** An arm's fastest program on this device, prepared: `{prepared, program}`; or its `objection`. */
-async function tuned(gpu, file, { arm, policy }, { source, blocks }) {
+/** The arm that does at once what a rung of its ladder does in several dispatches: `fused` of `fused@step`. */
+const wholeOf = (arm) => arm.split("@")[0];
+
+/** An arm's fastest program on this device, with workgroups of `size` where that is given, prepared: `{prepared, program}`; or its `objection`. */
+async function tuned(gpu, file, { arm, policy }, { source, blocks, size }) {
   const { is_software, subgroup_min_size } = gpu.info;
   const suits = (program) =>
     program.arm === arm &&
+    (size === undefined || program.workgroup_size === size) &&
     (program.policy === null || program.policy === policy) &&
     (program.for_software === null || program.for_software === is_software) &&
     (program.for_subgroup === null || program.for_subgroup === subgroup_min_size);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::f64::consts::{E, TAU};
 use std::sync::Arc;
 
-use super::Arm;
-use super::task::Task;
+use super::Span;
+use super::task::{Arm, Task};
 use crate::philox::{key, philox4x32};
 use crate::program::{Binding, Buffer, Contents, Dispatch, Kernel, Phase, Program};
 use crate::record::digest::sha256_hex;
@@ -52,6 +52,7 @@ pub fn task(function: usize, points: u32, dimension: u32, seed: u64) -> Task {
     Task {
         arms: &[Arm::PerOperation, Arm::Fused],
         other_arms: "the terms of a function are no steps",
+        stepwise: Span::Step,
         program: Box::new(move |arm, workgroup_size| program(arm, function, points, dimension, workgroup_size)),
         sha256: sha256_hex(&bytes),
         blocks: BTreeMap::from([("points".to_string(), Arc::new(bytes))]),

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Arm;
-use super::task::Task;
+use super::Span;
+use super::task::{Arm, Task};
 use crate::philox::{key, philox4x32};
 use crate::program::{Binding, Blocks, Buffer, Contents, Dispatch, Kernel, Phase, Program};
 use crate::record::digest::sha256_hex;
@@ -90,6 +90,7 @@ pub fn task(count: u32, steps: u32, seed: u64) -> Task {
     Task {
         arms: &[Arm::Stepwise, Arm::Fused],
         other_arms: "a step of bodies is one operation",
+        stepwise: Span::Step,
         program: Box::new(move |arm, workgroup_size| {
             program(arm, count, steps, workgroup_size, (positions.clone(), velocities.clone()))
         }),

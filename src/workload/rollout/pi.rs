@@ -2,9 +2,10 @@
 //! need nothing of each other, so that one dispatch may draw them all or some of them. The twin of `shaders/rollout/pi.wgsl`.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
-use super::Arm;
-use super::task::Task;
+use super::Span;
+use super::task::{Arm, Task};
 use crate::philox::{key, philox4x32};
 use crate::program::{Binding, Blocks, Buffer, Contents, Dispatch, Kernel, Phase, Program};
 use crate::record::digest::sha256_hex;
@@ -38,6 +39,7 @@ pub fn task(individuals: u32, samples: u32, seed: u64) -> Task {
     Task {
         arms: &[Arm::Stepwise, Arm::Fused],
         other_arms: "a sample is drawn and counted in one operation",
+        stepwise: NonZeroU32::new(2 * pairs(Arm::Stepwise, samples)).map_or(Span::Step, Span::of_steps),
         program: Box::new(move |arm, workgroup_size| program(arm, individuals, samples, seed, workgroup_size)),
         blocks: Blocks::new(),
         // What is drawn follows from the seed; there is no other input.
@@ -53,9 +55,14 @@ pub fn task(individuals: u32, samples: u32, seed: u64) -> Task {
     }
 }
 
-fn program(arm: Arm, individuals: u32, samples: u32, seed: u64, workgroup_size: u32) -> Program {
+/// Pairs of samples of one dispatch.
+fn pairs(arm: Arm, samples: u32) -> u32 {
     let all = samples.div_ceil(2);
-    let pairs = if arm == Arm::Fused { all } else { all.div_ceil(DISPATCHES) };
+    if arm == Arm::Fused { all } else { all.div_ceil(DISPATCHES) }
+}
+
+fn program(arm: Arm, individuals: u32, samples: u32, seed: u64, workgroup_size: u32) -> Program {
+    let pairs = pairs(arm, samples);
     let bytes = 8 * u64::from(individuals);
     let [seed_low, seed_high] = key(seed);
     let constants: BTreeMap<String, f64> = [
@@ -84,7 +91,7 @@ fn program(arm: Arm, individuals: u32, samples: u32, seed: u64, workgroup_size: 
         }],
         phases: vec![Phase {
             name: "samples".into(),
-            repeat: all.div_ceil(pairs),
+            repeat: samples.div_ceil(2 * pairs),
             dispatches: vec![Dispatch { kernel: 0, bindings, workgroups: individuals.min(MOST_WORKGROUPS) }],
         }],
         outputs: vec!["counts".into()],

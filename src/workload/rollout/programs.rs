@@ -11,17 +11,16 @@ use crate::program::{Binding, Buffer, Contents, Dispatch, Kernel, Phase, Program
 pub const EPISODE_WORDS: usize = 3;
 
 pub fn program(arm: Arm, environment: &Environment, population: u32, steps: u32, tuning: &Tuning) -> Program {
+    let span = arm.span().steps(steps);
     let mut plan = Plan {
         environment,
         population,
         tuning,
-        buffers: buffers(arm, environment, population, steps, tuning),
+        buffers: buffers(arm, environment, population, (steps, span), tuning),
         kernels: Vec::new(),
     };
-    let whole = ["request", "episodes", "states", "initial", "trajectory", "genomes"];
     let (repeat, dispatches) = match arm {
-        Arm::Fused => (1, vec![plan.environment_dispatch("fused", &whole)]),
-        Arm::Stepwise => (steps, vec![plan.environment_dispatch("one_step", &whole)]),
+        Arm::Fused(_) => (steps.div_ceil(span), vec![plan.environment_dispatch("fused", &["trajectory", "genomes"])]),
         Arm::PerOperation => (steps, plan.operations()),
     };
     Program {
@@ -33,18 +32,19 @@ pub fn program(arm: Arm, environment: &Environment, population: u32, steps: u32,
     }
 }
 
-fn buffers(arm: Arm, environment: &Environment, population: u32, steps: u32, tuning: &Tuning) -> Vec<Buffer> {
+fn buffers(
+    arm: Arm,
+    environment: &Environment,
+    population: u32,
+    (steps, span): (u32, u32),
+    tuning: &Tuning,
+) -> Vec<Buffer> {
     let floats = |name: &str, rows: u32, contents: Contents| Buffer {
         name: name.into(),
         bytes: 4 * u64::from(rows) * u64::from(population),
         contents,
     };
     let components = environment.components.len() as u32;
-    // A fused arm writes what others hand from step to step.
-    let (begun, kept) = match arm {
-        Arm::Fused => (Contents::Poison, Contents::Poison),
-        Arm::Stepwise | Arm::PerOperation => (Contents::Zero, Contents::Scratch),
-    };
     let trajectory = if tuning.traced {
         floats("trajectory", components * (steps + 1), Contents::Poison)
     } else {
@@ -52,9 +52,10 @@ fn buffers(arm: Arm, environment: &Environment, population: u32, steps: u32, tun
         Buffer { name: "trajectory".into(), bytes: 4, contents: Contents::Poison }
     };
     let mut buffers = vec![
-        Buffer { name: "request".into(), bytes: 8, contents: Contents::Words(vec![population, steps]) },
-        floats("episodes", EPISODE_WORDS as u32, begun),
-        floats("states", components, kept),
+        Buffer { name: "request".into(), bytes: 12, contents: Contents::Words(vec![population, steps, span]) },
+        // No step is made yet: the first dispatch begins with the initial states.
+        floats("episodes", EPISODE_WORDS as u32, Contents::Zero),
+        floats("states", components, Contents::Poison),
         floats("initial", components, Contents::Constant("initial".into())),
         trajectory,
         floats("genomes", environment.parameters(), Contents::Constant("genomes".into())),
@@ -96,7 +97,7 @@ impl Plan<'_> {
             }
         };
         vec![
-            self.environment_dispatch("observe", &["request", "episodes", "states", "initial", "observations"]),
+            self.environment_dispatch("observe", &["observations"]),
             self.operation(
                 "linear",
                 &["request", "observations", "genomes", "hidden"],
@@ -111,21 +112,20 @@ impl Plan<'_> {
                 outputs,
             ),
             act,
-            self.environment_dispatch(
-                "advance",
-                &["request", "episodes", "states", "initial", "trajectory", "actions"],
-            ),
+            self.environment_dispatch("advance", &["trajectory", "actions"]),
         ]
     }
 
-    /// A kernel of the environment's own file: a thread for each individual.
-    fn environment_dispatch(&mut self, entry: &str, bound: &[&str]) -> Dispatch {
+    /// A kernel of the environment's own file: a thread for each individual. Its `own` buffers are bound behind those that all
+    /// have.
+    fn environment_dispatch(&mut self, entry: &str, own: &[&str]) -> Dispatch {
         // An unused constant would be one pipeline more.
         let traced = u32::from(self.tuning.traced);
         let constants: &[_] = if entry == "observe" { &[] } else { &[("TRACED", traced)] };
         let workgroups = self.population.div_ceil(self.tuning.workgroup_size);
         let market = if self.environment.market.is_empty() { &[][..] } else { &["market"] };
-        self.dispatch(self.environment.shader, entry, &[bound, market].concat(), constants, workgroups)
+        let bound = [&["request", "episodes", "states", "initial"], market, own].concat();
+        self.dispatch(self.environment.shader, entry, &bound, constants, workgroups)
     }
 
     /// A kernel of `operations.wgsl` over `rows` elements of each individual.

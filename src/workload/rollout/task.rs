@@ -1,17 +1,52 @@
 //! Work that is measured beside rollouts and has no policy: bodies that all pull at each other, which is one chain of steps
 //! for all, and test functions, which are no chain at all.
 
-use super::Arm;
+use super::Span;
 use super::gate::{Ranking, spearman};
 use super::{functions, nbody, pi};
+use crate::error::{Error, Result};
 use crate::program::{Blocks, Program};
 use crate::spec::RolloutCase;
+
+/// How a task is cut into dispatches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arm {
+    /// One dispatch per operation, with its output in memory.
+    PerOperation,
+    /// Several dispatches, one after the other.
+    Stepwise,
+    /// One dispatch in all.
+    Fused,
+}
+
+impl Arm {
+    pub const ALL: [Arm; 3] = [Arm::PerOperation, Arm::Stepwise, Arm::Fused];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Arm::PerOperation => "per-operation",
+            Arm::Stepwise => "stepwise",
+            Arm::Fused => "fused",
+        }
+    }
+
+    /// # Errors
+    /// An input error that says which arms there are.
+    pub fn named(name: &str) -> Result<Arm> {
+        Arm::ALL.into_iter().find(|arm| arm.name() == name).ok_or_else(|| {
+            let names = Arm::ALL.map(Arm::name).join(", ");
+            Error::input(format!("no arm of work without a policy is called `{name}`; there are {names}"))
+        })
+    }
+}
 
 /// What a case asks for, ready to be made into programs.
 pub struct Task {
     /// Arms that there are, and why there are no others.
     pub arms: &'static [Arm],
     pub other_arms: &'static str,
+    /// What a dispatch of the stepwise arm covers.
+    pub stepwise: Span,
     /// The program of an arm in workgroups of some size; its first output holds `expected`.
     pub program: Box<dyn Fn(Arm, u32) -> Program>,
     pub blocks: Blocks,
@@ -52,6 +87,15 @@ impl Task {
         }
         let function = functions::NAMES.iter().position(|name| *name == case.environment)?;
         Some(functions::task(function, case.population, case.steps, case.seed))
+    }
+
+    /// What a dispatch of an arm covers.
+    pub fn span(&self, arm: Arm) -> Span {
+        match arm {
+            Arm::PerOperation => Span::Operation,
+            Arm::Stepwise => self.stepwise,
+            Arm::Fused => Span::Episode,
+        }
     }
 
     /// Largest error of an output relative to the scale; none where it is not finite or not whole.

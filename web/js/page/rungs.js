@@ -1,6 +1,6 @@
 // From measured rows to what the figures show: rungs `{rung, rate, low, high}`, slowest way first.
 
-import { isFused, RUNGS } from "./words.js";
+import { isOneDispatch, RUNGS } from "./words.js";
 
 /** Rungs of the visitor's rows of a case. Only rows that passed their check count. */
 export function ownRungs(rows) {
@@ -19,7 +19,7 @@ export const rateInterval = ({ units, wall_low_ns, wall_high_ns }) =>
 export function otherRungs(devices, file, { is_software }) {
   const arms = new Set(file.entries.map(({ arm }) => arm));
   return devices.filter((device) => is_software || !device.is_software).flatMap((device) => {
-    const rows = device.rows.filter((row) => arms.has(row.arm) && isOfCase(row, file));
+    const rows = device.rows.map(asNow).filter((row) => arms.has(row.arm) && isOfCase(row, file));
     const hosts = new Set(rows.map(({ browser }) => browser));
     return [...hosts].map((browser) => {
       const here = rows.filter((row) => row.browser === browser);
@@ -34,6 +34,9 @@ export function otherRungs(devices, file, { is_software }) {
     });
   }).filter(({ rungs }) => rungs.length > 0);
 }
+
+/** A row as rows are now: a step of a rollout once had a kernel of its own. */
+const asNow = (row) => (row.workload === "rollout" && row.arm === "stepwise" ? { ...row, arm: "fused@step" } : row);
 
 /** Some drivers add what they were built with, in brackets. */
 const plain = (device) => device.replace(/ \(.*\)$/, "");
@@ -50,10 +53,10 @@ function isOfCase(row, { workload, config, request, rollout }) {
 function rungsOf(rows) {
   const faster = (a, b) => (a === null || b.rate > a.rate ? b : a);
   return RUNGS.flatMap((rung) => {
-    const fused = ({ arm }) => isFused(arm);
+    const fused = ({ arm }) => isOneDispatch(arm);
     const found = rows.filter((row) => (rung === "fused" ? fused(row) : !fused(row) && row.policy === rung));
-    // Of a rollout there are two ways to dispatch each step; the ladder shows that with the fewer.
-    const stepwise = found.filter(({ arm }) => arm === "stepwise");
+    // A rollout can be cut by operations, by steps, and by several steps; the ladder shows what is cut by steps.
+    const stepwise = found.filter(({ arm }) => arm === "stepwise" || arm === "fused@step");
     const best = (stepwise.length > 0 ? stepwise : found).reduce(faster, null);
     return best ? [{ rung, rate: best.rate, low: best.low, high: best.high }] : [];
   });

@@ -53,15 +53,17 @@ const FUSED = {
   "fused-subgroup": "One dispatch, by subgroups",
 };
 
-/** Whether an arm is one dispatch: behind an `@` stands what a smaller one covers. */
-export const isFused = (arm) => arm.startsWith("fused") && !arm.includes("@");
+/** Whether an arm is all in one dispatch: what follows an `@` is the part that a dispatch covers. */
+export const isOneDispatch = (arm) => arm.startsWith("fused") && !arm.includes("@");
 
 /** An arm under a policy, as a row of a table. */
 export function wayName({ workload }, arm, policy) {
   if (workload === "control") return `${arm}, ${policy}`;
-  if (isFused(arm)) return FUSED[arm] ?? arm;
+  if (isOneDispatch(arm)) return FUSED[arm] ?? arm;
   const way = rungName(policy, workload === "rollout" ? "step" : "token") ?? policy;
-  if (arm.includes("@")) return `${way}, ${arm}`;
+  const [, steps] = arm.match(/@steps:(\d+)$/) ?? [];
+  if (steps) return `${way}, ${plural(Number(steps), "step")} a dispatch`;
+  if (arm.includes("@") && workload === "decode") return `${way}, ${arm}`;
   return arm === "per-operation" ? `${way}, operation by operation` : way;
 }
 
