@@ -3,9 +3,11 @@
 use std::fmt::Write;
 
 use onedispatch::program::{Binding, Contents, Policy, Program};
+use onedispatch::shaders;
 use onedispatch::workload::decode::cost::work;
 use onedispatch::workload::decode::model::{Config, Request, Sampling};
 use onedispatch::workload::decode::packing::Layout;
+use onedispatch::workload::decode::span::Span;
 use onedispatch::workload::decode::{Algorithm, Arm, Tuning};
 use proptest::prelude::*;
 
@@ -82,7 +84,7 @@ fn sized_for(arm: Arm, tuning: &Tuning) -> Tuning {
 #[test]
 fn each_arm_has_this_program() {
     let (config, request, tuning) = small();
-    for arm in Arm::ALL {
+    for arm in Arm::all() {
         let tuning = sized_for(arm, &tuning);
         insta::assert_snapshot!(arm.name(), text(&arm.program(&config, &request, &tuning)));
     }
@@ -132,7 +134,7 @@ fn sizes() -> impl Strategy<Value = (Config, Request, Tuning)> {
 }
 
 fn programs(config: &Config, request: &Request, tuning: &Tuning) -> Vec<(Arm, Program)> {
-    Arm::ALL.into_iter().map(|arm| (arm, arm.program(config, request, &sized_for(arm, tuning)))).collect()
+    Arm::all().into_iter().map(|arm| (arm, arm.program(config, request, &sized_for(arm, tuning)))).collect()
 }
 
 proptest! {
@@ -145,26 +147,43 @@ proptest! {
     }
 
     #[test]
-    fn a_fused_arm_is_one_dispatch_and_stepwise_one_per_operation((config, request, tuning) in sizes()) {
+    fn a_span_says_how_many_dispatches_there_are((config, request, tuning) in sizes()) {
         let (prompt, new) = (request.prompt.len() as u64, u64::from(request.new_tokens));
         let layers = u64::from(config.n_layer);
-        for (arm, program) in programs(&config, &request, &tuning) {
-            let traffic = |policy| {
-                let traffic = program.traffic(policy);
-                (traffic.dispatches, traffic.submits, traffic.waits)
+        // Where tokens are drawn, 32 rounds find the threshold, and then they are drawn.
+        let drawing = if request.sampling == Sampling::Greedy { 0 } else { 33 };
+        for arm in Arm::all() {
+            let dispatches = |span| {
+                let cut = arm.cut(span).ok()?;
+                Some(cut.program(&config, &request, &sized_for(arm, &tuning)).dispatches())
             };
-            // A token of the prompt makes no new one: no final norm, no head, no sampling, but a step on.
-            let dispatches = new * (4 + 7 * layers) + (prompt - 1) * (2 + 7 * layers);
-            let expected = match arm.is_fused() {
-                true => Policy::ALL.map(|_| (1, 1, 1)),
-                false => [
-                    (dispatches, dispatches, dispatches),
-                    (dispatches, dispatches, 1),
-                    (dispatches, prompt - 1 + new, 1),
-                    (dispatches, 1, 1),
-                ],
-            };
-            prop_assert_eq!(Policy::ALL.map(traffic), expected, "{}", arm.name());
+            // A token of the prompt makes no new one: no final norm, no head, no choice.
+            let operations = (prompt - 1) * (1 + 7 * layers) + new * (4 + 7 * layers + drawing);
+            let stages = (prompt - 1) * 5 * layers + new * (5 * layers + 1 + drawing) + 1;
+            prop_assert_eq!(dispatches(Span::Operation), Some(operations), "{}", arm.name());
+            prop_assert_eq!(dispatches(Span::Stage), Some(stages), "{}", arm.name());
+            if arm.algorithm != Algorithm::Stepwise {
+                prop_assert_eq!(dispatches(Span::Layer), Some((prompt - 1) * layers + new * (layers + 1) + 1), "{}", arm.name());
+                prop_assert_eq!(dispatches(Span::Token), Some(prompt - 1 + new), "{}", arm.name());
+                prop_assert_eq!(dispatches(Span::Generation), Some(1), "{}", arm.name());
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_span_differs_between_the_rungs_of_a_ladder((config, request, tuning) in sizes()) {
+        for arm in Arm::all() {
+            let tuning = sized_for(arm, &tuning);
+            let whole = arm.program(&config, &request, &tuning);
+            for cut in Span::PLAIN.into_iter().filter_map(|span| arm.cut(span).ok()) {
+                let program = cut.program(&config, &request, &tuning);
+                prop_assert_eq!(&program.kernels[0].constants, &whole.kernels[0].constants, "{}", cut.name());
+                prop_assert_eq!(shaders::sha256(&program), shaders::sha256(&whole), "{}", cut.name());
+                prop_assert_eq!(work(&program).multiply_adds, work(&whole).multiply_adds, "{}", cut.name());
+                if !cut.span.waits() {
+                    prop_assert_eq!(program.kernels[0].workgroups_together, 1, "{}", cut.name());
+                }
+            }
         }
     }
 
@@ -181,9 +200,10 @@ proptest! {
             for dispatch in program.phases.iter().flat_map(|phase| &phase.dispatches) {
                 prop_assert!(dispatch.workgroups > 0, "{} {dispatch:?}", arm.name());
                 prop_assert!(dispatch.kernel < program.kernels.len(), "{} {dispatch:?}", arm.name());
-                for Binding { buffer, offset, bytes } in &dispatch.bindings {
+                for Binding { buffer, offset, bytes, stride } in &dispatch.bindings {
                     prop_assert!(*bytes > 0 && bytes.is_multiple_of(4), "{} {dispatch:?}", arm.name());
                     prop_assert!(offset.is_multiple_of(Binding::ALIGNMENT), "{} {dispatch:?}", arm.name());
+                    prop_assert!(stride.is_multiple_of(Binding::ALIGNMENT), "{} {dispatch:?}", arm.name());
                     prop_assert!(offset + bytes <= program.buffers[*buffer].bytes, "{} {dispatch:?}", arm.name());
                 }
             }
@@ -214,7 +234,7 @@ proptest! {
 #[test]
 fn what_is_asked_for_changes_the_digest() {
     let (config, request, tuning) = small();
-    for arm in Arm::ALL {
+    for arm in Arm::all() {
         let digest = |request: &Request, tuning: &Tuning| arm.program(&config, request, tuning).sha256();
         let same = digest(&request, &tuning);
         assert_eq!(digest(&request.clone(), &tuning), same, "{}", arm.name());
