@@ -6,7 +6,7 @@ use std::process::Command;
 
 use onedispatch::spec::{ARMS, ENVIRONMENTS, ROLLOUT_ARMS, Spec, UNCHECKED, Workload};
 use onedispatch::workload::rollout::environment::Environment;
-use onedispatch::workload::rollout::{Arm, task};
+use onedispatch::workload::rollout::task;
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
 const SHOWN: [&str; 8] = ["compare", "devices", "evolve", "generate", "import", "rollout", "run", "verify"];

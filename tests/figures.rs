@@ -211,6 +211,41 @@ fn gains_of_rollouts_are_those_over_waiting_for_each_step() {
     assert!(svg("rollout-length", &slower) != svg("rollout-length", &runs));
 }
 
+/// Rows from before a dispatch could cover any number of steps say the same as those of now.
+#[test]
+fn a_step_by_either_name_is_the_same_rung() {
+    let old = synthetic::of_device(&H200);
+    let mut new = old.clone();
+    for run in new.iter_mut().filter(|run| run.manifest.experiment.starts_with("rollout")) {
+        let keys = run.results.iter_mut().map(|row| &mut row.key);
+        for key in keys.chain(run.samples.iter_mut().map(|sample| &mut sample.key)) {
+            if key.arm == "stepwise" {
+                key.arm = "fused@step".into();
+            }
+        }
+    }
+    for name in ["rollout-ladder", "rollout-length", "rollout-population"] {
+        assert!(says(&svg(name, &new)) == says(&svg(name, &old)), "{name}");
+    }
+}
+
+/// What lies between a step and all of them has a row of its own.
+#[test]
+fn a_longer_span_stands_in_the_ladder_of_rollouts() {
+    let mut runs = synthetic::of_device(&H200);
+    assert!(!says(&svg("rollout-ladder", &runs)).contains("several steps"));
+    let run = runs.iter_mut().find(|run| run.manifest.experiment == "rollout").unwrap();
+    let rungs: Vec<_> = run.results.iter().filter(|row| row.key.arm == "stepwise").cloned().collect();
+    run.results.extend(rungs.into_iter().map(|mut row| {
+        row.key.arm = "fused@steps:10".into();
+        row
+    }));
+    let drawn = says(&svg("rollout-ladder", &runs));
+    for label in ["10 steps each", "several steps"] {
+        assert!(drawn.lines().any(|line| line == label), "{label} is not named: {drawn}");
+    }
+}
+
 /// One dispatch in all over one per operation and one per step, policy by policy.
 #[test]
 fn the_ladder_of_rollouts_has_every_environment_and_factor() {

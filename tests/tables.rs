@@ -50,14 +50,14 @@ fn number() -> impl Strategy<Value = f64> {
 prop_compose! {
     fn result()(
         key in key(),
-        texts in prop::array::uniform6(text()),
+        texts in prop::array::uniform7(text()),
         units: [u64; 8],
         sizes: [u32; 7],
         tolerance in number(),
         times in prop::array::uniform7(prop::option::of(number())),
         ranks in prop::array::uniform4(prop::option::of(number())),
     ) -> ResultRow {
-        let [unit, gate, cap, reason, program_sha256, shaders_sha256] = texts;
+        let [unit, gate, cap, reason, program_sha256, shaders_sha256, span] = texts;
         let [units, dispatches, submits, waits, barriers, multiply_adds, min_bytes, rounds] = units;
         let [workgroup_size, subgroup_size, samples, workgroups, followed, decided, row_lanes] = sizes;
         let [fitness_error, rank_correlation, rank_correlation_all, fresh_return] = ranks;
@@ -66,7 +66,7 @@ prop_compose! {
             key, unit, units, workgroup_size, subgroup_size, dispatches, submits, waits, barriers, multiply_adds, min_bytes,
             gate, gate_error, gate_tolerance: tolerance, samples, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s,
             gpu_median_ns, gpu_busy_ns, cap, reason, program_sha256, shaders_sha256, workgroups, rounds,
-            followed, decided, fitness_error, rank_correlation, rank_correlation_all, fresh_return, row_lanes,
+            followed, decided, fitness_error, rank_correlation, rank_correlation_all, fresh_return, row_lanes, span,
         }
     }
 }
@@ -126,7 +126,7 @@ fn columns_are_the_fields_in_their_order() {
         [Case::COLUMNS.join(","), Sample::COLUMNS.join(","), ResultRow::COLUMNS.join(",")].join("\n"), @"
         case,workload,n_embd,n_layer,n_head,n_inner,vocab_size,prompt_tokens,new_tokens,seed,weights_sha256,environment,population,steps,sequences,episodes,generations,prices_sha256
         case,arm,policy,replica,sample,order,wall_ns,gpu_ns,gpu_flag
-        case,arm,policy,replica,unit,units,workgroup_size,subgroup_size,dispatches,submits,waits,barriers,multiply_adds,min_bytes,gate,gate_error,gate_tolerance,samples,wall_median_ns,wall_low_ns,wall_high_ns,units_per_s,gpu_median_ns,gpu_busy_ns,cap,reason,program_sha256,shaders_sha256,workgroups,rounds,followed,decided,fitness_error,rank_correlation,rank_correlation_all,fresh_return,row_lanes
+        case,arm,policy,replica,unit,units,workgroup_size,subgroup_size,dispatches,submits,waits,barriers,multiply_adds,min_bytes,gate,gate_error,gate_tolerance,samples,wall_median_ns,wall_low_ns,wall_high_ns,units_per_s,gpu_median_ns,gpu_busy_ns,cap,reason,program_sha256,shaders_sha256,workgroups,rounds,followed,decided,fitness_error,rank_correlation,rank_correlation_all,fresh_return,row_lanes,span
         ");
 }
 

@@ -1,9 +1,11 @@
 //! Rollouts by environment: one dispatch per operation and one per step under each policy, and one dispatch in all.
 
+use std::collections::BTreeSet;
+
 use super::dots::{Dot, Group, Kind, Page, Row};
 use super::palette::policy_look;
 use super::{Picture, number, palette, sweep};
-use crate::analysis::measured::Measured;
+use crate::analysis::measured::{Measured, fastest};
 use crate::analysis::rollouts::fused;
 use crate::analysis::select;
 use crate::error::Result;
@@ -23,13 +25,24 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         );
     }
     let look = |label: &'static str, look: palette::Look| Kind { label, color: look.color, marker: look.marker };
+    let mut kinds = vec![
+        look("per operation", policy_look(Policy::WaitEach)),
+        look("per step", policy_look(Policy::OneSubmit)),
+        look("fused", palette::arm_look("fused")),
+    ];
+    let mut columns = vec!["fused over\nper operation", "fused over\nper step"];
+    let has_spans = groups.iter().flat_map(|group| &group.rows).any(|row| row.dots.iter().any(|dot| dot.kind == SPANS));
+    if has_spans {
+        kinds.push(look("several steps", policy_look(Policy::SubmitPerToken)));
+        columns.push("fused over\nseveral steps");
+    }
     let mut notes = sweep::notes(&runs);
     notes.push(
         "×: how many times as fast one dispatch in all is as the way of its row, which is the gain of fusion and, above \
          one-submit, of batching. Of a rollout, a step is what a token is: submit-per-token has one submit for each step. A factor whose interval holds 1 is shown as no difference (≈)."
             .into(),
     );
-    let page = Page {
+    let mut page = Page {
         title: "What does each way of dispatching make of a rollout?",
         subtitle: "Environment steps per second by environment and policy, of a population that is followed through an episode \
                    each: one dispatch per operation of a step, as a framework runs it; one dispatch per step; one dispatch in \
@@ -37,20 +50,37 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
             .into(),
         x_title: "environment steps/s",
         print: number::short,
-        kinds: vec![
-            look("per operation", policy_look(Policy::WaitEach)),
-            look("per step", policy_look(Policy::OneSubmit)),
-            look("fused", palette::arm_look("fused")),
-        ],
-        columns: vec!["fused over\nper operation", "fused over\nper step"],
+        kinds,
+        columns,
         reference: None,
         groups,
         notes,
     };
+    if has_spans {
+        page.notes.push("Of several steps a dispatch the policy is shown that is the fastest.".into());
+        for row in page.groups.iter_mut().flat_map(|group| &mut group.rows) {
+            row.texts.resize(page.columns.len(), String::new());
+        }
+    }
     page.draw().map(Picture::Drawn)
 }
 
-/// A row for each policy and one for the fused arm; nothing where that has no time, or is alone.
+/// The kind of dot of dispatches that cover several steps, and not all.
+const SPANS: usize = 3;
+
+/// A row for each number of steps that a dispatch of the fused kernel covers, under the policy that is the fastest.
+fn spans(fused: &Measured, arms: &[Measured]) -> Vec<Row> {
+    let number = |arm: &Measured| arm.row.key.arm.strip_prefix("fused@steps:")?.parse::<u32>().ok();
+    let numbers: BTreeSet<u32> = arms.iter().filter_map(number).collect();
+    let row = |steps: u32| {
+        let best = fastest(arms.iter().copied().filter(|arm| number(arm) == Some(steps)))?;
+        let texts = vec![String::new(), String::new(), gained(fused, &best)];
+        Some(Row { label: format!("{steps} steps each"), band: None, dots: vec![Dot::of_rate(SPANS, &best)?], texts })
+    };
+    numbers.into_iter().filter_map(row).collect()
+}
+
+/// A row for each policy, for each longer span, and one for the fused arm; nothing where that has no time, or is alone.
 fn ladder(run: &Run, case: &Case) -> Option<Group> {
     let fused = fused(run, case).filter(|_| case.workload == "rollout")?;
     let arms = run.arms(case);
@@ -70,6 +100,7 @@ fn ladder(run: &Run, case: &Case) -> Option<Group> {
     if rows.is_empty() {
         return None;
     }
+    rows.extend(spans(&fused, &arms));
     let dots = vec![Dot::of_rate(2, &fused)?];
     rows.push(Row { label: "one dispatch".into(), band: None, dots, texts: vec![String::new(); 2] });
     let Case { environment, population, steps, .. } = case;

@@ -104,7 +104,10 @@ async function bytesOf(file, name, block, seeded) {
 /** The arm that does at once what a rung of its ladder does in several dispatches: `fused` of `fused@step`. */
 const wholeOf = (arm) => arm.split("@")[0];
 
-/** An arm's fastest program on this device, with workgroups of `size` where that is given, prepared: `{prepared, program}`; or its `objection`. */
+/**
+ * An arm's fastest program on this device, with workgroups of `size` where that is given, prepared: `{prepared, program}`; or
+ * its `objection`.
+ */
 async function tuned(gpu, file, { arm, policy }, { source, blocks, size }) {
   const { is_software, subgroup_min_size } = gpu.info;
   const suits = (program) =>
