@@ -169,7 +169,9 @@ fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
         None if args.policy.is_some() && span.is_none() => vec![Arm::of(Algorithm::Stepwise)],
         // On a software device workgroups that wait for each other only get in each other's way.
         None if gpu.info.is_software => vec![cut(Arm::of(Algorithm::FusedSubgroup))?],
-        None => [Algorithm::FusedSubgroup, Algorithm::FusedGrid].map(Arm::of).into_iter().map(cut).collect::<Result<_>>()?,
+        None => {
+            [Algorithm::FusedSubgroup, Algorithm::FusedGrid].map(Arm::of).into_iter().map(cut).collect::<Result<_>>()?
+        }
     };
     arms.iter().try_for_each(|arm| arm.check_chunk(request.positions()))?;
     // Stepwise has not every span.

@@ -24,6 +24,7 @@ pub mod rollout_controls;
 pub mod rollout_ladder;
 pub mod rollout_peers;
 pub mod scale;
+pub mod span;
 pub mod sweep;
 pub mod throughput_length;
 pub mod throughput_width;
@@ -39,7 +40,7 @@ pub struct Figure {
     pub draw: fn(&[Run]) -> Result<Picture>,
 }
 
-pub const FIGURES: [Figure; 15] = [
+pub const FIGURES: [Figure; 16] = [
     Figure {
         name: "throughput-width",
         caption: "Tokens per second against n_embd for every arm and policy, one row of panels per device.",
@@ -50,6 +51,7 @@ pub const FIGURES: [Figure; 15] = [
         caption: "What each step from a wait per dispatch to one fused dispatch gains.",
         draw: ladder::draw,
     },
+    Figure { name: "span", caption: "Tokens per second of one kernel against dispatches per token.", draw: span::draw },
     Figure {
         name: "idle-share",
         caption: "Share of wall time in which the GPU is not computing, beside the 92% of claim C1.",

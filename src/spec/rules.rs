@@ -169,7 +169,9 @@ impl Spec {
             (true, false) => ROLLOUT_ARMS,
             (false, _) => ARMS,
         };
-        let kernel = |arm: &'_ str| arm.split('@').next().map(|kernel| kernel.strip_suffix(UNCHECKED).unwrap_or(kernel).to_string());
+        let kernel = |arm: &'_ str| {
+            arm.split('@').next().map(|kernel| kernel.strip_suffix(UNCHECKED).unwrap_or(kernel).to_string())
+        };
         let is_known = |arm: &String| match is_rollout {
             true => known.contains(&arm.as_str()),
             false => kernel(arm).is_some_and(|kernel| known.contains(&kernel.as_str())),

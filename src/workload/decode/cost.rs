@@ -148,7 +148,8 @@ impl Sizes<'_> {
             return barriers(u64::from(whole && restores));
         }
         let depth = (from - 1) / operations::LAYER_OPERATIONS;
-        let normed = [operations::QUERY_KEY_VALUE, operations::FC].contains(&((from - 1) % operations::LAYER_OPERATIONS));
+        let normed =
+            [operations::QUERY_KEY_VALUE, operations::FC].contains(&((from - 1) % operations::LAYER_OPERATIONS));
         let restored = match (from - 1) % operations::LAYER_OPERATIONS {
             operations::NORM_1 => u64::from(near || depth == 0),
             operations::QUERY_KEY_VALUE | operations::NORM_2 | operations::FC => u64::from(near),
@@ -170,9 +171,7 @@ impl Sizes<'_> {
                 operations::NORM_1 | operations::NORM_2 => self.gathered(self.norm()),
                 operations::QUERY_KEY_VALUE => self.ended(self.matrix("QUERY_KEY_VALUE_LANES", embd4, 12 * heads4)),
                 operations::ATTENTION => self.attention(position),
-                operations::PROJECTION => {
-                    self.gathered(self.ended(self.matrix("PROJECTION_LANES", heads4, 4 * embd4)))
-                }
+                operations::PROJECTION => self.gathered(self.ended(self.matrix("PROJECTION_LANES", heads4, 4 * embd4))),
                 operations::FC => self.ended(self.matrix("FC_LANES", embd4, 4 * inner4)),
                 _ => self.gathered(self.ended(self.matrix("MLP_LANES", inner4, 4 * embd4))),
             };
@@ -191,7 +190,11 @@ impl Sizes<'_> {
         }
         if self.is("SAMPLED") && (operations.count + 1..=operations.draw).contains(&operation) {
             let known = near && is_known;
-            work += Work { barriers: if known { 1 } else { 3 }, rounds: if near { 0 } else { self.together() }, multiply_adds: 0 };
+            work += Work {
+                barriers: if known { 1 } else { 3 },
+                rounds: if near { 0 } else { self.together() },
+                multiply_adds: 0,
+            };
         }
         if operation == offers {
             work += barriers(self.best());

@@ -90,7 +90,8 @@ pub fn parts(span: Span, n_layer: u32, requests: &[Request]) -> Vec<Part> {
             return within_tokens(&operations, &operations.cuts(span), span == Span::Operation, requests);
         }
     };
-    let ends = (0..positions.div_ceil(chunk)).map(|index| (index * chunk, (index + 1).saturating_mul(chunk).min(positions)));
+    let ends =
+        (0..positions.div_ceil(chunk)).map(|index| (index * chunk, (index + 1).saturating_mul(chunk).min(positions)));
     let repetitions = ends.map(|(first, end)| vec![begin(first)..begin(end)]).collect();
     vec![Part { name: "generation", repetitions }]
 }

@@ -44,7 +44,9 @@ impl Span {
         let tokens = name.strip_prefix("chunk:").map(str::parse::<NonZeroU32>);
         match tokens {
             Some(Ok(tokens)) => Ok(Span::Chunk(tokens)),
-            Some(Err(_)) => Err(Error::input(format!("`{name}` is no span: a chunk has 1 token or more, as in chunk:16"))),
+            Some(Err(_)) => {
+                Err(Error::input(format!("`{name}` is no span: a chunk has 1 token or more, as in chunk:16")))
+            }
             None => {
                 let names = Span::PLAIN.map(Span::name).join(", ");
                 Err(Error::input(format!("no span is called `{name}`; there are {names}, and chunk:N of N tokens")))

@@ -89,9 +89,8 @@ fn program(arm: Arm, function: usize, points: u32, dimension: u32, workgroup_siz
             unchecked: false,
         }
     };
-    let whole = |buffers: &[Buffer], order: [usize; 2]| {
-        order.map(|buffer| Binding::whole(buffer, &buffers[buffer])).to_vec()
-    };
+    let whole =
+        |buffers: &[Buffer], order: [usize; 2]| order.map(|buffer| Binding::whole(buffer, &buffers[buffer])).to_vec();
     let of_points = u64::from(points).min(MOST_WORKGROUPS) as u32;
     let (kernels, dispatches) = if arm == Arm::Fused {
         let bindings = whole(&buffers, [0, 1]);

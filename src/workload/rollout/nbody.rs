@@ -121,7 +121,9 @@ fn program(
         [("BODIES", count), ("WORKGROUP_SIZE", workgroup_size)].map(|(name, value)| (name.into(), value.into())).into();
     let mut buffers =
         vec![buffer("positions", Contents::Words(positions)), buffer("velocities", Contents::Words(velocities))];
-    let bound = |order: &[usize]| order.iter().map(|&buffer| Binding { buffer, offset: 0, bytes, stride: 0 }).collect::<Vec<_>>();
+    let bound = |order: &[usize]| {
+        order.iter().map(|&buffer| Binding { buffer, offset: 0, bytes, stride: 0 }).collect::<Vec<_>>()
+    };
     let phase = |bindings, workgroups| Phase {
         name: "steps".into(),
         repeat: 1,

@@ -159,11 +159,8 @@ impl Plan<'_> {
             unchecked: false,
         });
         let index = |name: &&str| self.buffers.iter().position(|buffer| buffer.name == **name);
-        let bindings = bound
-            .iter()
-            .filter_map(index)
-            .map(|buffer| Binding::whole(buffer, &self.buffers[buffer]))
-            .collect();
+        let bindings =
+            bound.iter().filter_map(index).map(|buffer| Binding::whole(buffer, &self.buffers[buffer])).collect();
         Dispatch { kernel: self.kernels.len() - 1, bindings, workgroups }
     }
 }
