@@ -75,7 +75,8 @@ fn chunks_give_the_same_tokens() {
     assert_eq!((dispatches(&whole), dispatches(&chunked)), ([1; 2], [positions.div_ceil(3); 2]));
     let line =
         refusal(&mut generate(MODEL, &[&ASKED[..], &["--arm", "stepwise", "--chunk", "3"]].concat()), &directory);
-    assert_eq!(line, "onedispatch: stepwise makes each token in dispatches of its own; --chunk is for fused arms");
+    let why = "its workgroups do not wait for each other; it has operation and stage, and fused-grid has all";
+    assert_eq!(line, format!("onedispatch: stepwise has no span `chunk:3`: {why}"));
 }
 
 /// Clap's own refusals have several lines, with the usage among them.
