@@ -237,6 +237,10 @@ impl Arm {
         }
         let count = (config.n_embd / 8).clamp(16, 128);
         let mut counts = vec![2, count, (2 * count).min(128)];
+        if self.algorithm == Algorithm::Stepwise {
+            // It is for models of any size.
+            counts.iter_mut().for_each(|count| *count = (*count).min(config.n_embd));
+        }
         counts.dedup();
         counts
     }
