@@ -173,7 +173,7 @@ fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
             [Algorithm::FusedSubgroup, Algorithm::FusedGrid].map(Arm::of).into_iter().map(cut).collect::<Result<_>>()?
         }
     };
-    arms.iter().try_for_each(|arm| arm.check_chunk(request.positions()))?;
+    arms.iter().try_for_each(|arm| arm.span.check(request.positions()))?;
     // Stepwise has not every span.
     let fallbacks: Vec<Arm> =
         [Algorithm::FusedWorkgroup, Algorithm::Stepwise].map(Arm::of).into_iter().flat_map(cut).collect();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::calibration::{Calibrated, calibrate, timed, tunings};
 use super::case::{Candidate, Measured, Verdict, blank_row, measure};
+use super::entries::{Entry, rungs, under_policies, with_control};
 use super::protocol::{Plan, tokens_within_cap};
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
@@ -28,28 +29,14 @@ pub fn arms(spec: &Spec) -> Result<Vec<Arm>> {
         names => names.iter().map(|name| Arm::named(name)).collect::<Result<_>>()?,
     };
     let spans: Vec<Span> = spec.spans.iter().map(|name| Span::named(name)).collect::<Result<_>>()?;
-    let mut arms = Vec::new();
-    for arm in named {
-        let is_cut = !spans.is_empty() && arm.span == Span::Generation;
-        let cuts = if is_cut { spans.iter().map(|&span| arm.cut(span)).collect::<Result<_>>()? } else { vec![arm] };
-        arms.extend(cuts.into_iter().filter(|cut| !arms.contains(cut)).collect::<Vec<_>>());
-    }
-    Ok(arms)
+    rungs(named, &spans, |arm| arm.span == Span::Generation, Arm::cut)
 }
 
 /// The arms of a spec with the policies that each runs under.
-pub fn entries(spec: &Spec) -> Result<Vec<(Arm, Policy, u32)>> {
-    let arms = arms(spec)?;
-    let policies = if spec.policies.is_empty() { &Policy::ALL[..] } else { &spec.policies };
-    let mut entries = Vec::new();
-    for &arm in &arms {
-        let policies = if arm.is_fused() { &[Policy::OneSubmit][..] } else { policies };
-        entries.extend(policies.iter().map(|&policy| (arm, policy, 0)));
-    }
-    // The A/A control of every case: one entry twice.
-    let twice = entries.iter().find(|(arm, ..)| *arm == Arm::of(Algorithm::FusedWorkgroup)).or(entries.last()).copied();
-    entries.extend(twice.map(|(arm, policy, _)| (arm, policy, 1)));
-    Ok(entries)
+pub fn entries(spec: &Spec) -> Result<Vec<Entry<Arm>>> {
+    let entries = under_policies(spec, &arms(spec)?, |arm| arm.is_fused());
+    let chosen = entries.iter().find(|(arm, ..)| *arm == Arm::of(Algorithm::FusedWorkgroup)).copied();
+    Ok(with_control(entries, chosen))
 }
 
 /// A model of a case, rounded to each format that its arms read, and as their kernels read it.
@@ -77,7 +64,7 @@ impl Model {
 /// Refuses a case whose sizes no model can have, or which is shorter than a chunk of an arm.
 pub fn validate(spec: &Spec, case: &DecodeCase) -> Result<()> {
     let positions = config_of(case).within(&case.name)?.n_positions;
-    arms(spec)?.into_iter().try_for_each(|arm| arm.check_chunk(positions)).within(&case.name)
+    arms(spec)?.into_iter().try_for_each(|arm| arm.span.check(positions)).within(&case.name)
 }
 
 /// The sizes of a case's model.
@@ -157,9 +144,10 @@ pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step
     }
     let arms: Vec<Arm> = fitting.iter().map(|(arm, _)| *arm).collect();
     let model = Model::of(config, case.seed, &arms);
+    let mut ladders = Vec::new();
     let tuned: Vec<Tuned> = fitting
         .into_iter()
-        .map(|(arm, tunings)| tune(gpu, plan, &model, &requests, arm, &tunings))
+        .map(|(arm, tunings)| tune(gpu, plan, &model, &requests, (arm, &tunings), &mut ladders))
         .collect::<Result<_>>()?;
     let prepared: Vec<Prepared> = tuned
         .iter()
@@ -256,17 +244,27 @@ pub fn outputs(prepared: &Prepared, config: &Config, requests: &[Request]) -> Re
 }
 
 /// The fastest tuning of an arm, and as many tokens as fit the cap. All rungs of a ladder, the spans of one kernel, have the tuning
-/// that is the fastest in one dispatch, so that nothing but the span differs between them.
-fn tune(gpu: &Gpu, plan: &Plan, model: &Model, requests: &[Request], arm: Arm, fitting: &[Tuning]) -> Result<Tuned> {
+/// that is the fastest in one dispatch, so that nothing but the span differs between them; `ladders` keeps those that are known.
+fn tune(
+    gpu: &Gpu,
+    plan: &Plan,
+    model: &Model,
+    requests: &[Request],
+    (arm, fitting): (Arm, &[Tuning]),
+    ladders: &mut Vec<(Arm, Tuning)>,
+) -> Result<Tuned> {
     let config = &model.config;
     let calibrated = |arm, tunings: &[Tuning]| calibrate(gpu, config, &model.blocks, requests, arm, tunings);
     let whole = Arm { span: arm.algorithm.span(), ..arm };
-    let Calibrated { tuning, requests: short, ns } = match tunings(gpu, config, requests, whole, false) {
-        Ok(of_whole) if whole != arm => {
-            let Calibrated { tuning, .. } = calibrated(whole, &of_whole)?;
-            timed(gpu, config, &model.blocks, requests, arm, tuning)?
-        }
-        _ => calibrated(arm, fitting)?,
+    let mut of_ladder = ladders.iter().find(|(known, _)| *known == whole).map(|(_, tuning)| *tuning);
+    if let (None, Ok(of_whole)) = (of_ladder, tunings(gpu, config, requests, whole, false)) {
+        let tuning = calibrated(whole, &of_whole)?.tuning;
+        ladders.push((whole, tuning));
+        of_ladder = Some(tuning);
+    }
+    let Calibrated { tuning, requests: short, ns } = match of_ladder {
+        Some(tuning) => timed(gpu, config, &model.blocks, requests, arm, tuning)?,
+        None => calibrated(arm, fitting)?,
     };
     // A token costs more the more there are before it.
     let work_per_token = |requests: &[Request]| {

@@ -4,6 +4,7 @@ pub mod calibration;
 pub mod case;
 pub mod control;
 pub mod decode;
+pub mod entries;
 pub mod episodes;
 pub mod evolution;
 pub mod evolution_case;

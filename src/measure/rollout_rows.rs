@@ -1,6 +1,7 @@
 //! What the rows of a rollout spec are about: arms under policies, cases, and the prices that a spec names.
 
 use super::case::blank_row;
+use super::entries::{Entry, rungs, under_policies, with_control};
 use crate::error::{Error, Result, Within};
 use crate::program::Policy;
 use crate::record::digest::sha256_hex;
@@ -10,9 +11,6 @@ use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::evolution::POPULATION_STEP;
 use crate::workload::rollout::{Arm, Span, portfolio, task};
 
-/// An arm, how its dispatches are handed over, and which of the entries of both it is: the second is the A/A control.
-type Entry<A> = (A, Policy, u32);
-
 /// The arms of a case with a policy, each under those policies of the spec that it can be told apart by; every arm where the
 /// spec names none. What the spec's spans say is for the arm that can be cut and says nothing itself.
 pub fn entries(spec: &Spec, case: &RolloutCase) -> Result<Vec<Entry<Arm>>> {
@@ -21,16 +19,8 @@ pub fn entries(spec: &Spec, case: &RolloutCase) -> Result<Vec<Entry<Arm>>> {
         [] => vec![Arm::PerOperation, Arm::WHOLE],
         names => names.iter().map(|name| Arm::named(name)).collect::<Result<_>>()?,
     };
-    let mut arms: Vec<Arm> = Vec::new();
-    for arm in named {
-        let rungs = match arm {
-            Arm::WHOLE if !spans.is_empty() => spans.iter().map(|&span| arm.cut(span)).collect::<Result<_>>()?,
-            arm => vec![arm],
-        };
-        let new: Vec<Arm> = rungs.into_iter().filter(|arm| !arms.contains(arm)).collect();
-        arms.extend(new);
-    }
-    Ok(under_policies(spec, &arms, |arm| arm.is_one_dispatch(case.steps)))
+    let arms = rungs(named, &spans, |arm| arm == Arm::WHOLE, Arm::cut)?;
+    Ok(of_arms(spec, &arms, |arm| arm.is_one_dispatch(case.steps)))
 }
 
 /// The same of work without a policy.
@@ -39,31 +29,21 @@ pub fn task_entries(spec: &Spec) -> Result<Vec<Entry<task::Arm>>> {
         [] => task::Arm::ALL.to_vec(),
         names => names.iter().map(|name| task::Arm::named(name)).collect::<Result<_>>()?,
     };
-    Ok(under_policies(spec, &arms, |arm| arm == task::Arm::Fused))
+    Ok(of_arms(spec, &arms, |arm| *arm == task::Arm::Fused))
 }
 
-fn under_policies<A: Copy>(spec: &Spec, arms: &[A], is_one_dispatch: impl Fn(A) -> bool) -> Vec<Entry<A>> {
-    let policies = if spec.policies.is_empty() { &Policy::ALL[..] } else { &spec.policies };
-    let mut entries = Vec::new();
-    for &arm in arms {
-        let policies = if is_one_dispatch(arm) { &[Policy::OneSubmit][..] } else { policies };
-        entries.extend(policies.iter().map(|&policy| (arm, policy, 0)));
-    }
-    // The A/A control of every case: one entry twice.
-    let twice = entries.iter().rfind(|(arm, ..)| is_one_dispatch(*arm)).or(entries.last()).copied();
-    entries.extend(twice.map(|(arm, policy, _)| (arm, policy, 1)));
-    entries
+/// The control is the last arm that is one dispatch.
+fn of_arms<A: Clone>(spec: &Spec, arms: &[A], is_one_dispatch: impl Fn(&A) -> bool) -> Vec<Entry<A>> {
+    let entries = under_policies(spec, arms, &is_one_dispatch);
+    let chosen = entries.iter().rfind(|(arm, ..)| is_one_dispatch(arm)).cloned();
+    with_control(entries, chosen)
 }
 
 /// The rows of an evolution: its arms by name, each under the policies of the spec, and the A/A control.
-pub fn evolution_entries(spec: &Spec) -> Vec<(String, Policy, u32)> {
+pub fn evolution_entries(spec: &Spec) -> Vec<Entry<String>> {
     let all = || EVOLUTION_ARMS.iter().map(|name| name.to_string()).collect();
     let arms: Vec<String> = if spec.arms.is_empty() { all() } else { spec.arms.clone() };
-    let policies = if spec.policies.is_empty() { &Policy::ALL[..] } else { &spec.policies };
-    let mut entries: Vec<(String, Policy, u32)> =
-        arms.iter().flat_map(|arm| policies.iter().map(|&policy| (arm.clone(), policy, 0))).collect();
-    entries.extend(entries.last().cloned().map(|(arm, policy, _)| (arm, policy, 1)));
-    entries
+    with_control(under_policies(spec, &arms, |_| false), None)
 }
 
 /// How many rows a case of the spec has.

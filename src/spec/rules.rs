@@ -169,13 +169,7 @@ impl Spec {
             (true, false) => ROLLOUT_ARMS,
             (false, _) => ARMS,
         };
-        let kernel = |arm: &'_ str| {
-            arm.split('@').next().map(|kernel| kernel.strip_suffix(UNCHECKED).unwrap_or(kernel).to_string())
-        };
-        let is_known = |arm: &String| match is_rollout {
-            true => known.contains(&arm.as_str()),
-            false => kernel(arm).is_some_and(|kernel| known.contains(&kernel.as_str())),
-        };
+        let is_known = |arm: &String| known.contains(&if is_rollout { arm } else { kernel_of(arm) });
         if let Some(element) = self.arms.iter().position(|arm| !is_known(arm)) {
             let arm = &self.arms[element];
             let hint = nearest(arm, known).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
@@ -247,6 +241,12 @@ impl RolloutAxes {
 
 pub(super) fn fault(key: &'static str, problem: impl Into<String>) -> Option<Fault> {
     Some(Fault { key, element: None, problem: problem.into() })
+}
+
+/// The arm of decoding without what may follow its name: `-unchecked`, and a span behind an `@`.
+fn kernel_of(arm: &str) -> &str {
+    let kernel = arm.split_once('@').map_or(arm, |(kernel, _)| kernel);
+    kernel.strip_suffix(UNCHECKED).unwrap_or(kernel)
 }
 
 fn axis(key: &'static str, sizes: &[u32], largest: u32, possible: impl Fn(u32) -> bool) -> Option<Fault> {

@@ -229,8 +229,10 @@ fn share_words(mut programs: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
     let buffers = programs.iter_mut().filter_map(|program| program["program"]["buffers"].as_array_mut()).flatten();
     for buffer in buffers {
         let contents = &mut buffer["contents"];
-        let Some(words) =
-            contents.get_mut("words").filter(|words| words.as_array().is_some_and(is_long)).map(Value::take)
+        let Some(words) = contents
+            .get_mut("words")
+            .filter(|words| words.as_array().is_some_and(|words| words.len() >= SHARED_WORDS))
+            .map(Value::take)
         else {
             continue;
         };
@@ -241,10 +243,6 @@ fn share_words(mut programs: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
         *contents = json!({ "shared": index });
     }
     (programs, shared)
-}
-
-fn is_long(words: &Vec<Value>) -> bool {
-    words.len() >= SHARED_WORDS
 }
 
 fn describe(program: &PageProgram) -> Value {

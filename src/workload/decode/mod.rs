@@ -199,16 +199,6 @@ impl Arm {
         Ok(Arm { span, ..self })
     }
 
-    /// Refuses a chunk that is longer than what is asked for: of `positions` tokens that are fed.
-    pub fn check_chunk(self, positions: u32) -> Result<()> {
-        match self.span {
-            Span::Chunk(tokens) if tokens.get() > positions => Err(Error::input(format!(
-                "a chunk of {tokens} is beyond the request, which feeds {positions} tokens; take chunk:{positions} or less"
-            ))),
-            _ => Ok(()),
-        }
-    }
-
     /// Whether all is one dispatch, so that policies do not tell apart.
     pub fn is_fused(self) -> bool {
         self.span == Span::Generation

@@ -54,6 +54,16 @@ impl Span {
         }
     }
 
+    /// Refuses a chunk that is longer than what is asked for: of `positions` tokens that are fed.
+    pub fn check(self, positions: u32) -> Result<()> {
+        match self {
+            Span::Chunk(tokens) if tokens.get() > positions => Err(Error::input(format!(
+                "a chunk of {tokens} is beyond the request, which feeds {positions} tokens; take chunk:{positions} or less"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether workgroups of a dispatch may wait for each other.
     pub fn waits(self) -> bool {
         self > Span::Stage
