@@ -25,6 +25,9 @@ const ROUND_NS: f64 = 30e6;
 /// On a software device large workgroups are slow, and each size takes seconds to compile.
 const LARGEST_SOFTWARE_WORKGROUP: u32 = 64;
 
+/// Nor do more workgroups than a few help there, and each number of them takes as long to compile.
+const MOST_SOFTWARE_WORKGROUPS: u32 = 2;
+
 /// Of workgroups that wait for each other, smaller ones were never the fastest on hardware.
 const SMALLEST_TOGETHER_WORKGROUP: u32 = 128;
 
@@ -70,7 +73,7 @@ pub fn tunings(
     for workgroups in arm.workgroup_counts(config) {
         for &workgroup_size in arm.workgroup_sizes() {
             let suits = match is_software {
-                true => workgroup_size <= LARGEST_SOFTWARE_WORKGROUP,
+                true => workgroup_size <= LARGEST_SOFTWARE_WORKGROUP && workgroups <= MOST_SOFTWARE_WORKGROUPS,
                 false if arm.algorithm != Algorithm::FusedGrid => true,
                 false => workgroups > 2 && workgroup_size >= SMALLEST_TOGETHER_WORKGROUP,
             };
