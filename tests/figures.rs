@@ -50,6 +50,7 @@ fn all_runs() -> Vec<Run> {
     let mut runs = with_rollout_peers(synthetic::runs());
     runs.push(synthetic_peers::with_peers(synthetic::kernels(&H200)));
     runs.push(synthetic::batch(&H200));
+    runs.push(synthetic::spans(&H200));
     runs.extend(synthetic::browsers(&H200));
     runs
 }
@@ -112,12 +113,13 @@ fn no_text_overlaps_another_or_leaves_the_page() {
     let mut two = with_rollout_peers(many_devices());
     two.extend([H200, laptop()].map(|model| synthetic_peers::with_peers(synthetic::kernels(&model))));
     two.extend([H200, laptop()].map(|model| synthetic::batch(&model)));
+    two.extend([H200, laptop()].map(|model| synthetic::spans(&model)));
     two.extend([H200, laptop()].iter().flat_map(synthetic::browsers));
     for runs in [synthetic::runs(), two, synthetic::of_device(&H200)] {
         for figure in &FIGURES {
             let Picture::Drawn(svg) = figure.picture(&runs).unwrap() else {
                 assert!(
-                    ["peers", "kernels", "batch", "browser", "rollout-peers"].contains(&figure.name),
+                    ["peers", "kernels", "batch", "span", "browser", "rollout-peers"].contains(&figure.name),
                     "{} is not drawn",
                     figure.name
                 );
@@ -146,6 +148,15 @@ fn every_way_of_computing_is_named_beside_its_curve() {
         {
             assert!(says.lines().any(|line| line == *label), "{name} does not name {label}");
         }
+    }
+}
+
+/// All in one dispatch is the end of every policy's curve, and a dispatch that covers more is further to the left.
+#[test]
+fn spans_are_drawn_from_one_dispatch_to_one_per_operation() {
+    let drawn = says(&svg("span", &[synthetic::spans(&H200)]));
+    for label in Policy::ALL.map(Policy::name).iter().chain(&["n_embd 1024 · n_layer 4", "0.016", "32"]) {
+        assert!(drawn.lines().any(|line| line == *label), "span does not name {label}: {drawn}");
     }
 }
 
@@ -359,8 +370,8 @@ fn a_capped_row_has_an_open_marker_and_a_note() {
 
 #[test]
 fn replicas_and_controls_change_nothing_but_the_ceilings() {
-    let drawn = synthetic::runs();
-    let mut changed = synthetic::runs();
+    let all = || [synthetic::runs(), vec![synthetic::spans(&H200)]].concat();
+    let (drawn, mut changed) = (all(), all());
     for row in changed.iter_mut().flat_map(|run| &mut run.results).filter(|row| row.key.replica == 1) {
         row.wall_median_ns = row.wall_median_ns.map(|wall| wall * 50.0);
     }
@@ -530,6 +541,9 @@ fn no_value_of_a_row_makes_a_coordinate_that_is_none() {
             let mut with_peers = synthetic_peers::with_peers(synthetic::peers(&H200));
             with_peers.peers.results.iter_mut().take(9).for_each(|row| spoil(row, value));
             runs.push(with_peers);
+            let mut spans = synthetic::spans(&H200);
+            spoil(row(&mut spans, "d32-l1-t64", "fused-grid@stage", "wait-each"), value);
+            runs.push(spans);
             spoil(row(&mut runs[0], "d32-l1-t64", "stepwise", "wait-each"), value);
             spoil(row(&mut runs[0], "control", "copy", "one-submit"), value);
             for figure in &FIGURES {

@@ -209,6 +209,36 @@ pub fn batch(model: &Model) -> Run {
     assembled(model, "decode-batch", cases, results)
 }
 
+/// The experiment `span`: each dispatch costs what its policy does, and computing takes the same on every rung.
+pub fn spans(model: &Model) -> Run {
+    let cases: Vec<Case> = [1, 4].map(|n_layer| [32, 1024].map(|n_embd| case((n_embd, n_layer, 64)))).concat();
+    let rows = |case: &Case| -> Vec<ResultRow> {
+        let computing = 500.0 * f64::from(case.n_embd * case.n_layer);
+        let tokens = u64::from(case.new_tokens);
+        let per_token = u64::from(case.n_layer);
+        let rungs = [
+            ("fused-grid@operation", (7 * per_token + 4) * tokens),
+            ("fused-grid@stage", (5 * per_token + 1) * tokens + 1),
+            ("fused-grid@layer", (per_token + 1) * tokens + 1),
+            ("fused-grid@token", tokens),
+            ("fused-grid@chunk:16", tokens / 16),
+        ];
+        let of = |arm: &str, policy: Policy, dispatches: u64, overhead: f64| {
+            let key = Key { case: case.case.clone(), arm: arm.into(), policy: policy.name().into(), replica: 0 };
+            ResultRow { dispatches, ..row(key, computing + overhead * dispatches as f64, case) }
+        };
+        let policies = || Policy::ALL.into_iter().zip(model.overhead_ns);
+        let cut = rungs.iter().flat_map(|&(arm, dispatches)| {
+            policies().map(move |(policy, overhead)| of(arm, policy, dispatches, overhead))
+        });
+        let whole = of("fused-grid", Policy::OneSubmit, 1, model.overhead_ns[3]);
+        let replica = ResultRow { key: Key { replica: 1, ..whole.key.clone() }, ..whole.clone() };
+        cut.chain([whole, replica]).collect()
+    };
+    let results = cases.iter().flat_map(rows).collect();
+    assembled(model, "span", cases, results)
+}
+
 fn run(model: &Model, experiment: &str, sizes: &[(u32, u32, u32)]) -> Run {
     let cases: Vec<Case> = sizes.iter().map(|&size| case(size)).collect();
     let results = cases.iter().flat_map(|case| rows(model, case)).collect();
