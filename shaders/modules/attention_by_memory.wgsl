@@ -88,24 +88,25 @@ fn attend(first: u32, heads: u32) {
     }
 
     let slices = max(WORKGROUP_SIZE / columns, 1u);
-    if slices > 1u {
-        let slice = thread / columns;
+    let slice = thread / columns;
+    for (var first_column = 0u; first_column < columns; first_column += WORKGROUP_SIZE) {
+        let column = first_column + thread % columns;
+        let is_own = column < columns && slice < slices;
         var sum = vec4f(0.0);
-        if slice < slices {
-            sum = attend_column(first, thread % columns, slice, slices, value_at);
+        if is_own {
+            sum = attend_column(first, column, slice, slices, value_at);
         }
-        partial[thread] = sum;
-        workgroupBarrier();
-        if thread < columns {
-            var total = totals[thread];
-            for (var other = 1u; other < slices; other++) {
-                total += totals[other * columns + thread];
+        if slices > 1u {
+            partial[thread] = sum;
+            workgroupBarrier();
+            if is_own && slice == 0u {
+                sum = sum_slices(slices, columns);
+                for (var other = 1u; other < slices; other++) {
+                    totals[thread] += totals[other * columns + thread];
+                }
             }
-            share4(ATTENDED, WIDE, first * HEAD4 + thread, sum_slices(slices, columns) / total);
         }
-    } else {
-        for (var column = thread; column < columns; column += WORKGROUP_SIZE) {
-            let sum = attend_column(first, column, 0u, 1u, value_at);
+        if is_own && slice == 0u {
             share4(ATTENDED, WIDE, first * HEAD4 + column, sum / totals[thread]);
         }
     }

@@ -19,7 +19,15 @@ fn columns_of(m: Matrix) -> u32 {
 }
 
 // Weights are not asked for ahead.
-fn fetch(m: Matrix, k: u32, is_wanted: bool) {}
+fn ask_ahead(depth: u32, kind: u32, end: u32, goes_on: bool) {}
+
+// The operation of a matrix.
+fn multiply_by(stage: u32, depth: u32, ahead: u32, makes_token: bool, goes_on: bool) {
+    if stage == PROJECTION || stage == MLP {
+        gather(select(ATTENDED, INNER, stage == MLP), WIDE, select(HEADS4, N_INNER4, stage == MLP));
+    }
+    linear(matrix(stage, depth));
+}
 
 // All columns of this workgroup.
 fn linear(m: Matrix) {
@@ -51,9 +59,10 @@ fn linear(m: Matrix) {
             partial[thread] = sum;
             workgroupBarrier();
             if is_own && slice == 0u {
-                finish(m, column, sum_slices(slices, columns));
+                sum = sum_slices(slices, columns);
             }
-        } else if is_own {
+        }
+        if is_own && slice == 0u {
             finish(m, column, sum);
         }
     }
@@ -129,13 +138,22 @@ fn finish(m: Matrix, column: u32, sum: vec4f) {
         }
         return;
     }
-    let value = sum + vector(m.bias + column);
+    var value = sum + vector(m.bias + column);
+    var slot = QUERY;
+    var region = WIDE;
     switch m.stage {
-        case QUERY_KEY_VALUE: { share4(QUERY, WIDE, column, value); }
-        case PROJECTION: { share4(AFTER_ATTENTION, STREAM, column, stream4(m, column) + value); }
-        case FC: { share4(INNER, WIDE, column, vec4f(gelu(value.x), gelu(value.y), gelu(value.z), gelu(value.w))); }
-        default: { share4(AFTER_LAYER, STREAM, column, stream4(m, column) + value); }
+        case PROJECTION, MLP: {
+            value += stream4(m, column);
+            slot = select(AFTER_ATTENTION, AFTER_LAYER, m.stage == MLP);
+            region = STREAM;
+        }
+        case FC: {
+            value = vec4f(gelu(value.x), gelu(value.y), gelu(value.z), gelu(value.w));
+            slot = INNER;
+        }
+        default: {}
     }
+    share4(slot, region, column, value);
 }
 
 fn stream4(m: Matrix, column: u32) -> vec4f {
@@ -158,7 +176,7 @@ fn share4(slot: u32, region: u32, column: u32, value: vec4f) {
         }
     }
     for (var j = 0u; j < 4u; j++) {
-        share(slot, region, 4u * column + j, value[j]);
+        say(slot + 4u * column + j, signed(value[j]));
     }
 }
 

@@ -34,12 +34,19 @@ var<private> hands_on: bool;   // whether the dispatch ends within a token, so t
 fn share(slot: u32, region: u32, i: u32, value: f32) {
     if NEAR {
         hidden[region + i / 4u][i % 4u] = value;
-        if hands_on {
-            say(slot + i, bitcast<u32>(value));
+        if !hands_on {
+            return;
         }
-    } else {
-        say(slot + i, (bitcast<u32>(value) & 0xfffffffeu) | parity);
     }
+    say(slot + i, signed(value));
+}
+
+// The word of a value for other workgroups, and for the next dispatch of one that is alone.
+fn signed(value: f32) -> u32 {
+    if NEAR {
+        return bitcast<u32>(value);
+    }
+    return (bitcast<u32>(value) & 0xfffffffeu) | parity;
 }
 
 fn say(slot: u32, word: u32) {
@@ -54,13 +61,14 @@ fn asked(slot: u32) -> u32 {
 }
 
 fn received(slot: u32, tag: u32) -> u32 {
-    var word = asked(slot);
-    for (var polls = 0u; (word & 1u) != tag && polls < patience; polls++) {
+    var word = 0u;
+    for (var polls = 0u; polls <= patience; polls++) {
         word = asked(slot);
+        if (word & 1u) == tag {
+            return word;
+        }
     }
-    if (word & 1u) != tag {
-        patience = 0u;
-    }
+    patience = 0u;
     return word;
 }
 

@@ -34,7 +34,6 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
     let to_do = requests[workgroup_id.x / WORKGROUPS];
     request = to_do;
     let prompt_tokens = to_do.prompt_tokens;
-    let first = to_do.first_operation;
     hands_on = to_do.end_operation > 0u;
     position = to_do.first_step;
     if thread == 0u {
@@ -45,18 +44,20 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
         return;
     }
     fed = token;
-    enter(first, select(CHOICE_AT + 1u, to_do.end_operation, to_do.first_step == to_do.end_step), covers_next(to_do, to_do.first_step));
+    var since = to_do.first_operation;
+    enter(since, select(CHOICE_AT + 1u, to_do.end_operation, to_do.first_step == to_do.end_step), covers_next(to_do, to_do.first_step));
 
     for (var step = to_do.first_step; step < to_do.end_step || (step == to_do.end_step && to_do.end_operation > 0u); step++) {
-        let is_first = step == to_do.first_step;
-        let since = select(0u, first, is_first);
-        let until = select(CHOICE_AT + 1u, to_do.end_operation, step == to_do.end_step);
-        let goes_on = covers_next(to_do, step);
         position = step;
-        if !is_first && step < prompt_tokens {
+        if step > to_do.first_step && step < prompt_tokens {
             token = tokens[to_do.first_token + step];
         }
         fed = token;
+        let makes_token = step + 1u >= prompt_tokens;
+        let until = min(
+            select(CHOICE_AT + 1u, to_do.end_operation, step == to_do.end_step), select(NORM_F_AT, CHOICE_AT + 1u, makes_token),
+        );
+        let goes_on = covers_next(to_do, step);
         if since == 0u {
             parity = (step * N_LAYER) & 1u;
             embed();
@@ -65,110 +66,46 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
                 hand_on_embedding();
             }
         }
-
-        for (var depth = (max(since, 1u) - 1u) / LAYER_OPERATIONS; depth < N_LAYER; depth++) {
-            let start = 1u + LAYER_OPERATIONS * depth;
-            if until <= start {
-                break;
-            }
-            // Of this layer, the first operation that is covered and the first behind it that is not.
-            let begin = max(since, start) - start;
-            let end = until - start;
+        // The norm and the matrix behind the layers are like the first two operations of one layer more.
+        for (var operation = max(since, 1u); operation < min(until, COUNT_AT); operation++) {
+            let depth = (operation - 1u) / LAYER_OPERATIONS;
+            let kind = operation - 1u - LAYER_OPERATIONS * depth;
             layer = depth;
-            let at = LAYERS + depth * LAYER_STRIDE;
-            if begin <= NORM_1_AT {
-                parity = (step * N_LAYER + depth) & 1u;
-                if depth > 0u {
-                    stream_is(AFTER_LAYER, parity);
-                    gather(AFTER_LAYER, STREAM, N_EMBD4);
+            parity = (step * N_LAYER + depth + select(1u, 0u, kind == NORM_1_AT)) & 1u;
+            switch kind {
+                case NORM_1_AT, NORM_2_AT: { norm(depth, kind == NORM_2_AT, until == operation + 1u); }
+                case ATTENTION_AT: { attention(own); }
+                default: {
+                    let stage = stage_at(depth, kind);
+                    if stage == LOGITS {
+                        consider_none();
+                        threshold = 0u;
+                    }
+                    multiply_by(stage, depth, until - operation, makes_token, goes_on);
+                    fetch_norm(norm_behind(stage, depth, makes_token));
+                    if stage != LOGITS {
+                        workgroupBarrier();
+                    }
                 }
-                layer_norm(at + LN_1_WEIGHT, at + LN_1_BIAS);
-                if end == QUERY_KEY_VALUE_AT {
-                    hand_on_norm();
-                }
-            }
-            parity = (step * N_LAYER + depth + 1u) & 1u;
-            if begin <= QUERY_KEY_VALUE_AT && end > QUERY_KEY_VALUE_AT {
-                linear(matrix(QUERY_KEY_VALUE, depth));
-                fetch(matrix(PROJECTION, depth), 0u, end > PROJECTION_AT);
-                workgroupBarrier();
-            }
-            if begin <= ATTENTION_AT && end > ATTENTION_AT {
-                attention(own);
-            }
-            if begin <= PROJECTION_AT && end > PROJECTION_AT {
-                gather(ATTENDED, WIDE, HEADS4);
-                linear(matrix(PROJECTION, depth));
-                fetch(matrix(FC, depth), 0u, end > FC_AT);
-                fetch_norm(at + LN_2_WEIGHT, at + LN_2_BIAS);
-                workgroupBarrier();
-            }
-            if begin <= NORM_2_AT && end > NORM_2_AT {
-                stream_is(AFTER_ATTENTION, parity);
-                gather(AFTER_ATTENTION, STREAM, N_EMBD4);
-                layer_norm(at + LN_2_WEIGHT, at + LN_2_BIAS);
-                if end == FC_AT {
-                    hand_on_norm();
-                }
-            }
-            if begin <= FC_AT && end > FC_AT {
-                linear(matrix(FC, depth));
-                fetch(matrix(MLP, depth), 0u, end > MLP_AT);
-                workgroupBarrier();
-            }
-            if begin <= MLP_AT && end > MLP_AT {
-                gather(INNER, WIDE, N_INNER4);
-                linear(matrix(MLP, depth));
-                let is_last = depth + 1u == N_LAYER;
-                if is_last && step + 1u >= prompt_tokens {
-                    fetch(matrix(LOGITS, 0u), 0u, until > HEAD_AT);
-                    fetch_norm(LN_F_WEIGHT, LN_F_BIAS);
-                } else {
-                    let next = (depth + 1u) % N_LAYER;
-                    let is_wanted = select(end > LAYER_OPERATIONS + QUERY_KEY_VALUE_AT, goes_on, is_last);
-                    fetch(matrix(QUERY_KEY_VALUE, next), 0u, is_wanted);
-                    fetch_norm(LAYERS + next * LAYER_STRIDE + LN_1_WEIGHT, LAYERS + next * LAYER_STRIDE + LN_1_BIAS);
-                }
-                workgroupBarrier();
             }
         }
-        if until <= NORM_F_AT {
-            break;
-        }
-        parity = (step * N_LAYER + N_LAYER) & 1u;
-        if step + 1u < prompt_tokens {
+        if !makes_token && step < to_do.end_step {
+            parity = (step * N_LAYER + N_LAYER) & 1u;
             await_stream();
-            continue;
         }
-        if since <= NORM_F_AT {
-            stream_is(AFTER_LAYER, parity);
-            gather(AFTER_LAYER, STREAM, N_EMBD4);
-            layer_norm(LN_F_WEIGHT, LN_F_BIAS);
-            if until == HEAD_AT {
-                hand_on_norm();
-            }
-        }
-        let head = matrix(LOGITS, 0u);
-        if since <= HEAD_AT && until > HEAD_AT {
-            consider_none();
-            linear(head);
-            fetch(matrix(QUERY_KEY_VALUE, 0u), 0u, goes_on);
-            fetch_norm(LAYERS + LN_1_WEIGHT, LAYERS + LN_1_BIAS);
-            threshold = 0u;
-            if !SAMPLED {
-                offer();
-            }
+        if !SAMPLED && since <= HEAD_AT && until > HEAD_AT {
+            offer();
         }
         if SAMPLED {
             for (var round = max(since, COUNT_AT) - COUNT_AT; round < BITS && COUNT_AT + round < until; round++) {
                 if round > 0u {
                     settle(round - 1u, COUNT_AT + round > since);
                 }
-                count(head, round);
+                count(matrix(LOGITS, 0u), round);
             }
             if since <= DRAW_AT && until > DRAW_AT {
                 settle(BITS - 1u, DRAW_AT > since);
-                consider_draws(head);
+                consider_draws(matrix(LOGITS, 0u));
                 offer();
             }
         }
@@ -179,10 +116,55 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
                 break;
             }
         }
+        since = 0u;
     }
     if patience == 0u {
         atomicStore(&gave_up, 1u);
     }
+}
+
+// The matrix of a kind of operation of layer `depth`.
+fn stage_at(depth: u32, kind: u32) -> u32 {
+    if depth == N_LAYER {
+        return LOGITS;
+    }
+    switch kind {
+        case QUERY_KEY_VALUE_AT: { return QUERY_KEY_VALUE; }
+        case PROJECTION_AT: { return PROJECTION; }
+        case FC_AT: { return FC; }
+        default: { return MLP; }
+    }
+}
+
+// The norm at the beginning of a layer or behind its attention, which is left to the next dispatch where this one `ends_here`.
+fn norm(depth: u32, is_second: bool, ends_here: bool) {
+    if depth > 0u || is_second {
+        let slot = select(AFTER_LAYER, AFTER_ATTENTION, is_second);
+        stream_is(slot, parity);
+        gather(slot, STREAM, N_EMBD4);
+    }
+    let at = norm_weights(depth, is_second);
+    layer_norm(at.x, at.y);
+    if ends_here {
+        hand_on_norm();
+    }
+}
+
+// The one that comes next behind a matrix.
+fn norm_behind(stage: u32, depth: u32, makes_token: bool) -> vec2u {
+    if stage <= PROJECTION {
+        return norm_weights(depth, true);
+    }
+    let next = depth + 1u;
+    return norm_weights(select(next, 0u, next > N_LAYER || (next == N_LAYER && !makes_token)), false);
+}
+
+// Where weight and bias of a norm are.
+fn norm_weights(depth: u32, is_second: bool) -> vec2u {
+    if depth == N_LAYER {
+        return vec2u(LN_F_WEIGHT, LN_F_BIAS);
+    }
+    return LAYERS + depth * LAYER_STRIDE + select(vec2u(LN_1_WEIGHT, LN_1_BIAS), vec2u(LN_2_WEIGHT, LN_2_BIAS), is_second);
 }
 
 // Whether a dispatch goes on to the first matrix of the token behind `step`.
@@ -193,77 +175,52 @@ fn covers_next(to_do: Request, step: u32) -> bool {
 // Brings what the operation `since` of a token needs of an earlier dispatch, and asks for the weights of the first matrix of
 // the span, which ends before operation `until` or goes on with the next token.
 fn enter(since: u32, until: u32, goes_on: bool) {
-    is_normed = false;
     is_far = !NEAR;
-    if since >= NORM_F_AT {
+    // The norm and the matrix behind the layers are like the first two operations of one layer more.
+    let depth = min((max(since, 1u) - 1u) / LAYER_OPERATIONS, N_LAYER);
+    let kind = max(since, 1u) - 1u - LAYER_OPERATIONS * depth;
+    let is_attended = depth < N_LAYER && kind > PROJECTION_AT;
+    layer = depth;
+    parity = (position * N_LAYER + depth + 1u) & 1u;
+    if is_attended {
+        stream_is(AFTER_ATTENTION, parity);
+    } else {
+        stream_is(select(AFTER_LAYER, NOWHERE, depth == 0u), position * N_LAYER + depth);
+    }
+    is_normed = kind == QUERY_KEY_VALUE_AT || (is_attended && kind == FC_AT);
+    let is_left = depth == N_LAYER && kind > QUERY_KEY_VALUE_AT;
+    fetch_norm(norm_weights(select(depth, 0u, is_left), is_attended));
+    ask_ahead(depth, kind, until - min(until, 1u + LAYER_OPERATIONS * depth), goes_on);
+    if depth == N_LAYER {
         consider_none();
-        stream_is(AFTER_LAYER, position * N_LAYER + N_LAYER);
         if since > COUNT_AT {
             threshold = asked(THRESHOLD + workgroup_index);
         }
-        if since > HEAD_AT {
-            fetch_norm(LAYERS + LN_1_WEIGHT, LAYERS + LN_1_BIAS);
-            fetch(matrix(QUERY_KEY_VALUE, 0u), 0u, goes_on);
-            return;
-        }
-        fetch_norm(LN_F_WEIGHT, LN_F_BIAS);
-        fetch(matrix(LOGITS, 0u), 0u, until > HEAD_AT);
-        if since == HEAD_AT {
-            restore(NORM, NORMED, N_EMBD4);
-            is_normed = true;
-        } else if NEAR {
-            restore(AFTER_LAYER, STREAM, N_EMBD4);
-        }
-        return;
     }
-    let depth = (max(since, 1u) - 1u) / LAYER_OPERATIONS;
-    let start = 1u + LAYER_OPERATIONS * depth;
-    let operation = max(since, start) - start;
-    let end = max(until, start) - start;
-    let at = LAYERS + depth * LAYER_STRIDE;
-    layer = depth;
-    parity = (position * N_LAYER + depth + 1u) & 1u;
-    if operation <= PROJECTION_AT {
-        stream_is(select(AFTER_LAYER, NOWHERE, depth == 0u), position * N_LAYER + depth);
-        fetch_norm(at + LN_1_WEIGHT, at + LN_1_BIAS);
-    } else {
-        stream_is(AFTER_ATTENTION, parity);
-        fetch_norm(at + LN_2_WEIGHT, at + LN_2_BIAS);
+    if since > 0u && since <= HEAD_AT {
+        bring(depth, kind);
     }
-    if operation <= QUERY_KEY_VALUE_AT {
-        fetch(matrix(QUERY_KEY_VALUE, depth), 0u, end > QUERY_KEY_VALUE_AT);
-    } else if operation <= PROJECTION_AT {
-        fetch(matrix(PROJECTION, depth), 0u, end > PROJECTION_AT);
-    } else if operation <= FC_AT {
-        fetch(matrix(FC, depth), 0u, end > FC_AT);
-    } else {
-        fetch(matrix(MLP, depth), 0u, true);
-    }
-    if since == 0u {
-        return;
-    }
-    if operation == QUERY_KEY_VALUE_AT || operation == FC_AT {
-        restore(NORM, NORMED, N_EMBD4);
-        is_normed = true;
-    }
-    if operation == NORM_1_AT && (NEAR || depth == 0u) {
-        restore(AFTER_LAYER, STREAM, N_EMBD4);
-    }
-    if !NEAR || operation == NORM_1_AT {
-        return;
-    }
-    if operation > PROJECTION_AT {
-        restore(AFTER_ATTENTION, STREAM, N_EMBD4);
-    } else if depth > 0u {
-        restore(AFTER_LAYER, STREAM, N_EMBD4);
-    } else {
+}
+
+// Fills `hidden` as the operations before one of layer `depth` left it.
+fn bring(depth: u32, kind: u32) {
+    if NEAR && depth == 0u && kind > NORM_1_AT && kind <= PROJECTION_AT {
         embed();
+    } else if (NEAR && (depth < N_LAYER || kind == NORM_1_AT)) || (depth == 0u && kind == NORM_1_AT) {
+        restore(select(AFTER_LAYER, AFTER_ATTENTION, kind > PROJECTION_AT), STREAM, N_EMBD4);
     }
-    if operation == ATTENTION_AT {
-        restore(QUERY, WIDE, 3u * HEADS4);
-    } else if operation == PROJECTION_AT {
-        restore(ATTENDED, WIDE, HEADS4);
-    } else if operation == MLP_AT {
-        restore(INNER, WIDE, N_INNER4);
+    var slot = NORM;
+    var region = NORMED;
+    var count4 = N_EMBD4;
+    switch kind {
+        case ATTENTION_AT: { slot = QUERY; region = WIDE; count4 = 3u * HEADS4; }
+        case PROJECTION_AT: { slot = ATTENDED; region = WIDE; count4 = HEADS4; }
+        case MLP_AT: { slot = INNER; region = WIDE; count4 = N_INNER4; }
+        default: {}
+    }
+    let reads_norm = kind == QUERY_KEY_VALUE_AT || kind == FC_AT;
+    let reads_stream = kind == NORM_1_AT || kind == NORM_2_AT;
+    if reads_norm || (NEAR && !reads_stream) {
+        restore(slot, region, count4);
     }
 }

@@ -119,3 +119,5 @@ fn gelu(x: f32) -> f32 {
     let u = 0.7978845608 * (x + 0.044715 * x * x * x);
     return x / (1.0 + exp(min(-2.0 * u, 80.0)));
 }
+
+//+ #import modules/counters.wgsl

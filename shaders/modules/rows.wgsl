@@ -164,12 +164,64 @@ fn multiply(m: Matrix, k: u32) -> f32 {
 
 // A chunk with the input at `at`, and, of two-byte formats, `high` vec4f further on.
 fn product(at: u32, high: u32, chunk: vec4u) -> f32 {
-    //+ multiplies(select(8u, 4u, FORMAT == 0u));
+    //+ multiplies(select(0u, select(8u, 4u, FORMAT == 0u), is_own));
     let low = dot(hidden[at], low_half(chunk));
     if FORMAT == 0u {
         return low;
     }
     return low + dot(hidden[at + high], high_half(chunk));
+}
+
+// The operation of a matrix, of a span that goes on for `ahead` operations from it on, and for the next token's where it
+// `goes_on`. Each matrix has its own copy of what follows, by its own constants, and asks for the weights that are read next.
+fn multiply_by(stage: u32, depth: u32, ahead: u32, makes_token: bool, goes_on: bool) {
+    switch stage {
+        case QUERY_KEY_VALUE: {
+            linear(matrix(QUERY_KEY_VALUE, depth));
+            fetch(matrix(PROJECTION, depth), 0u, ahead > 2u);
+        }
+        case PROJECTION: {
+            gather(ATTENDED, WIDE, HEADS4);
+            linear(matrix(PROJECTION, depth));
+            fetch(matrix(FC, depth), 0u, ahead > 2u);
+        }
+        case FC: {
+            linear(matrix(FC, depth));
+            fetch(matrix(MLP, depth), 0u, ahead > 1u);
+        }
+        case MLP: {
+            gather(INNER, WIDE, N_INNER4);
+            linear(matrix(MLP, depth));
+            if depth + 1u == N_LAYER && makes_token {
+                fetch(matrix(LOGITS, 0u), 0u, ahead > 2u);
+            } else {
+                let next = (depth + 1u) % N_LAYER;
+                fetch(matrix(QUERY_KEY_VALUE, next), 0u, select(ahead > 2u, goes_on, next == 0u));
+            }
+        }
+        default: {
+            linear(matrix(LOGITS, 0u));
+            fetch(matrix(QUERY_KEY_VALUE, 0u), 0u, goes_on);
+        }
+    }
+}
+
+// Asks for the first weights that a span reads which begins with a kind of operation of layer `depth` and ends before kind
+// `end` of it, or goes on with the next token.
+fn ask_ahead(depth: u32, kind: u32, end: u32, goes_on: bool) {
+    if depth == N_LAYER && kind > QUERY_KEY_VALUE_AT {
+        fetch(matrix(QUERY_KEY_VALUE, 0u), 0u, goes_on);
+    } else if depth == N_LAYER {
+        fetch(matrix(LOGITS, 0u), 0u, end > QUERY_KEY_VALUE_AT);
+    } else if kind <= QUERY_KEY_VALUE_AT {
+        fetch(matrix(QUERY_KEY_VALUE, depth), 0u, end > QUERY_KEY_VALUE_AT);
+    } else if kind <= PROJECTION_AT {
+        fetch(matrix(PROJECTION, depth), 0u, end > PROJECTION_AT);
+    } else if kind <= FC_AT {
+        fetch(matrix(FC, depth), 0u, end > FC_AT);
+    } else {
+        fetch(matrix(MLP, depth), 0u, true);
+    }
 }
 
 // All rows of this workgroup. Their first chunks have been fetched; the next ones are before a sum is added up.
@@ -183,6 +235,7 @@ fn linear(m: Matrix) {
         if !WHOLE {
             next_tile(m, k);
         }
+        //+ is_own = row_at(m, k / row_steps(m)) < own_end(m.rows);
         sum += multiply(m, k);
         let bias = row_bias;
         let before = row_residual;

@@ -82,9 +82,9 @@ fn residual(stage: u32, row: u32) -> f32 {
 }
 
 // Asks for this thread's part of a norm's weight and bias.
-fn fetch_norm(weight: u32, bias: u32) {
-    norm_weight = vector(weight + min(thread, N_EMBD4 - 1u));
-    norm_bias = vector(bias + min(thread, N_EMBD4 - 1u));
+fn fetch_norm(at: vec2u) {
+    norm_weight = vector(at.x + min(thread, N_EMBD4 - 1u));
+    norm_bias = vector(at.y + min(thread, N_EMBD4 - 1u));
 }
 
 // What is left of vec4f `i` of a vector after its mean; nothing of padding.
@@ -174,10 +174,10 @@ fn load_tile(m: Matrix, first: u32, place: u32, count: u32) {
     for (var i = thread; i < count; i += WORKGROUP_SIZE) {
         var value = vec4f(0.0);
         if first + i < m.in4 {
-            switch m.stage {
-                case PROJECTION: { value = received4(ATTENDED, first + i, parity); }
-                case MLP: { value = received4(INNER, first + i, parity); }
-                default: { value = normed(first + i); }
+            if m.stage == PROJECTION || m.stage == MLP {
+                value = received4(select(ATTENDED, INNER, m.stage == MLP), first + i, parity);
+            } else {
+                value = normed(first + i);
             }
         }
         hidden[place + i] = value;

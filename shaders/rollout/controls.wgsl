@@ -18,13 +18,17 @@ const TURN: f32 = 6.2831855;
 alias Sum = vec2f;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
-fn fused(at: Place) {
-    for (var point = at.group.x; point < POINTS; point += at.groups.x) {
+fn fused(
+    @builtin(local_invocation_index) thread: u32,
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+) {
+    for (var point = group.x; point < POINTS; point += groups.x) {
         var sum = none();
-        for (var coordinate = at.thread; coordinate < DIMENSION; coordinate += WORKGROUP_SIZE) {
+        for (var coordinate = thread; coordinate < DIMENSION; coordinate += WORKGROUP_SIZE) {
             sum = added(sum, term(points[point * DIMENSION + coordinate], coordinate));
         }
-        finish(at.thread, point, sum);
+        finish(thread, point, sum);
     }
 }
 
@@ -36,13 +40,17 @@ fn map(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
-fn reduce(at: Place) {
-    for (var point = at.group.x; point < POINTS; point += at.groups.x) {
+fn reduce(
+    @builtin(local_invocation_index) thread: u32,
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+) {
+    for (var point = group.x; point < POINTS; point += groups.x) {
         var sum = none();
-        for (var coordinate = at.thread; coordinate < DIMENSION; coordinate += WORKGROUP_SIZE) {
+        for (var coordinate = thread; coordinate < DIMENSION; coordinate += WORKGROUP_SIZE) {
             sum = added(sum, made[point * DIMENSION + coordinate]);
         }
-        finish(at.thread, point, sum);
+        finish(thread, point, sum);
     }
 }
 

@@ -16,20 +16,24 @@ override SEED_HIGH: u32 = 0;
 alias Sum = u32;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
-fn draw(at: Place) {
-    for (var individual = at.group.x; individual < INDIVIDUALS; individual += at.groups.x) {
+fn draw(
+    @builtin(local_invocation_index) thread: u32,
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+) {
+    for (var individual = group.x; individual < INDIVIDUALS; individual += groups.x) {
         let before = counts[individual];
         let end = min(before.y + 2u * PAIRS, SAMPLES);
         var inside = 0u;
-        for (var sample = before.y + 2u * at.thread; sample < end; sample += 2u * WORKGROUP_SIZE) {
+        for (var sample = before.y + 2u * thread; sample < end; sample += 2u * WORKGROUP_SIZE) {
             let words = philox(vec4u(individual, sample / 2u, 2u, 0u), vec2u(SEED_LOW, SEED_HIGH)) >> vec4u(16u);
             inside += is_inside(words.x, words.y);
             if sample + 1u < end {
                 inside += is_inside(words.z, words.w);
             }
         }
-        let sum = total(at.thread, inside);
-        if at.thread == 0u {
+        let sum = total(thread, inside);
+        if thread == 0u {
             counts[individual] = vec2u(before.x + sum, end);
         }
     }

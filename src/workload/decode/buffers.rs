@@ -32,14 +32,14 @@ pub fn requests_stride(sequences: usize) -> u64 {
     (4 * (REQUEST_WORDS * sequences) as u64).next_multiple_of(Binding::ALIGNMENT)
 }
 
-/// The `Request` of the shaders: what is asked for, where its outputs start, and what a dispatch covers of it.
-fn request_words(
+/// The `Request` of the shaders, name by name: what is asked for, where its outputs start, and what a dispatch covers of it.
+pub fn request_words(
     config: &Config,
     request: &Request,
     tuning: &Tuning,
     (first_token, first_logits): (u32, u32),
     range: &Range,
-) -> [u32; REQUEST_WORDS] {
+) -> [(&'static str, u32); REQUEST_WORDS] {
     let logits_stride = if tuning.keep_logits { Widths::of(config).vocab4 } else { 0 };
     let (top_k, temperature, seed) = match request.sampling {
         Sampling::Greedy => (0, 1.0, 0),
@@ -49,19 +49,19 @@ fn request_words(
     let end = Place { step: request.positions(), operation: 0 };
     let (first, end) = (range.start.min(end), range.end.min(end));
     [
-        request.prompt.len() as u32,
-        request.end_token.unwrap_or(u32::MAX),
-        logits_stride,
-        top_k,
-        f32::to_bits(temperature),
-        seed_low,
-        seed_high,
-        first_token,
-        first_logits,
-        first.step,
-        first.operation,
-        end.step,
-        end.operation,
+        ("prompt_tokens", request.prompt.len() as u32),
+        ("end_token", request.end_token.unwrap_or(u32::MAX)),
+        ("logits_stride", logits_stride),
+        ("top_k", top_k),
+        ("temperature", f32::to_bits(temperature)),
+        ("seed_low", seed_low),
+        ("seed_high", seed_high),
+        ("first_token", first_token),
+        ("first_logits", first_logits),
+        ("first_step", first.step),
+        ("first_operation", first.operation),
+        ("end_step", end.step),
+        ("end_operation", end.operation),
     ]
 }
 
@@ -89,7 +89,7 @@ pub fn buffers(config: &Config, requests: &[Request], tuning: &Tuning, shape: &S
     for range in parts.iter().flat_map(|part| part.repetitions.iter().flatten()) {
         all.resize(all.len().next_multiple_of(Binding::ALIGNMENT as usize / 4), 0);
         for (request, &start) in requests.iter().zip(&starts) {
-            all.extend(request_words(config, request, tuning, start, range));
+            all.extend(request_words(config, request, tuning, start, range).map(|(_, word)| word));
         }
     }
     let mut buffers = vec![

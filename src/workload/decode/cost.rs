@@ -2,8 +2,8 @@
 //!
 //! Multiply-adds, barriers and rounds follow from what the program tells its kernel (its constants, and what each dispatch covers),
 //! not from the case it was made for: an arm that computed another amount would be found out. Multiply-adds are those of matrices
-//! and of attention, padding included; norms, GELU and sampling are left out. Lines of the shaders' modules that begin with `//+`
-//! say where a build that counts would count; there is none yet, so these numbers follow from reading the text.
+//! and of attention, padding included; norms, GELU and sampling are left out. A build of the same kernels that counts
+//! ([`super::counted`]) holds these terms to what is done.
 
 use super::buffers::{REQUEST_WORDS, REQUESTS};
 use super::format::Format;

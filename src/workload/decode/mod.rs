@@ -4,6 +4,7 @@ pub mod buffers;
 pub mod checkpoint;
 pub mod config;
 pub mod cost;
+pub mod counted;
 pub mod format;
 pub mod gate;
 pub mod kernel;

@@ -1,0 +1,154 @@
+//! The printed counts of barriers, rounds and multiply-adds against a build of the same kernels that counts them, on the
+//! device: for sizes on both sides of every threshold at which a kernel deals out its work otherwise.
+
+use std::num::NonZeroU32;
+
+use onedispatch::device::Gpu;
+use onedispatch::device::executor::{self, Prepared};
+use onedispatch::measure::calibration::waiting;
+use onedispatch::measure::decode::{gave_up, weight_blocks};
+use onedispatch::program::{Policy, Program};
+use onedispatch::workload::decode::cost::work;
+use onedispatch::workload::decode::format::Format;
+use onedispatch::workload::decode::kernel::LEAST_MEMORY;
+use onedispatch::workload::decode::model::{Config, Request, Sampling};
+use onedispatch::workload::decode::packing::Layout;
+use onedispatch::workload::decode::span::Span;
+use onedispatch::workload::decode::{Algorithm, Arm, Tuning, counted, random};
+
+/// Workgroup memory in which no vector of 30 elements fits whole.
+const TINY: u32 = 2_000;
+/// In which the vectors of every size here do.
+const AMPLE: u32 = 32_768;
+
+/// A model, an arm, and what it is tuned by.
+struct Case {
+    n_embd: u32,
+    n_head: u32,
+    algorithm: Algorithm,
+    format: Format,
+    drawn: bool,
+    workgroups: u32,
+    workgroup_size: u32,
+    memory: u32,
+}
+
+fn case(n_embd: u32, n_head: u32, algorithm: Algorithm, tuning: (u32, u32, u32)) -> Case {
+    let (workgroups, workgroup_size, memory) = tuning;
+    Case { n_embd, n_head, algorithm, format: Format::F32, drawn: false, workgroups, workgroup_size, memory }
+}
+
+impl Case {
+    fn drawn(self) -> Case {
+        Case { drawn: true, ..self }
+    }
+
+    fn of(self, format: Format) -> Case {
+        Case { format, ..self }
+    }
+
+    fn config(&self) -> Config {
+        Config {
+            vocab_size: 75,
+            n_positions: 8,
+            n_embd: self.n_embd,
+            n_head: self.n_head,
+            n_layer: 2,
+            n_inner: if self.n_embd > 512 { self.n_embd } else { 4 * self.n_embd },
+            layer_norm_epsilon: 1e-5,
+            scale_attn_weights: true,
+        }
+    }
+
+    /// A prompt and new tokens: a batch answers two of different lengths.
+    fn requests(&self) -> Vec<Request> {
+        let sampling = match self.drawn {
+            true => Sampling::TopK { temperature: 0.9, top_k: 5, seed: 3 },
+            false => Sampling::Greedy,
+        };
+        let request = Request { prompt: vec![1, 2], new_tokens: 2, sampling, end_token: None };
+        let longer = Request { prompt: vec![7], new_tokens: 4, ..request.clone() };
+        if self.algorithm == Algorithm::FusedBatch { vec![request, longer] } else { vec![request] }
+    }
+
+    fn programs(&self, gpu: &Gpu) -> Vec<Program> {
+        let tuning = Tuning {
+            workgroups: self.workgroups,
+            waiting: waiting(gpu.info.is_software),
+            subgroup_size: gpu.info.subgroup_min_size,
+            memory: self.memory,
+            ..Tuning::of(self.workgroup_size, 8)
+        };
+        let three = Span::Chunk(NonZeroU32::new(3).unwrap());
+        let spans = [Span::Generation, three, Span::Token, Span::Layer, Span::Stage, Span::Operation];
+        let arm = Arm { format: self.format, ..Arm::of(self.algorithm) };
+        let arms = spans.into_iter().filter_map(|span| arm.cut(span).ok());
+        arms.map(|arm| arm.program_of_all(&self.config(), &self.requests(), &tuning)).collect()
+    }
+}
+
+fn agrees(cases: &[Case]) {
+    let gpu = Gpu::open(None).unwrap();
+    let counted: Vec<(&Case, Program, Program)> = cases
+        .iter()
+        .flat_map(|case| case.programs(&gpu).into_iter().map(move |program| (case, program)))
+        .map(|(case, program)| (case, counted::program(&program), program))
+        .filter(|(case, counted, _)| {
+            let objection = gpu.objection(counted);
+            assert!(objection.is_none() || case.algorithm >= Algorithm::FusedSubgroup, "{objection:?}");
+            objection.is_none()
+        })
+        .collect();
+    executor::compile(&gpu, counted.iter().map(|(_, counted, _)| counted)).unwrap();
+    for (case, counted, program) in &counted {
+        let config = case.config();
+        let weights = random::weights(&config, 5);
+        let blocks = weight_blocks(&config, &weights, &[Layout::InOut, Layout::OutIn(case.format)]);
+        let prepared = Prepared::new(&gpu, counted, &blocks).unwrap();
+        prepared.run(Policy::OneSubmit).unwrap();
+        assert!(!gave_up(&prepared).unwrap());
+        let words: Vec<u32> = bytemuck::pod_collect_to_vec(&prepared.read(counted::COUNTS).unwrap());
+        let found = counted::work(&words);
+        let Case { n_embd, n_head, workgroups, workgroup_size, memory, drawn, .. } = case;
+        let what = format!(
+            "{} of {n_embd} channels and {n_head} heads, drawn: {drawn}, {workgroups} x {workgroup_size} threads, {memory} bytes",
+            program.name
+        );
+        assert_eq!(found, work(program), "{what}: left is counted");
+        assert!(found.multiply_adds > 0 && found.barriers > 0, "{what}");
+    }
+}
+
+#[test]
+fn without_subgroups() {
+    use Algorithm::{FusedScalar, FusedWorkgroup, Stepwise};
+    agrees(&[
+        case(30, 3, FusedScalar, (1, 1, LEAST_MEMORY)).drawn(),
+        case(30, 1, FusedWorkgroup, (1, 64, LEAST_MEMORY)),
+        case(64, 4, FusedWorkgroup, (1, 256, LEAST_MEMORY)).drawn(),
+        case(300, 6, FusedWorkgroup, (1, 64, AMPLE)),
+        case(768, 12, FusedWorkgroup, (1, 128, LEAST_MEMORY)),
+        case(30, 3, FusedWorkgroup, (1, 64, TINY)).drawn(),
+        case(64, 1, Stepwise, (2, 64, LEAST_MEMORY)).drawn(),
+        case(512, 8, Stepwise, (3, 128, LEAST_MEMORY)),
+        case(768, 12, Stepwise, (2, 64, AMPLE)),
+    ]);
+}
+
+#[test]
+fn with_subgroups() {
+    use Algorithm::{FusedBatch, FusedGrid, FusedSubgroup};
+    agrees(&[
+        case(30, 3, FusedSubgroup, (1, 64, LEAST_MEMORY)).drawn(),
+        case(64, 1, FusedSubgroup, (1, 512, LEAST_MEMORY)).of(Format::F16),
+        case(300, 6, FusedSubgroup, (1, 256, AMPLE)),
+        case(768, 12, FusedSubgroup, (1, 64, LEAST_MEMORY)),
+        case(30, 1, FusedSubgroup, (1, 32, TINY)).drawn(),
+        case(30, 3, FusedBatch, (1, 64, LEAST_MEMORY)).drawn(),
+        case(64, 4, FusedGrid, (2, 64, LEAST_MEMORY)).drawn(),
+        case(300, 6, FusedGrid, (2, 64, LEAST_MEMORY)).of(Format::Bf16),
+        case(512, 8, FusedGrid, (2, 1024, AMPLE)),
+        case(768, 12, FusedGrid, (2, 128, AMPLE)),
+        case(768, 1, FusedGrid, (2, 256, LEAST_MEMORY)).drawn(),
+    ]);
+}
