@@ -1,11 +1,10 @@
 //! Every arm, on whatever device there is, against golden checkpoints and the oracle in f64.
 //!
-//! A software device takes seconds to compile a fused kernel of one size, so each test is one model at one workgroup size,
+//! A software device takes many seconds to compile a kernel of one size, so each test is one model at one workgroup size,
 //! chosen to differ in how its matrices are cut: none of them, some, or all in slices.
 
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use onedispatch::device::Gpu;
 use onedispatch::device::executor::Prepared;
@@ -42,8 +41,8 @@ struct Output {
     unwritten: (Vec<u32>, Vec<f32>),
 }
 
-/// Answers each request in turn by some algorithms, in every span. The requests share pipelines. A portable kernel takes a software
-/// device a minute to compile, so not every algorithm answers every model.
+/// Answers each request in turn by some algorithms, in every span. The requests share pipelines. A kernel takes a software
+/// device up to half a minute to compile, so not every algorithm answers every model.
 fn answers(
     config: &Config,
     weights: &Weights,
@@ -82,10 +81,8 @@ fn answers(
     }
 }
 
-/// One for all tests, which take turns: kernels that several of them use are compiled once.
-fn gpu() -> MutexGuard<'static, Gpu> {
-    static GPU: LazyLock<Mutex<Gpu>> = LazyLock::new(|| Mutex::new(Gpu::open(None).unwrap()));
-    GPU.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+fn gpu() -> Gpu {
+    Gpu::open(None).unwrap()
 }
 
 /// None where the device lacks what only some arms need.

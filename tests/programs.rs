@@ -177,7 +177,10 @@ proptest! {
             let whole = arm.program(&config, &request, &tuning);
             for cut in Span::PLAIN.into_iter().filter_map(|span| arm.cut(span).ok()) {
                 let program = cut.program(&config, &request, &tuning);
-                prop_assert_eq!(&program.kernels[0].constants, &whole.kernels[0].constants, "{}", cut.name());
+                let mut constants = program.kernels[0].constants.clone();
+                let of_whole = f64::from(arm.span.cuts());
+                prop_assert_eq!(constants.insert("SPAN".into(), of_whole), Some(f64::from(cut.span.cuts())), "{}", cut.name());
+                prop_assert_eq!(&constants, &whole.kernels[0].constants, "{}", cut.name());
                 prop_assert_eq!(shaders::sha256(&program), shaders::sha256(&whole), "{}", cut.name());
                 prop_assert_eq!(work(&program).multiply_adds, work(&whole).multiply_adds, "{}", cut.name());
                 if !cut.span.waits() {

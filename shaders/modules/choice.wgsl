@@ -36,7 +36,7 @@ fn offer() {
         if NEAR {
             chosen = best_token;
         }
-        if !NEAR || hands_on {
+        if !NEAR || hands_on() {
             let tag = (position - request.prompt_tokens) & 1u;
             let bits = bitcast<u32>(best_score);
             say(BEST + 2u * workgroup_index, (bits & 0xfffffffeu) | tag);
@@ -52,13 +52,12 @@ fn choose(is_known: bool) {
             //+ meets_round();
         }
         let tag = (position - request.prompt_tokens) & 1u;
-        workgroupBarrier();
-        for (var other = thread; other < WORKGROUPS; other += WORKGROUP_SIZE) {
+        for (var other = thread; thread < ASKING && other < WORKGROUPS; other += ASKING) {
             let high = received(BEST + 2u * other, tag);
             let low = received(BEST + 2u * other + 1u, tag);
             consider(bitcast<f32>((high & 0xfffffffeu) | ((low >> 1u) & 1u)), low >> 2u);
         }
-        best_of_workgroup();
+        best_of_asking();
         if thread == 0u {
             chosen = best_token;
         }
@@ -83,7 +82,7 @@ fn count(m: Matrix, round: u32) {
     }
     atomicAdd(&tally, larger);
     workgroupBarrier();
-    if !NEAR || hands_on {
+    if !NEAR || hands_on() {
         if thread == 0u {
             say(COUNT + (round & 1u) * WORKGROUPS + workgroup_index, (atomicLoad(&tally) << 1u) | count_tag(round));
             say(THRESHOLD + workgroup_index, threshold);

@@ -28,13 +28,12 @@ override SLOTS: u32 = THRESHOLD + WORKGROUPS;    // of a sequence
 
 var<private> parity: u32;      // of this layer's round
 var<private> patience: u32;
-var<private> hands_on: bool;   // whether the dispatch ends within a token, so that the next one needs what is NEAR
 
 // Hands element `i` of a vector on: to its region of `hidden`, or to its slot.
 fn share(slot: u32, region: u32, i: u32, value: f32) {
     if NEAR {
         hidden[region + i / 4u][i % 4u] = value;
-        if !hands_on {
+        if !hands_on() {
             return;
         }
     }

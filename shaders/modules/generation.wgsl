@@ -23,6 +23,10 @@ override COUNT_AT: u32 = NORM_F_AT + 2u;
 override DRAW_AT: u32 = COUNT_AT + BITS;
 override CHOICE_AT: u32 = COUNT_AT + select(0u, BITS + 1u, SAMPLED);
 
+// What dispatches cut: 0 layers, 1 tokens alone, between their layers, 2 neither. It follows from the span, and tells the compiler
+// what never happens: of the rungs of a ladder, no other constant differs.
+override SPAN: u32 = 0;
+
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_index) index: u32) {
     sequence = workgroup_id.x / WORKGROUPS;
@@ -34,7 +38,6 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
     let to_do = requests[workgroup_id.x / WORKGROUPS];
     request = to_do;
     let prompt_tokens = to_do.prompt_tokens;
-    hands_on = to_do.end_operation > 0u;
     position = to_do.first_step;
     if thread == 0u {
         chosen = tokens[to_do.first_token + to_do.first_step];
@@ -44,10 +47,11 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
         return;
     }
     fed = token;
-    var since = to_do.first_operation;
-    enter(since, select(CHOICE_AT + 1u, to_do.end_operation, to_do.first_step == to_do.end_step), covers_next(to_do, to_do.first_step));
+    var since = select(0u, to_do.first_operation, SPAN < 2u);
+    let ends_within = SPAN < 2u && to_do.end_operation > 0u;
+    enter(since, select(CHOICE_AT + 1u, to_do.end_operation, ends_within && to_do.first_step == to_do.end_step), covers_next(to_do, to_do.first_step));
 
-    for (var step = to_do.first_step; step < to_do.end_step || (step == to_do.end_step && to_do.end_operation > 0u); step++) {
+    for (var step = to_do.first_step; step < to_do.end_step || (ends_within && step == to_do.end_step); step++) {
         position = step;
         if step > to_do.first_step && step < prompt_tokens {
             token = tokens[to_do.first_token + step];
@@ -55,9 +59,9 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
         fed = token;
         let makes_token = step + 1u >= prompt_tokens;
         let until = min(
-            select(CHOICE_AT + 1u, to_do.end_operation, step == to_do.end_step), select(NORM_F_AT, CHOICE_AT + 1u, makes_token),
+            select(CHOICE_AT + 1u, to_do.end_operation, ends_within && step == to_do.end_step),
+            select(NORM_F_AT, CHOICE_AT + 1u, makes_token),
         );
-        let goes_on = covers_next(to_do, step);
         if since == 0u {
             parity = (step * N_LAYER) & 1u;
             embed();
@@ -66,35 +70,10 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
                 hand_on_embedding();
             }
         }
-        // The norm and the matrix behind the layers are like the first two operations of one layer more.
-        for (var operation = max(since, 1u); operation < min(until, COUNT_AT); operation++) {
-            let depth = (operation - 1u) / LAYER_OPERATIONS;
-            let kind = operation - 1u - LAYER_OPERATIONS * depth;
-            layer = depth;
-            parity = (step * N_LAYER + depth + select(1u, 0u, kind == NORM_1_AT)) & 1u;
-            switch kind {
-                case NORM_1_AT, NORM_2_AT: { norm(depth, kind == NORM_2_AT, until == operation + 1u); }
-                case ATTENTION_AT: { attention(own); }
-                default: {
-                    let stage = stage_at(depth, kind);
-                    if stage == LOGITS {
-                        consider_none();
-                        threshold = 0u;
-                    }
-                    multiply_by(stage, depth, until - operation, makes_token, goes_on);
-                    fetch_norm(norm_behind(stage, depth, makes_token));
-                    if stage != LOGITS {
-                        workgroupBarrier();
-                    }
-                }
-            }
-        }
+        walk(own, step, since, until, makes_token, covers_next(to_do, step));
         if !makes_token && step < to_do.end_step {
             parity = (step * N_LAYER + N_LAYER) & 1u;
             await_stream();
-        }
-        if !SAMPLED && since <= HEAD_AT && until > HEAD_AT {
-            offer();
         }
         if SAMPLED {
             for (var round = max(since, COUNT_AT) - COUNT_AT; round < BITS && COUNT_AT + round < until; round++) {
@@ -123,20 +102,19 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
     }
 }
 
-// The matrix of a kind of operation of layer `depth`.
-fn stage_at(depth: u32, kind: u32) -> u32 {
-    if depth == N_LAYER {
-        return LOGITS;
-    }
-    switch kind {
-        case QUERY_KEY_VALUE_AT: { return QUERY_KEY_VALUE; }
-        case PROJECTION_AT: { return PROJECTION; }
-        case FC_AT: { return FC; }
-        default: { return MLP; }
-    }
+// Whether a dispatch goes on to the first matrix of the token behind `step`.
+fn covers_next(to_do: Request, step: u32) -> bool {
+    let covers_part = SPAN < 2u && to_do.end_operation > 1u + QUERY_KEY_VALUE_AT;
+    return step + 1u < to_do.end_step || (covers_part && step + 1u == to_do.end_step);
+}
+
+// Whether the dispatch ends within a token, so that the next one needs what is NEAR.
+fn hands_on() -> bool {
+    return SPAN < 2u && request.end_operation > 0u;
 }
 
 // The norm at the beginning of a layer or behind its attention, which is left to the next dispatch where this one `ends_here`.
+// The one behind the layers is like the first of one layer more.
 fn norm(depth: u32, is_second: bool, ends_here: bool) {
     if depth > 0u || is_second {
         let slot = select(AFTER_LAYER, AFTER_ATTENTION, is_second);
@@ -150,15 +128,6 @@ fn norm(depth: u32, is_second: bool, ends_here: bool) {
     }
 }
 
-// The one that comes next behind a matrix.
-fn norm_behind(stage: u32, depth: u32, makes_token: bool) -> vec2u {
-    if stage <= PROJECTION {
-        return norm_weights(depth, true);
-    }
-    let next = depth + 1u;
-    return norm_weights(select(next, 0u, next > N_LAYER || (next == N_LAYER && !makes_token)), false);
-}
-
 // Where weight and bias of a norm are.
 fn norm_weights(depth: u32, is_second: bool) -> vec2u {
     if depth == N_LAYER {
@@ -167,18 +136,13 @@ fn norm_weights(depth: u32, is_second: bool) -> vec2u {
     return LAYERS + depth * LAYER_STRIDE + select(vec2u(LN_1_WEIGHT, LN_1_BIAS), vec2u(LN_2_WEIGHT, LN_2_BIAS), is_second);
 }
 
-// Whether a dispatch goes on to the first matrix of the token behind `step`.
-fn covers_next(to_do: Request, step: u32) -> bool {
-    return step + 1u < to_do.end_step || (step + 1u == to_do.end_step && to_do.end_operation > 1u + QUERY_KEY_VALUE_AT);
-}
-
 // Brings what the operation `since` of a token needs of an earlier dispatch, and asks for the weights of the first matrix of
 // the span, which ends before operation `until` or goes on with the next token.
 fn enter(since: u32, until: u32, goes_on: bool) {
-    is_far = !NEAR;
+    is_left_far = !NEAR;
     // The norm and the matrix behind the layers are like the first two operations of one layer more.
     let depth = min((max(since, 1u) - 1u) / LAYER_OPERATIONS, N_LAYER);
-    let kind = max(since, 1u) - 1u - LAYER_OPERATIONS * depth;
+    let kind = select(0u, max(since, 1u) - 1u - LAYER_OPERATIONS * depth, SPAN == 0u || depth == N_LAYER);
     let is_attended = depth < N_LAYER && kind > PROJECTION_AT;
     layer = depth;
     parity = (position * N_LAYER + depth + 1u) & 1u;
@@ -197,7 +161,7 @@ fn enter(since: u32, until: u32, goes_on: bool) {
             threshold = asked(THRESHOLD + workgroup_index);
         }
     }
-    if since > 0u && since <= HEAD_AT {
+    if SPAN < 2u && since > 0u && since <= HEAD_AT {
         bring(depth, kind);
     }
 }

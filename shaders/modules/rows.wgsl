@@ -110,7 +110,7 @@ fn fetch(m: Matrix, k: u32, is_wanted: bool) {
         row_bias = 0.0;
     } else if chunk == 0u {
         row_bias = bitcast<f32>(weights[m.bias + row / 4u][row % 4u]);
-        if is_far && (m.stage == PROJECTION || m.stage == MLP) {
+        if is_far() && (m.stage == PROJECTION || m.stage == MLP) {
             row_residual = residual(m.stage, row);
         }
     }
@@ -172,38 +172,79 @@ fn product(at: u32, high: u32, chunk: vec4u) -> f32 {
     return low + dot(hidden[at + high], high_half(chunk));
 }
 
-// The operation of a matrix, of a span that goes on for `ahead` operations from it on, and for the next token's where it
-// `goes_on`. Each matrix has its own copy of what follows, by its own constants, and asks for the weights that are read next.
-fn multiply_by(stage: u32, depth: u32, ahead: u32, makes_token: bool, goes_on: bool) {
-    switch stage {
-        case QUERY_KEY_VALUE: {
-            linear(matrix(QUERY_KEY_VALUE, depth));
-            fetch(matrix(PROJECTION, depth), 0u, ahead > 2u);
+// The layers of a token and its head, as far as a span covers them. Written out, so that each matrix has its own constants
+// and what is asked for ahead of one stays on its way until then: compilers wait for loads where a branch with them ends.
+fn walk(own: u32, step: u32, since: u32, until: u32, makes_token: bool, goes_on: bool) {
+    for (var depth = (max(since, 1u) - 1u) / LAYER_OPERATIONS; depth < N_LAYER; depth++) {
+        let start = 1u + LAYER_OPERATIONS * depth;
+        if SPAN < 2u && until <= start {
+            break;
         }
-        case PROJECTION: {
+        // Of this layer, the first operation that is covered and the first behind it that is not.
+        let begin = max(since, start) - start;
+        let end = until - start;
+        layer = depth;
+        if covers(begin, end, NORM_1_AT) {
+            parity = (step * N_LAYER + depth) & 1u;
+            norm(depth, false, SPAN == 0u && end == QUERY_KEY_VALUE_AT);
+        }
+        parity = (step * N_LAYER + depth + 1u) & 1u;
+        if covers(begin, end, QUERY_KEY_VALUE_AT) {
+            linear(matrix(QUERY_KEY_VALUE, depth));
+            fetch(matrix(PROJECTION, depth), 0u, covers(0u, end, PROJECTION_AT));
+            workgroupBarrier();
+        }
+        if covers(begin, end, ATTENTION_AT) {
+            attention(own);
+        }
+        if covers(begin, end, PROJECTION_AT) {
             gather(ATTENDED, WIDE, HEADS4);
             linear(matrix(PROJECTION, depth));
-            fetch(matrix(FC, depth), 0u, ahead > 2u);
+            fetch(matrix(FC, depth), 0u, covers(0u, end, FC_AT));
+            fetch_norm(norm_weights(depth, true));
+            workgroupBarrier();
         }
-        case FC: {
+        if covers(begin, end, NORM_2_AT) {
+            norm(depth, true, SPAN == 0u && end == FC_AT);
+        }
+        if covers(begin, end, FC_AT) {
             linear(matrix(FC, depth));
-            fetch(matrix(MLP, depth), 0u, ahead > 1u);
+            fetch(matrix(MLP, depth), 0u, covers(0u, end, MLP_AT));
+            workgroupBarrier();
         }
-        case MLP: {
+        if covers(begin, end, MLP_AT) {
             gather(INNER, WIDE, N_INNER4);
             linear(matrix(MLP, depth));
             if depth + 1u == N_LAYER && makes_token {
-                fetch(matrix(LOGITS, 0u), 0u, ahead > 2u);
+                fetch(matrix(LOGITS, 0u), 0u, until > HEAD_AT);
+                fetch_norm(norm_weights(N_LAYER, false));
             } else {
                 let next = (depth + 1u) % N_LAYER;
-                fetch(matrix(QUERY_KEY_VALUE, next), 0u, select(ahead > 2u, goes_on, next == 0u));
+                fetch(matrix(QUERY_KEY_VALUE, next), 0u, select(end > LAYER_OPERATIONS + QUERY_KEY_VALUE_AT, goes_on, next == 0u));
+                fetch_norm(norm_weights(next, false));
             }
-        }
-        default: {
-            linear(matrix(LOGITS, 0u));
-            fetch(matrix(QUERY_KEY_VALUE, 0u), 0u, goes_on);
+            workgroupBarrier();
         }
     }
+    if since <= NORM_F_AT && until > NORM_F_AT {
+        parity = (step * N_LAYER + N_LAYER) & 1u;
+        norm(N_LAYER, false, SPAN == 0u && until == HEAD_AT);
+    }
+    if since <= HEAD_AT && until > HEAD_AT {
+        consider_none();
+        threshold = 0u;
+        linear(matrix(LOGITS, 0u));
+        fetch(matrix(QUERY_KEY_VALUE, 0u), 0u, goes_on);
+        fetch_norm(norm_weights(0u, false));
+        if !SAMPLED {
+            offer();
+        }
+    }
+}
+
+// Whether a kind of operation is one of those from `begin` to `end` of a layer.
+fn covers(begin: u32, end: u32, kind: u32) -> bool {
+    return SPAN > 0u || (begin <= kind && end > kind);
 }
 
 // Asks for the first weights that a span reads which begins with a kind of operation of layer `depth` and ends before kind
@@ -307,7 +348,7 @@ fn finish(m: Matrix, row: u32, sum: f32, before: f32) {
 }
 
 fn stream(i: u32, before: f32) -> f32 {
-    if is_far {
+    if is_far() {
         return before;
     }
     return hidden[STREAM + i / 4u][i % 4u];

@@ -22,7 +22,7 @@ var<private> norm_bias: vec4f;
 var<private> norm_at: vec2u;         // in tiles: where weight and bias of the last norm are
 var<private> stream_slot: u32;       // in tiles: where the stream is; NOWHERE is the embedding
 var<private> stream_parity: u32;     // in tiles: of the round that filled the slot
-var<private> is_far: bool;           // whether the stream is not in `hidden`, though no norm has changed it since
+var<private> is_left_far: bool;      // whether no norm has brought the stream since the dispatch began
 var<private> is_normed: bool;        // in tiles: whether an earlier dispatch left the norm in its slot
 
 const NOWHERE: u32 = 0xffffffffu;
@@ -70,7 +70,12 @@ fn await_stream() {
     workgroupBarrier();
 }
 
-// Element `row` of the stream before a matrix adds to it, where it is not NEAR. Every workgroup has read these by then.
+// Whether the stream that a matrix adds to is not in `hidden`.
+fn is_far() -> bool {
+    return !WHOLE || (SPAN == 0u && is_left_far);
+}
+
+// Element `row` of the stream before a matrix adds to it, where it is far. Every workgroup has read these by then.
 fn residual(stage: u32, row: u32) -> f32 {
     if stage == MLP {
         return bitcast<f32>(asked(AFTER_ATTENTION + row));
@@ -99,7 +104,7 @@ fn layer_norm(weight: u32, bias: u32) {
         norm_in_tiles(weight, bias);
         return;
     }
-    is_far = false;
+    is_left_far = false;
     let some = hidden[STREAM].xyz;
     mean = max(min(some.x, some.y), min(max(some.x, some.y), some.z));
     var sums = vec2f(0.0);

@@ -38,3 +38,11 @@ fn best_of_workgroup() {
         }
     }
 }
+
+// Threads that ask for the candidates of workgroups, and the best of what they found, in the first.
+override ASKING: u32 = WORKGROUP_SIZE;
+
+fn best_of_asking() {
+    workgroupBarrier();
+    best_of_workgroup();
+}

@@ -50,6 +50,13 @@ fn best_of_workgroup() {
     consider_lanes();
 }
 
+// Threads that ask for the candidates of workgroups, and the best of what they found, in all of them.
+override ASKING: u32 = SUBGROUP;
+
+fn best_of_asking() {
+    consider_lanes();
+}
+
 fn consider_lanes() {
     for (var distance = SUBGROUP / 2u; distance > 0u; distance /= 2u) {
         consider(subgroupShuffleXor(best_score, distance), subgroupShuffleXor(best_token, distance));

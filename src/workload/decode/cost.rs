@@ -202,7 +202,8 @@ impl Sizes<'_> {
         if operation == operations.choice {
             if !(near && is_known) {
                 let rounds = if near { 0 } else { self.together() };
-                work += Work { barriers: 1 + self.best(), rounds, multiply_adds: 0 };
+                let barriers = if self.has_subgroups() { 0 } else { 1 + self.best() };
+                work += Work { barriers, rounds, multiply_adds: 0 };
             }
             // The token is told to all.
             work += barriers(2);

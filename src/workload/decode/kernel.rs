@@ -40,6 +40,7 @@ pub fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning)
     };
     let all = workgroups * requests.len() as u32;
     kernel.unchecked = arm.unchecked;
+    kernel.constants.insert("SPAN".into(), f64::from(arm.span.cuts()));
     kernel.workgroups_together = if workgroups > 1 && arm.span.waits() { all } else { 1 };
     let parts = parts(arm.span, config.n_layer, requests);
     let buffers = buffers::buffers(config, requests, tuning, &shape, &parts);

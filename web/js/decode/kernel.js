@@ -40,11 +40,14 @@ export function programOf(arm, span, config, request, tuning) {
   return {
     name: span === "generation" ? arm : `${arm}@${span}`,
     buffers,
-    kernels: [{ ...kernel, workgroups_together: 1, unchecked: false }],
+    kernels: [{ ...kernel, constants: { ...kernel.constants, SPAN: cutsOf(span) }, workgroups_together: 1, unchecked: false }],
     phases: phasesOf(parts, buffers),
     outputs: ["tokens", "logits", "gave_up"],
   };
 }
+
+/** What dispatches of a span cut, as SPAN of `shaders/modules/generation.wgsl` says it: 0 layers, 1 tokens between layers, 2 neither. */
+const cutsOf = (span) => ({ operation: 0, stage: 0, layer: 1 })[span] ?? 2;
 
 /** Dispatches that bind all buffers in their order, and of the requests those of the dispatch. */
 function phasesOf(parts, buffers) {
