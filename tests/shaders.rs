@@ -6,13 +6,16 @@ use std::path::Path;
 
 use naga::back::pipeline_constants::process_overrides;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use naga::{AddressSpace, Module, ShaderStage, StorageAccess};
+use naga::{AddressSpace, Expression, Literal, Module, ShaderStage, StorageAccess, TypeInner};
 use onedispatch::device::progress;
 use onedispatch::program::{Contents, Dispatch, Kernel, Program};
 use onedispatch::shaders;
 use onedispatch::spec::RolloutCase;
 use onedispatch::workload::control::{Scale, controls};
+use onedispatch::workload::decode::buffers::request_words;
+use onedispatch::workload::decode::kernel::STEP;
 use onedispatch::workload::decode::model::{Config, Request, Sampling};
+use onedispatch::workload::decode::operations::{self, Operations, Place};
 use onedispatch::workload::decode::{Algorithm, Arm, Tuning};
 use onedispatch::workload::rollout;
 use onedispatch::workload::rollout::environment::Environment;
@@ -57,6 +60,16 @@ fn the_binary_holds_every_file() {
 fn every_file_is_valid() {
     for (file, source) in shaders::composed() {
         if let Err(fault) = validated(source, capabilities(file)) {
+            panic!("{file}: {fault}");
+        }
+    }
+}
+
+#[test]
+fn every_text_that_counts_is_valid() {
+    for file in ["decode/subgroup.wgsl", "decode/workgroup.wgsl"] {
+        let counted = shaders::source(&format!("{file}{}", shaders::COUNTED)).unwrap();
+        if let Err(fault) = validated(counted, capabilities(file)) {
             panic!("{file}: {fault}");
         }
     }
@@ -204,4 +217,98 @@ fn check(program: &Program, dispatch: &Dispatch, module: &Module, info: &ModuleI
             assert!(!twice, "{what} binds {} twice and writes it", buffer.name);
         }
     }
+}
+
+/// The constants of a shader that are numbers.
+fn constants(module: &Module) -> BTreeMap<&str, u32> {
+    let value = |init| match module.global_expressions[init] {
+        Expression::Literal(Literal::U32(value)) => Some(value),
+        Expression::Literal(Literal::Bool(value)) => Some(u32::from(value)),
+        _ => None,
+    };
+    let named = module.constants.iter().filter_map(|(_, constant)| Some((constant.name.as_deref()?, constant.init)));
+    named.filter_map(|(name, init)| Some((name, value(init)?))).collect()
+}
+
+/// What Rust and WGSL both say of decoding: the words of a request, where operations and slots are, and what a lane takes of a row.
+#[test]
+fn both_languages_mean_the_same_by_requests_operations_and_slots() {
+    let config = Config {
+        vocab_size: 37,
+        n_positions: 16,
+        n_embd: 30,
+        n_head: 3,
+        n_layer: 2,
+        n_inner: 50,
+        layer_norm_epsilon: 1e-5,
+        scale_attn_weights: true,
+    };
+    let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::Greedy, end_token: None };
+    let place = Place { step: 0, operation: 0 };
+    let words = request_words(&config, &request, &Tuning::of(64, 16), (0, 0), &(place..place)).map(|(name, _)| name);
+    for file in ["decode/subgroup.wgsl", "decode/workgroup.wgsl"] {
+        let (module, _) = validated(shaders::source(file).unwrap(), capabilities(file)).unwrap();
+        let of_request = module.types.iter().find(|(_, found)| found.name.as_deref() == Some("Request"));
+        let TypeInner::Struct { members, span } = &of_request.expect(file).1.inner else { panic!("{file}") };
+        let members: Vec<&str> = members.iter().filter_map(|member| member.name.as_deref()).collect();
+        assert_eq!((members.as_slice(), *span as usize), (words.as_slice(), 4 * words.len()), "{file}");
+
+        let found = constants(&module);
+        let mut expected = vec![
+            ("NORM_1_AT", operations::NORM_1),
+            ("QUERY_KEY_VALUE_AT", operations::QUERY_KEY_VALUE),
+            ("ATTENTION_AT", operations::ATTENTION),
+            ("PROJECTION_AT", operations::PROJECTION),
+            ("NORM_2_AT", operations::NORM_2),
+            ("FC_AT", operations::FC),
+            ("MLP_AT", operations::MLP),
+            ("LAYER_OPERATIONS", operations::LAYER_OPERATIONS),
+            ("BITS", operations::BITS),
+            ("NONE", u32::MAX),
+        ];
+        if file == "decode/subgroup.wgsl" {
+            expected.push(("STEP", STEP));
+        }
+        for (name, value) in expected {
+            assert_eq!(found.get(name), Some(&value), "{name} of {file}");
+        }
+    }
+}
+
+/// What follows from a kernel's constants in WGSL, against what the program reckons with.
+#[test]
+fn operations_and_slots_are_where_programs_take_them_to_be() {
+    let mut seen = BTreeSet::new();
+    for program in programs() {
+        let Some(kernel) = program.kernels.iter().find(|kernel| kernel.shader.starts_with("decode/")) else { continue };
+        let (module, _) = specialised(kernel);
+        let get = |name: &str| kernel.constants[name] as u32;
+        let all = Operations::of(get("N_LAYER"), get("SAMPLED") > 0);
+        let workgroups = program.phases[0].dispatches[0].workgroups;
+        let exchange = &program.buffers[program.buffer("exchange").unwrap()];
+        let slots = exchange.bytes as u32 / 4 / (workgroups / get("WORKGROUPS"));
+        let [embd4, heads4, inner4] = ["N_EMBD4", "HEADS4", "N_INNER4"].map(get);
+        let even = |count: u32| count.next_multiple_of(2);
+        let wide = 2 * even(embd4);
+        if get("WHOLE") > 0 {
+            assert!(get("HIDDEN4") >= wide + inner4.max(3 * heads4), "{}", program.name);
+        }
+        let expected = BTreeMap::from([
+            ("NORM_F_AT", all.norm_f),
+            ("HEAD_AT", all.head),
+            ("COUNT_AT", all.count),
+            ("DRAW_AT", all.draw),
+            ("CHOICE_AT", all.choice),
+            ("SLOTS", slots),
+            ("WIDE", wide),
+        ]);
+        for (name, value) in constants(&module) {
+            if let Some(expected) = expected.get(name) {
+                assert_eq!(value, *expected, "{name} of {}, {:?}", program.name, kernel.constants);
+                seen.insert(name.to_string());
+            }
+        }
+    }
+    let all = ["CHOICE_AT", "COUNT_AT", "DRAW_AT", "HEAD_AT", "NORM_F_AT", "SLOTS", "WIDE"];
+    assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all);
 }

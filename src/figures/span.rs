@@ -38,7 +38,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     Picture::drawn(Chart {
         title: "What does a dispatch gain by the more it covers?".into(),
         subtitle: format!(
-            "Tokens per second of {} by how often it is dispatched: the same shader with the same constants, of which a dispatch \
+            "Tokens per second of {} by how often it is dispatched: the same shader, of which a dispatch \
              covers more or less. {}. {}.",
             KERNEL.name(),
             devices.join("; then "),

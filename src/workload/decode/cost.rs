@@ -7,6 +7,7 @@
 
 use super::buffers::{REQUEST_WORDS, REQUESTS};
 use super::format::Format;
+use super::kernel;
 use super::model::{Config, Request};
 use super::operations::{self, BITS, Operations, Place};
 use crate::program::{Contents, Dispatch, Kernel, Program};
@@ -243,7 +244,7 @@ impl Sizes<'_> {
 
     /// As `linear` of `shaders/modules/rows.wgsl`.
     fn rows(&self, lanes: u64, in4: u64, rows: u64) -> Work {
-        const STEP: u64 = 16;
+        const STEP: u64 = kernel::STEP as u64;
         let two_bytes = u64::from(self.is("FORMAT"));
         let chunks = in4.div_ceil(1 + two_bytes);
         let row_steps = (chunks / lanes).div_ceil(STEP);

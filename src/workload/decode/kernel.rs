@@ -16,7 +16,7 @@ pub const LEAST_MEMORY: u32 = 16_384;
 const MOST_NEAR_SCORES: u32 = 1024;
 
 /// Chunks of a row that a thread asks for ahead: STEP of `shaders/modules/rows.wgsl`.
-const STEP: u32 = 16;
+pub const STEP: u32 = 16;
 
 /// What a kernel is before its sizes: its text, and over how many workgroups a sequence is dealt out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
