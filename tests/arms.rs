@@ -24,12 +24,13 @@ use serde::Deserialize;
 /// Largest error of a logit, relative to the range of the logits: 100 times what a command line lets pass.
 const TOLERANCE: f64 = 1e-5;
 
-/// Spans that an arm is tried in, each under a policy of its own.
-fn ways(arm: Arm) -> Vec<(Arm, Policy)> {
+/// Spans that an arm is tried in, each under a policy of its own. Layers have a kernel of their own, which one model tries.
+fn ways(arm: Arm, by_layer: bool) -> Vec<(Arm, Policy)> {
     let five = Span::Chunk(NonZeroU32::new(5).unwrap());
     let spans = [Span::Generation, Span::Operation, Span::Stage, Span::Layer, Span::Token, five];
     let policies = Policy::ALL.into_iter().cycle();
-    spans.into_iter().zip(policies).filter_map(|(span, policy)| Some((arm.cut(span).ok()?, policy))).collect()
+    let spans = spans.into_iter().filter(|&span| by_layer || span != Span::Layer);
+    spans.zip(policies).filter_map(|(span, policy)| Some((arm.cut(span).ok()?, policy))).collect()
 }
 
 /// What one run left.
@@ -66,7 +67,7 @@ fn answers(
         };
         // A batch answers all at once: requests of several lengths, each with its own answer.
         let together = if algorithm == Algorithm::FusedBatch { requests.len() } else { 1 };
-        for (arm, policy) in ways(Arm::of(algorithm)) {
+        for (arm, policy) in ways(Arm::of(algorithm), algorithms == Algorithm::ALL) {
             for requests in requests.chunks(together) {
                 let program = arm.program_of_all(config, requests, &tuning);
                 let Some(prepared) = prepared(&gpu, algorithm, &program, &blocks) else { continue };

@@ -56,6 +56,22 @@ fn reason(gate: Gate) -> String {
 
 const SAMPLED: Sampling = Sampling::TopK { temperature: 0.8, top_k: 5, seed: 77 };
 
+/// The first position puts large numbers into a few channels, as GPT-2's does, and the one behind it does not.
+#[test]
+fn a_mean_that_may_be_lost_is_named() {
+    let request = request(Sampling::Greedy);
+    for (added, is_named) in [(0.0, false), (3000.0, true)] {
+        let (config, mut weights) = model();
+        weights.wpe[..3].iter_mut().for_each(|value| *value += added);
+        let mut reference = Reference::new(&config, &weights);
+        let mut output = output(&mut reference, &request);
+        output.logits.last_mut().unwrap()[7] += 1.0;
+        let gate = reference.check(&request, &output.tokens, output.logits.last().unwrap(), TOLERANCE);
+        let reason = reason(gate);
+        assert_eq!(reason.contains("a norm's mean is"), is_named, "{reason}");
+    }
+}
+
 #[test]
 fn right_outputs_pass() {
     let (config, weights) = model();

@@ -30,11 +30,17 @@ pub struct Reference<'a> {
     config: &'a Config,
     weights: &'a Weights,
     logits: HashMap<Vec<u32>, Vec<f64>>,
+    /// As [`Oracle::farthest_mean`], of all that was asked for.
+    farthest_mean: f64,
 }
+
+/// Standard deviations between a mean and where a norm looks for it from which on a failing gate says so: of a variance, f32 sums
+/// about such an origin are off by 100^2 / 2^24, or 6e-4.
+const FAR_MEAN: f64 = 100.0;
 
 impl<'a> Reference<'a> {
     pub fn new(config: &'a Config, weights: &'a Weights) -> Self {
-        Reference { config, weights, logits: HashMap::new() }
+        Reference { config, weights, logits: HashMap::new(), farthest_mean: 0.0 }
     }
 
     /// Logits that choose each of `tokens` after `prompt`: `tokens.len()` vectors of `[vocab_size]`. Every token is
@@ -50,6 +56,7 @@ impl<'a> Reference<'a> {
             for (i, &token) in after.iter().enumerate() {
                 self.logits.insert(read[..before.len() + i + 1].to_vec(), oracle.step(token));
             }
+            self.farthest_mean = self.farthest_mean.max(oracle.farthest_mean());
         }
         (0..tokens.len()).map(|step| self.logits[&read[..prompt.len() + step]].as_slice()).collect()
     }
@@ -80,8 +87,21 @@ impl<'a> Reference<'a> {
         self.judge(request, tokens, &rows, tolerance)
     }
 
-    /// `rows`: the logits that chose new token `.0`.
+    /// Compares, and where that fails names a likely cause.
     fn judge(&mut self, request: &Request, tokens: &[u32], rows: &[(usize, &[f32])], tolerance: f64) -> Gate {
+        let mut gate = self.compare(request, tokens, rows, tolerance);
+        if gate.error.is_some_and(|error| !within(error, tolerance)) && self.farthest_mean > FAR_MEAN {
+            gate.reason += &format!(
+                "; a norm's mean is {:.1e} standard deviations away from zero or from the norm's before: a norm that sums about \
+                 those loses its digits",
+                self.farthest_mean
+            );
+        }
+        gate
+    }
+
+    /// `rows`: the logits that chose new token `.0`.
+    fn compare(&mut self, request: &Request, tokens: &[u32], rows: &[(usize, &[f32])], tolerance: f64) -> Gate {
         if let Err(reason) = shape(self.config, request, tokens) {
             return fail(0, None, reason);
         }

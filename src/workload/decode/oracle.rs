@@ -17,6 +17,24 @@ pub struct Oracle<'a> {
     tokens: usize,
     /// `[n_embd]`: the last token's output of the last layer, before the final norm.
     hidden: Vec<f64>,
+    means: Means,
+}
+
+/// How far the means of streams are from where a norm may look for them.
+#[derive(Clone, Copy, Default)]
+struct Means {
+    last: f64,
+    /// Standard deviations, at most, that a norm's mean is away from zero or from the mean of the norm before.
+    farthest: f64,
+}
+
+impl Means {
+    fn see(&mut self, config: &Config, x: &[f64]) {
+        let (mean, variance) = moments(x);
+        let deviation = (variance + config.layer_norm_epsilon).sqrt();
+        self.farthest = self.farthest.max(mean.abs().max((mean - self.last).abs()) / deviation);
+        self.last = mean;
+    }
 }
 
 /// Of one layer; both `[tokens, n_embd]`.
@@ -29,7 +47,7 @@ struct KeysValues {
 impl<'a> Oracle<'a> {
     pub fn new(config: &'a Config, weights: &'a Weights) -> Self {
         let cache = vec![KeysValues::default(); weights.layers.len()];
-        Oracle { config, weights, cache, tokens: 0, hidden: Vec::new() }
+        Oracle { config, weights, cache, tokens: 0, hidden: Vec::new(), means: Means::default() }
     }
 
     /// Gives the model its next token and returns the logits after it, `[vocab_size]`.
@@ -42,10 +60,17 @@ impl<'a> Oracle<'a> {
     pub fn feed(&mut self, token: u32) {
         let mut x = embed(self.config, self.weights, token, self.tokens);
         for (layer, cache) in self.weights.layers.iter().zip(&mut self.cache) {
-            block(self.config, layer, cache, &mut x);
+            block(self.config, layer, cache, &mut self.means, &mut x);
         }
+        self.means.see(self.config, &x);
         self.hidden = x;
         self.tokens += 1;
+    }
+
+    /// Standard deviations, at most, that the mean of a norm so far was away from zero or from the norm's before: f32 sums
+    /// about such an origin keep few digits of the variance.
+    pub fn farthest_mean(&self) -> f64 {
+        self.means.farthest
     }
 
     /// Logits after the last token that was given, `[vocab_size]`: the final norm, then its product with each row of
@@ -65,12 +90,14 @@ fn embed(config: &Config, weights: &Weights, token: u32, position: usize) -> Vec
 }
 
 /// One pre-norm block, in place: x += attention(ln_1(x)), then x += mlp(ln_2(x)); x is `[n_embd]`.
-fn block(config: &Config, layer: &Layer, cache: &mut KeysValues, x: &mut [f64]) {
+fn block(config: &Config, layer: &Layer, cache: &mut KeysValues, means: &mut Means, x: &mut [f64]) {
+    means.see(config, x);
     let normed = layer_norm(config, &layer.ln_1, x);
     let qkv = linear(&layer.attn_c_attn, &normed);
     let attended = attention(config, cache, &qkv);
     add(x, &linear(&layer.attn_c_proj, &attended));
 
+    means.see(config, x);
     let normed = layer_norm(config, &layer.ln_2, x);
     let mut inner = linear(&layer.mlp_c_fc, &normed);
     inner.iter_mut().for_each(|value| *value = gelu(*value));
@@ -80,12 +107,17 @@ fn block(config: &Config, layer: &Layer, cache: &mut KeysValues, x: &mut [f64]) 
 /// (x - mean) / sqrt(variance + epsilon) * weight + bias with the biased variance, over `[n_embd]` (Ba, Kiros and
 /// Hinton, "Layer Normalization", 2016).
 fn layer_norm(config: &Config, norm: &Norm, x: &[f64]) -> Vec<f64> {
-    let n = x.len() as f64;
-    let mean = x.iter().sum::<f64>() / n;
-    let variance = x.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
+    let (mean, variance) = moments(x);
     let scale = 1.0 / (variance + config.layer_norm_epsilon).sqrt();
     let affine = norm.weight.iter().zip(&norm.bias);
     x.iter().zip(affine).map(|(value, (&w, &b))| (value - mean) * scale * f64::from(w) + f64::from(b)).collect()
+}
+
+/// Mean and biased variance.
+fn moments(x: &[f64]) -> (f64, f64) {
+    let n = x.len() as f64;
+    let mean = x.iter().sum::<f64>() / n;
+    (mean, x.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n)
 }
 
 /// x W + b: `[in]` to `[out]`, adding one contiguous row of W per input.
