@@ -1,7 +1,7 @@
 //! Norms of streams that are far from zero: how many digits of the logits are left where the first token puts large numbers into
 //! a few channels, as GPT-2's does, and where the stream grows from layer to layer.
 //!
-//! PyTorch in f32 is off by 2e-7 of the logits' range there; an arm may be off by ten times as much.
+//! PyTorch in f32 was off by 2e-7 of the logits' range in a model of the first kind; an arm may be off by ten times as much.
 
 use onedispatch::device::Gpu;
 use onedispatch::device::executor::Prepared;
