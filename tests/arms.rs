@@ -3,6 +3,8 @@
 //! A software device takes many seconds to compile a kernel of one size, so each test is one model at one workgroup size,
 //! chosen to differ in how its matrices are cut: none of them, some, or all in slices.
 
+mod common;
+
 use std::num::NonZeroU32;
 use std::path::Path;
 
@@ -56,15 +58,7 @@ fn answers(
     let blocks = weight_blocks(config, weights, &[Layout::InOut, Layout::OutIn(Format::F32)]);
     let capacity = requests.iter().map(Request::positions).max().unwrap();
     for &algorithm in algorithms {
-        let many = [Algorithm::FusedGrid, Algorithm::Stepwise].contains(&algorithm);
-        let tuning = Tuning {
-            workgroups: if many { 2 } else { 1 },
-            waiting: waiting(gpu.info.is_software),
-            subgroup_size: gpu.info.subgroup_min_size,
-            keep_logits: true,
-            memory,
-            ..Tuning::of(if algorithm == Algorithm::FusedScalar { 1 } else { workgroup_size }, capacity)
-        };
+        let tuning = Tuning { memory, ..common::tuning(&gpu, algorithm, workgroup_size, capacity) };
         // A batch answers all at once: requests of several lengths, each with its own answer.
         let together = if algorithm == Algorithm::FusedBatch { requests.len() } else { 1 };
         for (arm, policy) in ways(Arm::of(algorithm), algorithms == Algorithm::ALL) {
@@ -261,13 +255,7 @@ fn wide_rows_and_every_format() {
     for (format, workgroup_size) in [(Format::F32, 1024), (Format::F16, 64), (Format::Bf16, 64)] {
         let weights = format.rounded(&exact);
         let arm = Arm { format, ..Arm::of(Algorithm::FusedGrid) };
-        let tuning = Tuning {
-            workgroups: 2,
-            waiting: waiting(gpu.info.is_software),
-            subgroup_size: gpu.info.subgroup_min_size,
-            keep_logits: true,
-            ..Tuning::of(workgroup_size, request.positions())
-        };
+        let tuning = common::tuning(&gpu, arm.algorithm, workgroup_size, request.positions());
         let program = arm.program(&config, &request, &tuning);
         let blocks = weight_blocks(&config, &exact, &[arm.layout()]);
         let Some(prepared) = prepared(&gpu, arm.algorithm, &program, &blocks) else { return };

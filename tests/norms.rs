@@ -3,16 +3,17 @@
 //!
 //! PyTorch in f32 was off by 2e-7 of the logits' range in a model of the first kind; an arm may be off by ten times as much.
 
+mod common;
+
 use onedispatch::device::Gpu;
 use onedispatch::device::executor::Prepared;
-use onedispatch::measure::calibration::waiting;
 use onedispatch::measure::decode::weight_blocks;
 use onedispatch::program::Policy;
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::gate::Reference;
 use onedispatch::workload::decode::model::{Config, Request, Sampling, Weights};
 use onedispatch::workload::decode::packing::Layout;
-use onedispatch::workload::decode::{Algorithm, Arm, Tuning, new_tokens, random};
+use onedispatch::workload::decode::{Algorithm, Arm, new_tokens, random};
 
 const TOLERANCE: f64 = 2e-6;
 
@@ -54,14 +55,7 @@ fn growing() -> Weights {
 fn keeps_its_digits(gpu: &Gpu, algorithm: Algorithm, cases: &[(&str, Weights)]) {
     let config = config();
     let request = Request { prompt: vec![1, 2, 3], new_tokens: 6, sampling: Sampling::Greedy, end_token: None };
-    let many = [Algorithm::FusedGrid, Algorithm::Stepwise].contains(&algorithm);
-    let tuning = Tuning {
-        workgroups: if many { 2 } else { 1 },
-        waiting: waiting(gpu.info.is_software),
-        subgroup_size: gpu.info.subgroup_min_size,
-        keep_logits: true,
-        ..Tuning::of(if algorithm == Algorithm::FusedScalar { 1 } else { 32 }, request.positions())
-    };
+    let tuning = common::tuning(gpu, algorithm, 32, request.positions());
     let program = Arm::of(algorithm).program(&config, &request, &tuning);
     if let Some(objection) = gpu.objection(&program) {
         assert!(algorithm >= Algorithm::FusedSubgroup, "{objection}");

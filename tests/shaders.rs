@@ -94,22 +94,26 @@ fn only_the_subgroup_arm_uses_subgroups() {
     assert_eq!(files, ["decode/subgroup.wgsl"]);
 }
 
+fn config(n_embd: u32, n_head: u32, n_inner: u32, vocab_size: u32) -> Config {
+    Config {
+        vocab_size,
+        n_positions: 16,
+        n_embd,
+        n_head,
+        n_layer: 2,
+        n_inner,
+        layer_norm_epsilon: 1e-5,
+        scale_attn_weights: true,
+    }
+}
+
 /// Programs that between them use every kernel in every way: narrow, odd, wide and sampled, at each workgroup size.
 fn programs() -> Vec<Program> {
     let mut programs: Vec<Program> =
         controls(&Scale::of(true, 1 << 20, 2)).into_iter().map(|control| control.program).collect();
     programs.push(progress::program(2, 64, 1));
     for (n_embd, n_head, n_inner, vocab_size) in [(32, 2, 128, 64), (30, 3, 50, 37), (512, 8, 2048, 257)] {
-        let config = Config {
-            vocab_size,
-            n_positions: 16,
-            n_embd,
-            n_head,
-            n_layer: 2,
-            n_inner,
-            layer_norm_epsilon: 1e-5,
-            scale_attn_weights: true,
-        };
+        let config = config(n_embd, n_head, n_inner, vocab_size);
         for sampling in [Sampling::Greedy, Sampling::TopK { temperature: 0.8, top_k: 5, seed: 1 }] {
             let request = Request { prompt: vec![1, 2], new_tokens: 3, sampling, end_token: None };
             for arm in Arm::all() {
@@ -233,16 +237,7 @@ fn constants(module: &Module) -> BTreeMap<&str, u32> {
 /// What Rust and WGSL both say of decoding: the words of a request, where operations and slots are, and what a lane takes of a row.
 #[test]
 fn both_languages_mean_the_same_by_requests_operations_and_slots() {
-    let config = Config {
-        vocab_size: 37,
-        n_positions: 16,
-        n_embd: 30,
-        n_head: 3,
-        n_layer: 2,
-        n_inner: 50,
-        layer_norm_epsilon: 1e-5,
-        scale_attn_weights: true,
-    };
+    let config = config(30, 3, 50, 37);
     let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::Greedy, end_token: None };
     let place = Place { step: 0, operation: 0 };
     let words = request_words(&config, &request, &Tuning::of(64, 16), (0, 0), &(place..place)).map(|(name, _)| name);
