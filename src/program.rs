@@ -114,18 +114,23 @@ pub enum Policy {
     SubmitEach,
     /// One submit per token (per repetition of a phase); wait once at the end.
     SubmitPerToken,
+    /// Each submit carries twice as many tokens as the one before, so that the GPU computes while the host records; wait once at
+    /// the end.
+    SubmitAhead,
     /// Everything in one submit and one compute pass; wait once.
     OneSubmit,
 }
 
 impl Policy {
-    pub const ALL: [Policy; 4] = [Policy::WaitEach, Policy::SubmitEach, Policy::SubmitPerToken, Policy::OneSubmit];
+    pub const ALL: [Policy; 5] =
+        [Policy::WaitEach, Policy::SubmitEach, Policy::SubmitPerToken, Policy::SubmitAhead, Policy::OneSubmit];
 
     pub fn name(self) -> &'static str {
         match self {
             Policy::WaitEach => "wait-each",
             Policy::SubmitEach => "submit-each",
             Policy::SubmitPerToken => "submit-per-token",
+            Policy::SubmitAhead => "submit-ahead",
             Policy::OneSubmit => "one-submit",
         }
     }
@@ -162,11 +167,12 @@ impl Program {
 
     pub fn traffic(&self, policy: Policy) -> Traffic {
         let dispatches = self.dispatches();
-        let repetitions = self.phases.iter().map(|phase| u64::from(phase.repeat)).sum();
+        let repetitions: u64 = self.phases.iter().map(|phase| u64::from(phase.repeat)).sum();
         let (submits, waits) = match policy {
             Policy::WaitEach => (dispatches, dispatches),
             Policy::SubmitEach => (dispatches, 1),
             Policy::SubmitPerToken => (repetitions, 1),
+            Policy::SubmitAhead => (u64::from(repetitions.checked_ilog2().map_or(0, |log| log + 1)), 1),
             Policy::OneSubmit => (1, 1),
         };
         Traffic { dispatches, submits, waits }

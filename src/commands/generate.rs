@@ -45,7 +45,7 @@ pub struct Args {
     /// operation]
     #[arg(long, value_name = "SPAN")]
     span: Option<String>,
-    /// How dispatches are sent: wait-each, submit-each, submit-per-token or one-submit [default: one-submit]; without --arm
+    /// How dispatches are sent: wait-each, submit-each, submit-per-token, submit-ahead or one-submit [default: one-submit]; without --arm
     /// and --span, those of stepwise
     #[arg(long, value_name = "NAME")]
     policy: Option<Policy>,

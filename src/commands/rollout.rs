@@ -41,7 +41,7 @@ pub struct Args {
     /// What one dispatch of fused covers: step, steps:N or episode [default: episode; with --policy, step]
     #[arg(long, value_name = "NAME")]
     span: Option<String>,
-    /// How dispatches are sent: wait-each, submit-each, submit-per-token (per step) or one-submit
+    /// How dispatches are sent: wait-each, submit-each, submit-per-token (per step), submit-ahead or one-submit
     #[arg(long, value_name = "NAME")]
     policy: Option<Policy>,
     /// Seed of the initial states where the file has none

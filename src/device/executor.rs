@@ -185,7 +185,7 @@ impl<'a> Prepared<'a> {
     }
 
     fn submit_all(&self, policy: Policy, stamps: Option<&Stamps>, stamped: Stamped) -> Result<()> {
-        // A pass is what one submit carries: a dispatch, a token, or everything.
+        // A pass is what one submit carries: a dispatch, a token, some tokens, or everything.
         let passes = self.program.traffic(policy).submits as u32;
         let mut pass_index = 0;
         let mut last = None;
@@ -195,8 +195,12 @@ impl<'a> Prepared<'a> {
             let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
             let mut pass =
                 encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes: writes });
+            let mut set = None;
             for (step, repetition) in steps {
-                pass.set_pipeline(&step.pipeline);
+                if set != Some(&step.pipeline) {
+                    pass.set_pipeline(&step.pipeline);
+                    set = Some(&step.pipeline);
+                }
                 pass.set_bind_group(0, &step.bind_groups[repetition % step.bind_groups.len()], &[]);
                 pass.dispatch_workgroups(step.workgroups, 1, 1);
             }
@@ -224,6 +228,13 @@ impl<'a> Prepared<'a> {
             Policy::SubmitPerToken => {
                 for mut steps in tokens() {
                     submit(&mut steps)?;
+                }
+            }
+            Policy::SubmitAhead => {
+                let mut left = tokens();
+                // The last submit carries what is left.
+                for count in (0..passes).map(|index| 1usize << index) {
+                    submit(&mut left.by_ref().take(count).flatten())?;
                 }
             }
             Policy::OneSubmit => submit(&mut tokens().flatten())?,

@@ -38,10 +38,11 @@ impl Look {
 
 type Known = (&'static str, RGBColor, Marker, Option<(f64, f64)>);
 
-const POLICIES: [Known; 4] = [
+const POLICIES: [Known; 5] = [
     ("wait-each", RGBColor(0xd5, 0x5e, 0x00), Marker::Circle, Some((4.0, 5.0))),
     ("submit-each", RGBColor(0xe6, 0x9f, 0x00), Marker::Square, Some((10.0, 6.0))),
     ("submit-per-token", RGBColor(0xcc, 0x79, 0xa7), Marker::Up, Some((18.0, 7.0))),
+    ("submit-ahead", RGBColor(0x77, 0x77, 0x22), Marker::Down, Some((24.0, 4.0))),
     ("one-submit", RGBColor(0x33, 0x33, 0x33), Marker::Diamond, Some((30.0, 7.0))),
 ];
 

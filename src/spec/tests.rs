@@ -59,7 +59,7 @@ fn what_each_key_accepts() {
     tolerance_reason: one line of text
     quick: true or false
     arms: in a decode spec, a list of distinct names out of stepwise, fused-scalar, fused-workgroup, fused-subgroup, fused-subgroup-f16, fused-subgroup-bf16, fused-grid, fused-grid-f16, fused-grid-bf16, fused-batch, fused-batch-f16, fused-batch-bf16, each also with -unchecked; in a rollout spec, out of per-operation, stepwise, fused; where it has generations, out of evaluation, evolution
-    policies: in a decode or rollout spec, a list of distinct names out of wait-each, submit-each, submit-per-token, one-submit
+    policies: in a decode or rollout spec, a list of distinct names out of wait-each, submit-each, submit-per-token, submit-ahead, one-submit
     spans: in a decode spec, a list of distinct names out of operation, stage, layer, token, generation and chunk:N; in a rollout spec with the arm fused and environments that have a policy, out of step, steps:N and episode, N at most the steps of each episode
     decode: a table [decode] in a spec whose workload is "decode", and in no other
     rollout: a table [rollout] in a spec whose workload is "rollout", and in no other

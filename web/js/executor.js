@@ -142,7 +142,7 @@ export class Prepared {
   /** Waits after each dispatch where the policy says so, and not at the end. */
   async #submitAll(policy) {
     const { gpu, program } = this;
-    // A pass is what one submit carries: a dispatch, a token, or everything.
+    // A pass is what one submit carries: a dispatch, a token, some tokens, or everything.
     const passes = traffic(program, policy).submits;
     let pass = 0;
     const submit = (steps) => {
@@ -165,6 +165,10 @@ export class Prepared {
         break;
       case "submit-per-token":
         for (const steps of tokens) submit(steps);
+        break;
+      case "submit-ahead":
+        // Twice as many tokens as in the submit before; in the last one what is left.
+        for (let index = 0; index < passes; index += 1) submit(tokens.slice(2 ** index - 1, 2 ** (index + 1) - 1).flat());
         break;
       case "one-submit":
         submit(tokens.flat());
@@ -263,8 +267,10 @@ async function created(gpu, name, buffers) {
 
 function encodePass(encoder, steps, timestampWrites) {
   const pass = encoder.beginComputePass(timestampWrites ? { timestampWrites } : {});
+  let set = null;
   for (const { pipeline, bindGroup, workgroups } of steps) {
-    pass.setPipeline(pipeline);
+    if (pipeline !== set) pass.setPipeline(pipeline);
+    set = pipeline;
     pass.setBindGroup(0, bindGroup);
     pass.dispatchWorkgroups(workgroups);
   }

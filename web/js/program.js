@@ -18,6 +18,7 @@ export function traffic(program, policy) {
     "wait-each": [all, all],
     "submit-each": [all, 1],
     "submit-per-token": [repetitions, 1],
+    "submit-ahead": [32 - Math.clz32(repetitions), 1],
     "one-submit": [1, 1],
   }[policy];
   return { dispatches: all, submits, waits };

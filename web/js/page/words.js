@@ -35,13 +35,14 @@ export function about(seconds) {
 export const plural = (count, one, many = `${one}s`) => `${DIGITS[0].format(count)} ${count === 1 ? one : many}`;
 
 /** Rungs of the ladder, slowest first. The last one is the fastest fused kernel. */
-export const RUNGS = ["wait-each", "submit-each", "submit-per-token", "one-submit", "fused"];
+export const RUNGS = ["wait-each", "submit-each", "submit-per-token", "submit-ahead", "one-submit", "fused"];
 
 export function rungName(rung, unit = "token") {
   return {
     "wait-each": "Wait after each dispatch",
     "submit-each": "Submit each dispatch",
     "submit-per-token": `Submit once a ${unit}`,
+    "submit-ahead": `Submit more ${unit}s each time`,
     "one-submit": "One submit, many dispatches",
     fused: "One dispatch",
   }[rung];
