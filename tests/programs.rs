@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use onedispatch::program::{Binding, Contents, Policy, Program};
+use onedispatch::program::{Binding, Contents, Kernel, Policy, Program};
 use onedispatch::shaders;
 use onedispatch::workload::decode::cost::work;
 use onedispatch::workload::decode::model::{Config, Request, Sampling};
+use onedispatch::workload::decode::operations::ALL_KINDS;
 use onedispatch::workload::decode::packing::Layout;
 use onedispatch::workload::decode::span::Span;
 use onedispatch::workload::decode::{Algorithm, Arm, Tuning};
@@ -177,14 +178,23 @@ proptest! {
             let whole = arm.program(&config, &request, &tuning);
             for cut in Span::PLAIN.into_iter().filter_map(|span| arm.cut(span).ok()) {
                 let program = cut.program(&config, &request, &tuning);
-                let mut constants = program.kernels[0].constants.clone();
-                let of_whole = f64::from(arm.span.cuts());
-                prop_assert_eq!(constants.insert("SPAN".into(), of_whole), Some(f64::from(cut.span.cuts())), "{}", cut.name());
-                prop_assert_eq!(&constants, &whole.kernels[0].constants, "{}", cut.name());
+                let split = |kernel: &Kernel| {
+                    let mut constants = kernel.constants.clone();
+                    let covers = constants.remove("COVERS").expect("every kernel says what it covers");
+                    (covers as u32, constants)
+                };
+                let (_, of_whole) = split(&whole.kernels[0]);
+                let mut covered = 0;
+                for (covers, constants) in program.kernels.iter().map(split) {
+                    covered |= covers;
+                    prop_assert_eq!(&constants, &of_whole, "{}", cut.name());
+                }
+                prop_assert_eq!(covered, ALL_KINDS, "{}", cut.name());
                 prop_assert_eq!(shaders::sha256(&program), shaders::sha256(&whole), "{}", cut.name());
                 prop_assert_eq!(work(&program).multiply_adds, work(&whole).multiply_adds, "{}", cut.name());
                 if !cut.span.waits() {
-                    prop_assert_eq!(program.kernels[0].workgroups_together, 1, "{}", cut.name());
+                    let together = program.kernels.iter().map(|kernel| kernel.workgroups_together);
+                    prop_assert_eq!(together.max(), Some(1), "{}", cut.name());
                 }
             }
         }

@@ -19,56 +19,7 @@ fn columns_of(m: Matrix) -> u32 {
 }
 
 // Weights are not asked for ahead.
-fn ask_ahead(depth: u32, kind: u32, end: u32, goes_on: bool) {}
-
-// The layers of a token and its head, as far as a span covers them, an operation at a time: so a kernel holds each once.
-fn walk(own: u32, step: u32, since: u32, until: u32, makes_token: bool, goes_on: bool) {
-    for (var operation = max(since, 1u); operation < min(until, COUNT_AT); operation++) {
-        // The norm and the matrix behind the layers are like the first two operations of one layer more.
-        let depth = (operation - 1u) / LAYER_OPERATIONS;
-        let kind = operation - 1u - LAYER_OPERATIONS * depth;
-        layer = depth;
-        parity = (step * N_LAYER + depth + select(1u, 0u, kind == NORM_1_AT)) & 1u;
-        switch kind {
-            case NORM_1_AT, NORM_2_AT: { norm(depth, kind == NORM_2_AT, until == operation + 1u); }
-            case ATTENTION_AT: { attention(own); }
-            default: {
-                multiply_by(stage_at(depth, kind), depth);
-                let next = (depth + 1u) % (N_LAYER + select(0u, 1u, makes_token));
-                fetch_norm(norm_weights(select(next, depth, kind < NORM_2_AT && depth < N_LAYER), kind < NORM_2_AT && depth < N_LAYER));
-            }
-        }
-    }
-    if !SAMPLED && since <= HEAD_AT && until > HEAD_AT {
-        offer();
-    }
-}
-
-fn stage_at(depth: u32, kind: u32) -> u32 {
-    if depth == N_LAYER {
-        return LOGITS;
-    }
-    switch kind {
-        case QUERY_KEY_VALUE_AT: { return QUERY_KEY_VALUE; }
-        case PROJECTION_AT: { return PROJECTION; }
-        case FC_AT: { return FC; }
-        default: { return MLP; }
-    }
-}
-
-// The operation of a matrix.
-fn multiply_by(stage: u32, depth: u32) {
-    if stage == PROJECTION || stage == MLP {
-        gather(select(ATTENDED, INNER, stage == MLP), WIDE, select(HEADS4, N_INNER4, stage == MLP));
-    } else if stage == LOGITS {
-        consider_none();
-        threshold = 0u;
-    }
-    linear(matrix(stage, depth));
-    if stage != LOGITS {
-        workgroupBarrier();
-    }
-}
+fn ask(stage: u32, depth: u32, is_wanted: bool) {}
 
 // All columns of this workgroup.
 fn linear(m: Matrix) {

@@ -23,9 +23,23 @@ override COUNT_AT: u32 = NORM_F_AT + 2u;
 override DRAW_AT: u32 = COUNT_AT + BITS;
 override CHOICE_AT: u32 = COUNT_AT + select(0u, BITS + 1u, SAMPLED);
 
-// What dispatches cut: 0 layers, 1 tokens alone, between their layers, 2 neither. It follows from the span, and tells the compiler
-// what never happens: of the rungs of a ladder, no other constant differs.
-override SPAN: u32 = 0;
+// Kinds of operation outside layers: the embedding, the norm and the head behind them, and how the next token is found.
+const EMBEDDING_KIND: u32 = 7u;
+const HEAD_KIND: u32 = 8u;
+const CHOICE_KIND: u32 = 9u;
+const LAYER_KINDS: u32 = 0x7fu;
+const ALL_KINDS: u32 = 0x3ffu;
+
+// The kinds that dispatches of this pipeline cover, a bit for each. It follows from the span, and tells the compiler what never
+// happens: of the rungs of a ladder, no other constant differs.
+override COVERS: u32 = ALL_KINDS;
+override CUTS_TOKENS: bool = COVERS != ALL_KINDS;
+override CUTS_LAYERS: bool = (COVERS & LAYER_KINDS) != 0u && (COVERS & LAYER_KINDS) != LAYER_KINDS;
+override FIRST_KIND: u32 = countTrailingZeros(COVERS);
+
+fn covers(kind: u32) -> bool {
+    return ((COVERS >> kind) & 1u) == 1u;
+}
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_index) index: u32) {
@@ -39,17 +53,20 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
     request = to_do;
     let prompt_tokens = to_do.prompt_tokens;
     position = to_do.first_step;
+    fed = tokens[to_do.first_token + to_do.first_step];
+    var since = select(0u, to_do.first_operation, CUTS_TOKENS);
+    let ends_within = CUTS_TOKENS && to_do.end_operation > 0u;
+    enter(since, select(CHOICE_AT + 1u, to_do.end_operation, ends_within && to_do.first_step == to_do.end_step));
     if thread == 0u {
-        chosen = tokens[to_do.first_token + to_do.first_step];
+        chosen = fed;
     }
     var token = workgroupUniformLoad(&chosen);
     if to_do.first_step >= prompt_tokens && (token == to_do.end_token || token == NONE) {
         return;
     }
-    fed = token;
-    var since = select(0u, to_do.first_operation, SPAN < 2u);
-    let ends_within = SPAN < 2u && to_do.end_operation > 0u;
-    enter(since, select(CHOICE_AT + 1u, to_do.end_operation, ends_within && to_do.first_step == to_do.end_step), covers_next(to_do, to_do.first_step));
+    if CUTS_TOKENS && since > 0u && since <= HEAD_AT {
+        bring(since);
+    }
 
     for (var step = to_do.first_step; step < to_do.end_step || (ends_within && step == to_do.end_step); step++) {
         position = step;
@@ -62,20 +79,20 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
             select(CHOICE_AT + 1u, to_do.end_operation, ends_within && step == to_do.end_step),
             select(NORM_F_AT, CHOICE_AT + 1u, makes_token),
         );
-        if since == 0u {
+        if covers(EMBEDDING_KIND) && since == 0u {
             parity = (step * N_LAYER) & 1u;
             embed();
             order_cache();
-            if until == 1u {
+            if CUTS_TOKENS && until == 1u {
                 hand_on_embedding();
             }
         }
-        walk(own, step, since, until, makes_token, covers_next(to_do, step));
+        walk(own, step, since, until, makes_token, step + 1u < to_do.end_step);
         if !makes_token && step < to_do.end_step {
             parity = (step * N_LAYER + N_LAYER) & 1u;
             await_stream();
         }
-        if SAMPLED {
+        if SAMPLED && covers(CHOICE_KIND) {
             for (var round = max(since, COUNT_AT) - COUNT_AT; round < BITS && COUNT_AT + round < until; round++) {
                 if round > 0u {
                     settle(round - 1u, COUNT_AT + round > since);
@@ -88,7 +105,7 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
                 offer();
             }
         }
-        if until > CHOICE_AT {
+        if covers(CHOICE_KIND) && until > CHOICE_AT {
             choose(CHOICE_AT > since);
             token = workgroupUniformLoad(&chosen);
             if token == to_do.end_token {
@@ -102,15 +119,85 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
     }
 }
 
-// Whether a dispatch goes on to the first matrix of the token behind `step`.
-fn covers_next(to_do: Request, step: u32) -> bool {
-    let covers_part = SPAN < 2u && to_do.end_operation > 1u + QUERY_KEY_VALUE_AT;
-    return step + 1u < to_do.end_step || (covers_part && step + 1u == to_do.end_step);
+// The layers of a token and its head, as far as a span covers them. Written out, so that each matrix has its own constants
+// and what is asked for ahead of one stays on its way until then: compilers wait for loads where a branch with them ends.
+fn walk(own: u32, step: u32, since: u32, until: u32, makes_token: bool, goes_on: bool) {
+    for (var depth = (max(since, 1u) - 1u) / LAYER_OPERATIONS; depth < N_LAYER; depth++) {
+        if CUTS_TOKENS && until <= 1u + LAYER_OPERATIONS * depth {
+            break;
+        }
+        layer = depth;
+        if covers(NORM_1_AT) {
+            parity = (step * N_LAYER + depth) & 1u;
+            norm(depth, false, !covers(QUERY_KEY_VALUE_AT));
+        }
+        parity = (step * N_LAYER + depth + 1u) & 1u;
+        if covers(QUERY_KEY_VALUE_AT) {
+            linear(matrix(QUERY_KEY_VALUE, depth));
+            if covers(PROJECTION_AT) {
+                ask(PROJECTION, depth, true);
+            }
+            workgroupBarrier();
+        }
+        if covers(ATTENTION_AT) {
+            attention(own);
+        }
+        if covers(PROJECTION_AT) {
+            gather(ATTENDED, WIDE, HEADS4);
+            linear(matrix(PROJECTION, depth));
+            if covers(FC_AT) {
+                ask(FC, depth, true);
+                fetch_norm(norm_weights(depth, true));
+            }
+            workgroupBarrier();
+        }
+        if covers(NORM_2_AT) {
+            norm(depth, true, !covers(FC_AT));
+        }
+        if covers(FC_AT) {
+            linear(matrix(FC, depth));
+            if covers(MLP_AT) {
+                ask(MLP, depth, true);
+            }
+            workgroupBarrier();
+        }
+        if covers(MLP_AT) {
+            gather(INNER, WIDE, N_INNER4);
+            linear(matrix(MLP, depth));
+            if !CUTS_TOKENS {
+                if depth + 1u == N_LAYER && makes_token {
+                    ask(LOGITS, 0u, true);
+                    fetch_norm(norm_weights(N_LAYER, false));
+                } else {
+                    let next = (depth + 1u) % N_LAYER;
+                    ask(QUERY_KEY_VALUE, next, select(true, goes_on, next == 0u));
+                    fetch_norm(norm_weights(next, false));
+                }
+            }
+            workgroupBarrier();
+        }
+    }
+    if covers(HEAD_KIND) && since <= NORM_F_AT && until > NORM_F_AT {
+        parity = (step * N_LAYER + N_LAYER) & 1u;
+        norm(N_LAYER, false, CUTS_TOKENS && until == HEAD_AT);
+    }
+    if covers(HEAD_KIND) && since <= HEAD_AT && until > HEAD_AT {
+        consider_none();
+        threshold = 0u;
+        linear(matrix(LOGITS, 0u));
+        if !CUTS_TOKENS {
+            ask(QUERY_KEY_VALUE, 0u, goes_on);
+            fetch_norm(norm_weights(0u, false));
+        }
+        if !SAMPLED {
+            offer();
+        }
+    }
 }
 
 // Whether the dispatch ends within a token, so that the next one needs what is NEAR.
 fn hands_on() -> bool {
-    return SPAN < 2u && request.end_operation > 0u;
+    return CUTS_TOKENS && request.end_operation > 0u;
 }
 
 // The norm at the beginning of a layer or behind its attention, which is left to the next dispatch where this one `ends_here`.
@@ -136,13 +223,26 @@ fn norm_weights(depth: u32, is_second: bool) -> vec2u {
     return LAYERS + depth * LAYER_STRIDE + select(vec2u(LN_1_WEIGHT, LN_1_BIAS), vec2u(LN_2_WEIGHT, LN_2_BIAS), is_second);
 }
 
-// Brings what the operation `since` of a token needs of an earlier dispatch, and asks for the weights of the first matrix of
-// the span, which ends before operation `until` or goes on with the next token.
-fn enter(since: u32, until: u32, goes_on: bool) {
+// Of the operation of a token at which a dispatch begins: its layer, or N_LAYER of what is behind them. The norm and the matrix
+// behind the layers are like the first two operations of one layer more.
+fn depth_at(since: u32) -> u32 {
+    return min((max(since, 1u) - 1u) / LAYER_OPERATIONS, N_LAYER);
+}
+
+// And its place in that layer.
+fn kind_at(since: u32) -> u32 {
+    let depth = depth_at(since);
+    if CUTS_LAYERS {
+        return FIRST_KIND;
+    }
+    return select(0u, max(since, 1u) - 1u - LAYER_OPERATIONS * depth, depth == N_LAYER);
+}
+
+// Asks for the first weights of a dispatch, which covers a token from `since` on and before `until`, or goes on with the next.
+fn enter(since: u32, until: u32) {
     is_left_far = !NEAR;
-    // The norm and the matrix behind the layers are like the first two operations of one layer more.
-    let depth = min((max(since, 1u) - 1u) / LAYER_OPERATIONS, N_LAYER);
-    let kind = select(0u, max(since, 1u) - 1u - LAYER_OPERATIONS * depth, SPAN == 0u || depth == N_LAYER);
+    let depth = depth_at(since);
+    let kind = kind_at(since);
     let is_attended = depth < N_LAYER && kind > PROJECTION_AT;
     layer = depth;
     parity = (position * N_LAYER + depth + 1u) & 1u;
@@ -152,22 +252,36 @@ fn enter(since: u32, until: u32, goes_on: bool) {
         stream_is(select(AFTER_LAYER, NOWHERE, depth == 0u), position * N_LAYER + depth);
     }
     is_normed = kind == QUERY_KEY_VALUE_AT || (is_attended && kind == FC_AT);
-    let is_left = depth == N_LAYER && kind > QUERY_KEY_VALUE_AT;
-    fetch_norm(norm_weights(select(depth, 0u, is_left), is_attended));
-    ask_ahead(depth, kind, until - min(until, 1u + LAYER_OPERATIONS * depth), goes_on);
+    fetch_norm(norm_weights(select(depth, 0u, since > HEAD_AT), is_attended));
+    ask_first(depth, since <= HEAD_AT && until > HEAD_AT);
     if depth == N_LAYER {
         consider_none();
         if since > COUNT_AT {
             threshold = asked(THRESHOLD + workgroup_index);
         }
     }
-    if SPAN < 2u && since > 0u && since <= HEAD_AT {
-        bring(depth, kind);
+}
+
+// Asks for the weights of the first matrix of a dispatch that begins in layer `depth`, or behind the layers with the head or
+// with the choice before the next token.
+fn ask_first(depth: u32, has_head: bool) {
+    if covers(QUERY_KEY_VALUE_AT) {
+        ask(QUERY_KEY_VALUE, depth % N_LAYER, true);
+    } else if covers(PROJECTION_AT) {
+        ask(PROJECTION, depth, true);
+    } else if covers(FC_AT) {
+        ask(FC, depth, true);
+    } else if covers(MLP_AT) {
+        ask(MLP, depth, true);
+    } else if covers(HEAD_KIND) {
+        ask(LOGITS, 0u, has_head);
     }
 }
 
-// Fills `hidden` as the operations before one of layer `depth` left it.
-fn bring(depth: u32, kind: u32) {
+// Fills `hidden` as earlier dispatches left it before the operation `since`.
+fn bring(since: u32) {
+    let depth = depth_at(since);
+    let kind = kind_at(since);
     if NEAR && depth == 0u && kind > NORM_1_AT && kind <= PROJECTION_AT {
         embed();
     } else if (NEAR && (depth < N_LAYER || kind == NORM_1_AT)) || (depth == 0u && kind == NORM_1_AT) {

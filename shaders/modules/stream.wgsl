@@ -72,7 +72,7 @@ fn await_stream() {
 
 // Whether the stream that a matrix adds to is not in `hidden`.
 fn is_far() -> bool {
-    return !WHOLE || (SPAN == 0u && is_left_far);
+    return !WHOLE || (CUTS_LAYERS && is_left_far);
 }
 
 // Element `row` of the stream before a matrix adds to it, where it is far. Every workgroup has read these by then.

@@ -31,6 +31,9 @@ const MOST_SOFTWARE_WORKGROUPS: u32 = 2;
 /// Of workgroups that wait for each other, smaller ones were never the fastest on hardware.
 const SMALLEST_TOGETHER_WORKGROUP: u32 = 128;
 
+/// Of how many of the fastest sizes it is tried how rows are dealt out: which size is the fastest depends on that.
+const SIZES_DEALT: usize = 3;
+
 /// An arm's fastest tuning.
 pub struct Calibrated {
     pub tuning: Tuning,
@@ -105,8 +108,8 @@ pub fn waiting(is_software: bool) -> Waiting {
     Waiting { patience: if is_software { 1 << 28 } else { 1 << 20 }, by_writing: is_software }
 }
 
-/// The tuning that is fastest in short runs: of `tunings`, which is not empty, and then of how that one deals out rows to
-/// threads. `blocks` hold the weights as the arm reads them.
+/// The tuning that is fastest in short runs: of `tunings`, which is not empty, and then of how the fastest of them deal out
+/// rows to threads. `blocks` hold the weights as the arm reads them.
 pub fn calibrate(
     gpu: &Gpu,
     config: &Config,
@@ -115,12 +118,13 @@ pub fn calibrate(
     arm: Arm,
     tunings: &[Tuning],
 ) -> Result<Calibrated> {
-    let of_size = fastest(gpu, config, blocks, requests, arm, tunings)?;
+    let by_size = tried(gpu, config, blocks, requests, arm, tunings)?;
     if !arm.algorithm.has_formats() || gpu.info.is_software {
-        return Ok(of_size);
+        return Ok(fastest(by_size));
     }
-    let dealt = Tuning::LEAST_LANES.map(|least_lanes| Tuning { least_lanes, ..of_size.tuning });
-    fastest(gpu, config, blocks, requests, arm, &dealt)
+    let dealt = |tuning: Tuning| Tuning::LEAST_LANES.map(|least_lanes| Tuning { least_lanes, ..tuning });
+    let dealt: Vec<Tuning> = by_size.iter().take(SIZES_DEALT).flat_map(|size| dealt(size.tuning)).collect();
+    Ok(fastest(tried(gpu, config, blocks, requests, arm, &dealt)?))
 }
 
 /// How long an arm takes in a tuning that was chosen already.
@@ -132,17 +136,22 @@ pub fn timed(
     arm: Arm,
     tuning: Tuning,
 ) -> Result<Calibrated> {
-    fastest(gpu, config, blocks, requests, arm, &[tuning])
+    Ok(fastest(tried(gpu, config, blocks, requests, arm, &[tuning])?))
 }
 
-fn fastest(
+fn fastest(tried: Vec<Calibrated>) -> Calibrated {
+    tried.into_iter().next().expect("a tuning that was tried")
+}
+
+/// How long these tunings take, of which there is at least one, the fastest first.
+fn tried(
     gpu: &Gpu,
     config: &Config,
     blocks: &Blocks,
     requests: &[Request],
     arm: Arm,
     tunings: &[Tuning],
-) -> Result<Calibrated> {
+) -> Result<Vec<Calibrated>> {
     let short = |request: &Request| {
         let new_tokens = (request.new_tokens / 4).max(TOKENS).min(request.new_tokens);
         Request { new_tokens, ..request.clone() }
@@ -176,8 +185,11 @@ fn fastest(
         }
     }
     append(unknown.iter().map(|&index| &trials[index]));
-    let best = (0..trials.len()).min_by(|&a, &b| trials[a].ns.total_cmp(&trials[b].ns)).unwrap_or(0);
-    Ok(Calibrated { tuning: tunings[best], requests, ns: trials[best].ns })
+    let of =
+        |(tuning, trial): (&Tuning, &Trial)| Calibrated { tuning: *tuning, requests: requests.clone(), ns: trial.ns };
+    let mut tried: Vec<Calibrated> = tunings.iter().zip(&trials).map(of).collect();
+    tried.sort_by(|a, b| a.ns.total_cmp(&b.ns));
+    Ok(tried)
 }
 
 fn trial(gpu: &Gpu, arm: Arm, tuning: &Tuning, program: &Program) -> Trial {

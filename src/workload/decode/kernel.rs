@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::model::{Config, Request, Sampling};
-use super::operations::{Part, parts};
+use super::operations::{LAYER_KINDS, Operations, Part, parts};
 use super::packing::{Layout, Map, Widths};
 use super::{Arm, Tuning, buffers};
 use crate::program::{Binding, Dispatch, Kernel, Phase, Program};
@@ -40,23 +40,57 @@ pub fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning)
     };
     let all = workgroups * requests.len() as u32;
     kernel.unchecked = arm.unchecked;
-    kernel.constants.insert("SPAN".into(), f64::from(arm.span.cuts()));
     kernel.workgroups_together = if workgroups > 1 && arm.span.waits() { all } else { 1 };
     let parts = parts(arm.span, config.n_layer, requests);
     let buffers = buffers::buffers(config, requests, tuning, &shape, &parts);
-    let phases = phases(&parts, &buffers, requests.len(), all);
+    let (covered, kernel_of) = covered(&Operations::of(config.n_layer, sampled), &parts);
+    let phases = phases(&parts, &kernel_of, &buffers, requests.len(), all);
     let outputs = ["tokens", "logits", "gave_up"].map(String::from).to_vec();
-    Program { name: arm.name(), buffers, kernels: vec![kernel], phases, outputs }
+    let that_covers = |&kinds: &u32| {
+        let mut kernel = kernel.clone();
+        kernel.constants.insert("COVERS".into(), f64::from(kinds));
+        kernel
+    };
+    Program { name: arm.name(), buffers, kernels: covered.iter().map(that_covers).collect(), phases, outputs }
+}
+
+/// The kinds of operation that each kernel covers, and the kernel of each dispatch of each part. Dispatches with the same kinds
+/// of a layer share one.
+fn covered(operations: &Operations, parts: &[Part]) -> (Vec<u32>, Vec<Vec<usize>>) {
+    let mut covered: Vec<u32> = Vec::new();
+    let mut kernel_of = |kinds: u32| {
+        let is_alike = |other: &u32| other & LAYER_KINDS == kinds & LAYER_KINDS;
+        let kernel = covered.iter().position(is_alike).unwrap_or_else(|| {
+            covered.push(0);
+            covered.len() - 1
+        });
+        covered[kernel] |= kinds;
+        kernel
+    };
+    // A dispatch of a part has the same kernel in each repetition. Its first one may not begin with a choice.
+    let kinds = |part: &Part, index: usize| {
+        let of_repetitions = part.repetitions.iter().map(|ranges| operations.kinds(&ranges[index]));
+        of_repetitions.fold(0, std::ops::BitOr::bitor)
+    };
+    let of_part = |part: &Part| (0..part.repetitions[0].len()).map(|index| kernel_of(kinds(part, index))).collect();
+    let of_parts = parts.iter().map(of_part).collect();
+    (covered, of_parts)
 }
 
 /// Dispatches that bind all buffers in their order, and of the requests those of the dispatch.
-fn phases(parts: &[Part], buffers: &[crate::program::Buffer], sequences: usize, workgroups: u32) -> Vec<Phase> {
+fn phases(
+    parts: &[Part],
+    kernel_of: &[Vec<usize>],
+    buffers: &[crate::program::Buffer],
+    sequences: usize,
+    workgroups: u32,
+) -> Vec<Phase> {
     let place = buffers.iter().position(|buffer| buffer.name == buffers::REQUESTS).expect("a buffer of buffers.rs");
     let bytes = 4 * (buffers::REQUEST_WORDS * sequences) as u64;
     let apart = buffers::requests_stride(sequences);
     let mut offset = 0;
     let mut phases = Vec::new();
-    for part in parts {
+    for (part, kernel_of) in parts.iter().zip(kernel_of) {
         let in_each = part.repetitions[0].len() as u64;
         let dispatch = |index: u64| {
             let request = Binding { buffer: place, offset: offset + index * apart, bytes, stride: in_each * apart };
@@ -64,7 +98,8 @@ fn phases(parts: &[Part], buffers: &[crate::program::Buffer], sequences: usize, 
                 true => request,
                 false => Binding::whole(index, buffer),
             };
-            Dispatch { kernel: 0, bindings: buffers.iter().enumerate().map(bound).collect(), workgroups }
+            let kernel = kernel_of[index as usize];
+            Dispatch { kernel, bindings: buffers.iter().enumerate().map(bound).collect(), workgroups }
         };
         let dispatches = (0..in_each).map(dispatch).collect();
         let repeat = part.repetitions.len() as u32;

@@ -14,6 +14,14 @@ pub const FC: u32 = 5;
 pub const MLP: u32 = 6;
 pub const LAYER_OPERATIONS: u32 = 7;
 
+/// Kinds of operation, a bit for each, as COVERS has them: those of a layer, the embedding, the norm and the head behind the
+/// layers, and how the next token is found.
+pub const LAYER_KINDS: u32 = 0x7f;
+pub const EMBEDDING_KIND: u32 = 7;
+pub const HEAD_KIND: u32 = 8;
+pub const CHOICE_KIND: u32 = 9;
+pub const ALL_KINDS: u32 = 0x3ff;
+
 /// Rounds that find the threshold of top-k sampling, a bit in each.
 pub const BITS: u32 = 32;
 
@@ -39,6 +47,25 @@ impl Operations {
 
     pub fn of_layer(layer: u32) -> u32 {
         1 + LAYER_OPERATIONS * layer
+    }
+
+    /// The kinds that a dispatch covers: all, where it covers whole tokens.
+    pub fn kinds(&self, range: &Range) -> u32 {
+        if range.start.operation == 0 && range.end.operation == 0 && range.start.step < range.end.step {
+            return ALL_KINDS;
+        }
+        let kind = |operation: u32| match operation {
+            0 => EMBEDDING_KIND,
+            _ if operation < self.norm_f => (operation - 1) % LAYER_OPERATIONS,
+            _ if operation < self.count => HEAD_KIND,
+            _ => CHOICE_KIND,
+        };
+        let of_step = |step: u32| {
+            let first = if step == range.start.step { range.start.operation } else { 0 };
+            let end = if step == range.end.step { range.end.operation } else { self.choice + 1 };
+            (first..end).map(kind)
+        };
+        (range.start.step..=range.end.step).flat_map(of_step).fold(0, |kinds, kind| kinds | 1 << kind)
     }
 
     /// The operations of a token at which a dispatch of this span begins, the embedding left out; the choice is among them

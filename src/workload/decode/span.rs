@@ -64,15 +64,6 @@ impl Span {
         }
     }
 
-    /// What its dispatches cut, as SPAN of `shaders/modules/generation.wgsl` says it: 0 layers, 1 tokens between layers, 2 neither.
-    pub fn cuts(self) -> u32 {
-        match self {
-            Span::Operation | Span::Stage => 0,
-            Span::Layer => 1,
-            Span::Token | Span::Chunk(_) | Span::Generation => 2,
-        }
-    }
-
     /// Whether workgroups of a dispatch may wait for each other.
     pub fn waits(self) -> bool {
         self > Span::Stage

@@ -10,7 +10,7 @@
 import { buffersOf, REQUEST_WORDS, REQUESTS, REQUESTS_STRIDE } from "./buffers.js";
 import { attentionScale } from "./config.js";
 import { FORMATS } from "./format.js";
-import { partsOf } from "./operations.js";
+import { coveredBy, partsOf } from "./operations.js";
 import { chunksOf, IN_OUT, mapOf, outIn, widthsOf } from "./packing.js";
 
 /** Workgroup sizes that calibration tries, as far as a device has them. */
@@ -36,27 +36,27 @@ export function programOf(arm, span, config, request, tuning) {
   const layout = layoutOf(arm);
   const kernel = (layout.outIn ? bySubgroup : byMemory)(config, request, tuning, layout);
   const parts = partsOf(span, config.n_layer, request);
+  const { covered, kernelOf } = coveredBy(parts, config.n_layer, request);
   const buffers = buffersOf(config, request, tuning, layout, parts);
+  const thatCovers = (kinds) =>
+    ({ ...kernel, constants: { ...kernel.constants, COVERS: kinds }, workgroups_together: 1, unchecked: false });
   return {
     name: span === "generation" ? arm : `${arm}@${span}`,
     buffers,
-    kernels: [{ ...kernel, constants: { ...kernel.constants, SPAN: cutsOf(span) }, workgroups_together: 1, unchecked: false }],
-    phases: phasesOf(parts, buffers),
+    kernels: covered.map(thatCovers),
+    phases: phasesOf(parts, kernelOf, buffers),
     outputs: ["tokens", "logits", "gave_up"],
   };
 }
 
-/** What dispatches of a span cut, as SPAN of `shaders/modules/generation.wgsl` says it: 0 layers, 1 tokens between layers, 2 neither. */
-const cutsOf = (span) => ({ operation: 0, stage: 0, layer: 1 })[span] ?? 2;
-
 /** Dispatches that bind all buffers in their order, and of the requests those of the dispatch. */
-function phasesOf(parts, buffers) {
+function phasesOf(parts, kernelOf, buffers) {
   const place = buffers.findIndex(({ name }) => name === REQUESTS);
   let offset = 0;
-  return parts.map(({ name, repetitions }) => {
+  return parts.map(({ name, repetitions }, part) => {
     const [{ length }] = repetitions;
     const dispatch = (index) => ({
-      kernel: 0,
+      kernel: kernelOf[part][index],
       bindings: buffers.map(({ bytes }, buffer) =>
         buffer === place
           ? { buffer, offset: offset + index * REQUESTS_STRIDE, bytes: 4 * REQUEST_WORDS, stride: length * REQUESTS_STRIDE }

@@ -13,6 +13,43 @@ const LAYER_OPERATIONS = 7;
 /** Rounds that find the threshold of top-k sampling, a bit in each. */
 const BITS = 32;
 
+/**
+ * Kinds of operation, a bit for each, as COVERS has them: those of a layer, the embedding, the norm and the head behind the
+ * layers, and how the next token is found.
+ */
+const LAYER_KINDS = 0x7f;
+const [EMBEDDING_KIND, HEAD_KIND, CHOICE_KIND] = [7, 8, 9];
+const ALL_KINDS = 0x3ff;
+
+/** The kinds that a dispatch covers: all, where one covers whole tokens. */
+function kindsOf({ norm_f, count, choice }, [start, end]) {
+  if (start.operation === 0 && end.operation === 0) return ALL_KINDS;
+  const kind = (operation) => {
+    if (operation === 0) return EMBEDDING_KIND;
+    if (operation < norm_f) return (operation - 1) % LAYER_OPERATIONS;
+    return operation < count ? HEAD_KIND : CHOICE_KIND;
+  };
+  const ofStep = (step) => from(step === start.step ? start.operation : 0, step === end.step ? end.operation : choice + 1);
+  return from(start.step, end.step + 1).flatMap(ofStep).reduce((kinds, operation) => kinds | (1 << kind(operation)), 0);
+}
+
+/**
+ * `{covered, kernelOf}`: the kinds of operation that each kernel covers, and the kernel of each dispatch of each part. Dispatches
+ * with the same kinds of a layer share one.
+ */
+export function coveredBy(parts, n_layer, request) {
+  const operations = operationsOf(n_layer, request.sampling !== null);
+  const covered = [];
+  const kernelOf = parts.map(({ repetitions }) => repetitions[0].map((_, index) => {
+    const kinds = repetitions.reduce((all, ranges) => all | kindsOf(operations, ranges[index]), 0);
+    const alike = covered.findIndex((other) => (other & LAYER_KINDS) === (kinds & LAYER_KINDS));
+    const kernel = alike < 0 ? covered.length : alike;
+    covered[kernel] = (covered[kernel] ?? 0) | kinds;
+    return kernel;
+  }));
+  return { covered, kernelOf };
+}
+
 /** Where the operations of a token are: the embedding is 0, and the layers follow it. */
 function operationsOf(n_layer, sampled) {
   const norm_f = 1 + LAYER_OPERATIONS * n_layer;
