@@ -95,7 +95,7 @@ pub fn grouped<'a>(runs: &[&'a Run], x: Parameter, marks: impl Fn(&'a Run) -> Ve
             let settings = told.iter().map(|&index| format!(" · {} {}", others[index].0, setting[index]));
             Panel { heading: format!("{}{}", run.device(), settings.collect::<String>()), curves: curves(marks, x) }
         });
-        Group { is_software: run.manifest.device.is_software, panels: panels.collect() }
+        Group { heading: String::new(), is_software: run.manifest.device.is_software, panels: panels.collect() }
     };
     runs.iter().map(group).filter(|group| !group.panels.is_empty()).collect()
 }
