@@ -136,16 +136,9 @@ fn panels(run: &Run) -> Vec<Vec<Panel<'_>>> {
             heading: format!("n_embd {} · n_layer {}", case.n_embd, case.n_layer),
             steps: steps(run, case),
         });
-        thinned(panels.filter(|panel| panel.steps.len() > 1).collect())
+        sweep::thinned(panels.filter(|panel| panel.steps.len() > 1).collect(), ABREAST)
     });
     rows.filter(|row| !row.is_empty()).collect()
-}
-
-/// The first, middle and last of more than [`ABREAST`].
-pub(super) fn thinned<T>(items: Vec<T>) -> Vec<T> {
-    let count = items.len();
-    let keep = |index: usize| count <= ABREAST || [0, count / 2, count - 1].contains(&index);
-    items.into_iter().enumerate().filter(|(index, _)| keep(*index)).map(|(_, item)| item).collect()
 }
 
 /// The rows that a device's panels share.

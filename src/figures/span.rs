@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::chart::{Chart, Curve, Group, Panel, Point, Vertical};
-use super::ladder::thinned;
 use super::{Picture, number, palette, sweep};
 use crate::analysis::ladder::{EXPERIMENT, KERNEL, Ladder};
 use crate::analysis::select;
@@ -19,14 +18,16 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     if runs.is_empty() {
         return Picture::missing("it needs timed rungs of the experiment `span` on a hardware device");
     }
-    let groups = runs.iter().map(|run| Group { heading: run.device(), is_software: false, panels: panels(run) });
+    let (most, shown) = match sweep::has_several_devices(&runs) {
+        true => (2, "two widths the smallest and the largest"),
+        false => (3, "three widths the smallest, middle and largest"),
+    };
+    let groups = runs.iter().map(|run| Group { heading: run.device(), is_software: false, panels: panels(run, most) });
     let mut notes = sweep::notes(&runs);
-    notes.push(
+    notes.push(format!(
         "From right to left a dispatch covers an operation, a stage (up to where workgroups wait for each other), a layer, a token, \
-         16 tokens, and the whole generation, where policies do not tell apart. Of more than three widths the smallest, middle and \
-         largest are shown."
-            .into(),
-    );
+         16 tokens, and the whole generation, where policies do not tell apart. Of more than {shown} are shown."
+    ));
     Picture::drawn(Chart {
         title: "What does a dispatch gain by the more it covers?".into(),
         subtitle: format!(
@@ -44,13 +45,14 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     })
 }
 
-/// A row of panels for each width that is shown, a panel for each number of layers.
-fn panels(run: &Run) -> Vec<Panel> {
+/// A row of panels for each of `most` widths, a panel for each number of layers.
+fn panels(run: &Run, most: usize) -> Vec<Panel> {
     let mut by_width: BTreeMap<u32, Vec<Panel>> = BTreeMap::new();
     for case in run.decode_cases() {
         by_width.entry(case.n_embd).or_default().extend(panel(run, case));
     }
-    thinned(by_width.into_values().filter(|panels| !panels.is_empty()).collect()).into_iter().flatten().collect()
+    let rows = by_width.into_values().filter(|panels| !panels.is_empty()).collect();
+    sweep::thinned(rows, most).into_iter().flatten().collect()
 }
 
 fn panel(run: &Run, case: &Case) -> Option<Panel> {
