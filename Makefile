@@ -8,7 +8,7 @@ ONEDISPATCH := $(TARGET)/release/onedispatch
 ifdef QUICK
 MEASURE := experiments/decode-quick.toml experiments/rollout.toml --quick
 else
-MEASURE := experiments/controls.toml experiments/decode.toml experiments/decode-tokens.toml \
+MEASURE := experiments/controls.toml experiments/decode.toml experiments/span.toml experiments/decode-tokens.toml \
 	experiments/rollout.toml experiments/rollout-length.toml experiments/rollout-population.toml \
 	experiments/rollout-portfolio.toml experiments/rollout-nbody.toml experiments/rollout-controls.toml \
 	experiments/rollout-pi.toml experiments/rollout-evolution.toml

@@ -10,10 +10,12 @@ use onedispatch::analysis::claims::Baseline;
 use onedispatch::analysis::published;
 use onedispatch::commands::figures::{check, render, write};
 use onedispatch::figures::canvas::{WIDTH, text_width};
+use onedispatch::figures::ladder::Way;
 use onedispatch::figures::{FIGURES, Figure, Picture, claims, ladder, palette, png};
 use onedispatch::program::Policy;
 use onedispatch::record::rows::{Key, ResultRow};
 use onedispatch::record::run::Run;
+use onedispatch::workload::decode::span::Span;
 use resvg::tiny_skia::Pixmap;
 use synthetic::{H200, LLVMPIPE, Model};
 
@@ -23,6 +25,9 @@ fn svg(name: &str, runs: &[Run]) -> String {
         Picture::Missing(what) => panic!("{name}: {what}"),
     }
 }
+
+/// Figures of one kernel, which rows of other experiments do not suffice for.
+const OF_RUNGS: [&str; 3] = ["ladder", "span", "idle-share"];
 
 /// A device without GPU timestamps, whose submits cost more.
 fn laptop() -> Model {
@@ -119,7 +124,8 @@ fn no_text_overlaps_another_or_leaves_the_page() {
         for figure in &FIGURES {
             let Picture::Drawn(svg) = figure.picture(&runs).unwrap() else {
                 assert!(
-                    ["peers", "kernels", "batch", "span", "browser", "rollout-peers"].contains(&figure.name),
+                    ["peers", "kernels", "batch", "browser", "rollout-peers"].contains(&figure.name)
+                        || OF_RUNGS.contains(&figure.name),
                     "{} is not drawn",
                     figure.name
                 );
@@ -142,13 +148,24 @@ fn no_text_overlaps_another_or_leaves_the_page() {
 
 #[test]
 fn every_way_of_computing_is_named_beside_its_curve() {
-    for name in ["throughput-width", "throughput-length", "idle-share", "bound"] {
+    for name in ["throughput-width", "throughput-length", "bound"] {
         let says = says(&svg(name, &synthetic::runs()));
         for label in Policy::ALL.map(Policy::name).iter().chain(&["fused-scalar", "fused-workgroup", "fused-subgroup"])
         {
             assert!(says.lines().any(|line| line == *label), "{name} does not name {label}");
         }
     }
+}
+
+#[test]
+fn the_idle_share_is_that_of_one_kernel() {
+    let drawn = says(&svg("idle-share", &all_runs()));
+    for label in Policy::ALL.map(Policy::name).iter().chain(&["fused-grid", "92% claimed (C1)"]) {
+        assert!(drawn.lines().any(|line| line == *label), "idle-share does not name {label}: {drawn}");
+    }
+    assert!(!drawn.contains("fused-workgroup"), "{drawn}");
+    let picture = Figure::named("idle-share").unwrap().picture(&synthetic::runs()).unwrap();
+    assert!(matches!(picture, Picture::Missing(_)), "rows of two kernels are no ladder");
 }
 
 /// All in one dispatch is the end of every policy's curve, and a dispatch that covers more is further to the left.
@@ -195,14 +212,14 @@ fn a_browser_stands_beside_the_native_run_and_never_for_it() {
 
     // Newer than the native run of the same experiment, it is not drawn in its place.
     let mut runs = synthetic::runs();
-    let drawn = svg("ladder", &runs);
+    let drawn = svg("throughput-width", &runs);
     let mut later = synthetic::decode(&H200);
     later.path = PathBuf::from("data/nvidia-h200/2031-01-01-decode");
     later.manifest.date = "2031-01-01".into();
     later.manifest.browser = synthetic::browsers(&H200)[1].manifest.browser.clone();
     row(&mut later, "d32-l1-t64", "stepwise", "wait-each").wall_median_ns = Some(1e9);
     runs.push(later);
-    assert!(svg("ladder", &runs) == drawn, "a browser is drawn for the native run");
+    assert!(svg("throughput-width", &runs) == drawn, "a browser is drawn for the native run");
 }
 
 #[test]
@@ -390,13 +407,13 @@ fn replicas_and_controls_change_nothing_but_the_ceilings() {
 
 #[test]
 fn the_latest_complete_run_of_a_device_is_drawn() {
-    let mut runs = vec![synthetic::decode(&H200)];
+    let mut runs = vec![synthetic::spans(&H200)];
     let drawn = svg("ladder", &runs);
-    let mut later = synthetic::decode(&H200);
-    later.path = PathBuf::from("data/nvidia-h200/2026-09-01-decode");
+    let mut later = synthetic::spans(&H200);
+    later.path = PathBuf::from("data/nvidia-h200/2026-09-01-span");
     later.manifest.date = "2026-09-01".into();
     later.manifest.complete = false;
-    row(&mut later, "d32-l1-t64", "stepwise", "wait-each").wall_median_ns = Some(1e9);
+    row(&mut later, "d32-l1-t64", "fused-grid@operation", "wait-each").wall_median_ns = Some(1e9);
     runs.insert(0, later);
     assert!(svg("ladder", &runs) == drawn, "a partial run is drawn before a complete one");
     runs[0].manifest.complete = true;
@@ -432,7 +449,7 @@ fn peers_stand_beside_the_arms_of_their_own_run_alone() {
     // Figures of the arms do not know of peers, and a run without peers is none to draw.
     let decode = synthetic::decode(&H200);
     let beside = synthetic_peers::with_peers(decode.clone());
-    for name in ["throughput-width", "ladder", "bound", "claims"] {
+    for name in ["throughput-width", "bound", "claims"] {
         assert!(svg(name, std::slice::from_ref(&decode)) == svg(name, std::slice::from_ref(&beside)), "{name}");
     }
     let picture = Figure::named("peers").unwrap().picture(&[synthetic::peers(&H200), beside]).unwrap();
@@ -486,13 +503,16 @@ fn the_rate_of_a_batch_is_that_of_all_its_sequences() {
 
 #[test]
 fn a_quick_run_is_not_drawn() {
-    let drawn = svg("ladder", &[synthetic::decode(&H200)]);
+    let drawn = svg("throughput-width", &[synthetic::decode(&H200)]);
     let mut quick = synthetic::decode(&H200);
     quick.path = PathBuf::from("data/nvidia-h200/2026-09-01-decode");
     quick.manifest.date = "2026-09-01".into();
     quick.manifest.spec += "quick = true\n";
     row(&mut quick, "d32-l1-t64", "stepwise", "wait-each").wall_median_ns = Some(1e9);
-    assert!(svg("ladder", &[synthetic::decode(&H200), quick.clone()]) == drawn, "a later quick run takes its place");
+    assert!(
+        svg("throughput-width", &[synthetic::decode(&H200), quick.clone()]) == drawn,
+        "a later quick run takes its place"
+    );
     for figure in &FIGURES {
         let picture = figure.picture(std::slice::from_ref(&quick)).unwrap();
         assert!(matches!(picture, Picture::Missing(_)), "{} draws a quick run", figure.name);
@@ -512,18 +532,31 @@ fn the_bound_is_that_of_the_same_run() {
     assert!(says(&drawn).replace('\n', " ").contains("a small model may lie above it"));
 }
 
+/// The ladder is of one kernel in f32 with its checks: neither a faster one nor another variant of it has a step.
 #[test]
-fn fusion_alone_is_that_of_one_workgroup() {
-    let mut run = synthetic::decode(&H200);
-    for arm in ["fused-scalar", "fused-grid"] {
-        let mut fast = row(&mut run, "d32-l1-t64", "fused-workgroup", "one-submit").clone();
+fn a_ladder_is_of_one_kernel() {
+    let run = synthetic::spans(&H200);
+    let drawn = svg("ladder", std::slice::from_ref(&run));
+    let mut with_others = run.clone();
+    for arm in ["stepwise", "fused-subgroup", "fused-grid-unchecked@stage", "fused-grid-f16@stage"] {
+        let mut fast = row(&mut with_others, "d32-l1-t64", "fused-grid@stage", "one-submit").clone();
         fast.key.arm = arm.into();
         fast.wall_median_ns = Some(1.0);
-        run.results.retain(|row| row.key != fast.key);
-        run.results.push(fast);
+        with_others.results.push(fast);
     }
-    let rungs = ladder::rungs(&run, &run.cases[0]);
-    assert_eq!(rungs.last().unwrap().entry.row.key.arm, "fused-subgroup");
+    assert!(svg("ladder", &[with_others]) == drawn);
+}
+
+/// Two devices are told apart by name above their panels.
+#[test]
+fn every_device_of_the_ladder_is_named() {
+    let runs = [H200, laptop()].map(|model| synthetic::spans(&model));
+    for name in ["ladder", "span"] {
+        let drawn = says(&svg(name, &runs));
+        for run in &runs {
+            assert!(drawn.lines().any(|line| line == run.device()), "{name} does not name {}", run.device());
+        }
+    }
 }
 
 #[test]
@@ -585,31 +618,54 @@ fn figures_without_rows_are_left_out_and_named() {
 
 #[test]
 fn the_steps_of_a_ladder_multiply_to_the_whole() {
-    let run = synthetic::decode(&H200);
-    let rungs = ladder::rungs(&run, &run.cases[0]);
-    let labels: Vec<_> = rungs.iter().map(|rung| rung.entry.row.key.policy.as_str()).collect();
-    assert_eq!(labels[..4], Policy::ALL.map(Policy::name));
-    let product: f64 = rungs.iter().filter_map(|rung| rung.factor).map(|factor| factor.mid).product();
-    let whole = rungs[4].rate.mid / rungs[0].rate.mid;
-    assert!((product / whole - 1.0).abs() < 1e-12, "{product} {whole}");
+    let run = synthetic::spans(&H200);
+    let steps = ladder::steps(&run, &run.cases[0]);
+    let ways: Vec<Way> = steps.iter().map(|step| step.way).collect();
+    let spans = ["stage", "layer", "token", "chunk:16", "generation"].map(|span| Way::Span(Span::named(span).unwrap()));
+    assert_eq!(ways, [Policy::ALL.map(Way::Policy).as_slice(), &spans].concat());
+    // A policy is over the one before, and a span over the span before at its fastest.
+    let of = |is_span: bool| steps.iter().filter(move |step| matches!(step.way, Way::Span(_)) == is_span);
+    let product = |is_span| of(is_span).filter_map(|step| step.factor).map(|factor| factor.mid).product::<f64>();
+    let (first, whole) = (&steps[0], steps.last().unwrap());
+    let fastest = of(false).max_by(|a, b| a.rate.mid.total_cmp(&b.rate.mid)).unwrap();
+    for (product, factor) in
+        [(product(false), fastest.rate.mid / first.rate.mid), (product(true), whole.rate.mid / fastest.rate.mid)]
+    {
+        assert!((product / factor - 1.0).abs() < 1e-12, "{product} {factor}");
+    }
+}
+
+/// Where another policy than the last one is the fastest, what a stage gains is over that.
+#[test]
+fn a_stage_is_over_the_fastest_policy_of_an_operation() {
+    let mut run = synthetic::spans(&H200);
+    let per_token = row(&mut run, "d32-l1-t64", "fused-grid@operation", "submit-per-token");
+    per_token.wall_median_ns = per_token.wall_median_ns.map(|ns| ns / 3.0);
+    run.samples.clear();
+    let steps = ladder::steps(&run, &run.cases[0]);
+    let stage = steps.iter().find(|step| step.rung.span == Span::Stage).unwrap();
+    assert_eq!(steps[stage.over.unwrap()].way, Way::Policy(Policy::SubmitPerToken));
+    let over = stage.rate.mid / steps[stage.over.unwrap()].rate.mid;
+    assert!((stage.factor.unwrap().mid / over - 1.0).abs() < 1e-12);
 }
 
 #[test]
 fn a_claim_is_compared_over_the_cases_it_was_made_for() {
-    let mut run = synthetic::decode(&H200);
+    let mut run = synthetic::spans(&H200);
     let claim = published::claim("C3").unwrap();
     let range = |run: &Run| claims::range(claim, run, Baseline::WEAK).map(|range| range.high.mid);
     let before = range(&run).unwrap();
-    row(&mut run, "d512-l1-t64", "fused-workgroup", "one-submit").wall_median_ns = Some(1.0);
-    assert_eq!(range(&run), Some(before), "n_embd 512 was not claimed");
-    let wait_each = row(&mut run, "d32-l1-t64", "stepwise", "wait-each").wall_median_ns.unwrap();
-    row(&mut run, "d32-l1-t64", "fused-workgroup", "one-submit").wall_median_ns = Some(wait_each / 458.0);
+    row(&mut run, "d1024-l1-t64", "fused-grid", "one-submit").wall_median_ns = Some(1.0);
+    assert_eq!(range(&run), Some(before), "n_embd 1024 was not claimed");
+    let wait_each = row(&mut run, "d32-l1-t64", "fused-grid@operation", "wait-each").wall_median_ns.unwrap();
+    row(&mut run, "d32-l1-t64", "fused-grid", "one-submit").wall_median_ns = Some(wait_each / 458.0);
     assert!((range(&run).unwrap() - 458.0).abs() < 1e-9);
+    assert!(claims::range(claim, &synthetic::decode(&H200), Baseline::WEAK).is_none(), "rows of two kernels");
 }
 
 #[test]
 fn claims_are_shown_with_what_was_published() {
-    let says = says(&svg("claims", &synthetic::runs()));
+    let says = says(&svg("claims", &[synthetic::runs(), vec![synthetic::spans(&H200)]].concat()));
     insta::assert_snapshot!(says);
 }
 

@@ -3,6 +3,8 @@
 //! Two preprints by A. B. Gunaydin (2026), doi 10.5281/zenodo.19331833 and doi 10.5281/zenodo.19344276, and the public
 //! page that explains them, by whose wording the claims stand here.
 
+use super::ladder;
+
 /// A claim as the page words it, with the published value as numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
@@ -37,13 +39,15 @@ pub enum Unit {
 /// What is measured here for a claim. The comparison and the verdict are in [`super::claims`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Test {
-    /// Share of wall time in which the GPU was in no pass.
+    /// Share of wall time in which the GPU was in no pass, on an unfused rung of one kernel.
     Idle,
     /// Waits of the host in one generation of a model of four layers.
     RoundTrips,
+    /// Tokens per second of one kernel in one dispatch over those of its unfused rungs.
+    Fused,
     /// Tokens per second of this fused arm over those of a stepwise policy.
     Speedup(&'static str),
-    /// Tokens per second of the fastest fused arm of one workgroup over those of `one-submit`.
+    /// Tokens per second of one kernel in one dispatch over those of the same kernel in many, of which none waits inside.
     Fusion,
     /// Tokens per second of this fused arm at D = 32, L = 1.
     Throughput(&'static str),
@@ -59,6 +63,7 @@ impl Test {
     /// The experiment whose runs hold what is compared.
     pub fn experiment(self) -> &'static str {
         match self {
+            Test::Idle | Test::Fused | Test::Fusion => ladder::EXPERIMENT,
             Test::OverPeer(..) | Test::Alike(_) => "peers",
             _ => "decode",
         }
@@ -100,7 +105,7 @@ pub const CLAIMS: &[Claim] = &[
         corrected: Some((2.2, 12.7)),
         measured_on: "M2 Pro, Chrome",
         source: DECODING,
-        test: Test::Speedup("fused-workgroup"),
+        test: Test::Fused,
     },
     Claim {
         id: "C4",

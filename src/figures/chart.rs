@@ -20,6 +20,7 @@ const NARROWEST: f64 = 420.0;
 const PANEL_HEIGHT: f64 = 400.0;
 const HEADING_ROOM: f64 = 48.0;
 const X_AXIS_ROOM: f64 = 92.0;
+const GROUP_HEADING_ROOM: f64 = 54.0;
 const GROUP_GAP: f64 = 26.0;
 const LINE: f64 = 34.0;
 /// Behind a software device's panels.
@@ -47,6 +48,8 @@ pub enum Vertical {
 }
 
 pub struct Group {
+    /// Above its panels; empty where their own headings say it.
+    pub heading: String,
     pub is_software: bool,
     pub panels: Vec<Panel>,
 }
@@ -136,6 +139,10 @@ impl Chart {
             canvas.text((MARGIN + AXIS_ROOM, top + 16.0), warning, LABEL, WARNING, Align::Start);
             top += LINE;
         }
+        if !group.heading.is_empty() {
+            canvas.text((MARGIN, top + 18.0), &group.heading, HEADING, INK, Align::Start);
+            top += GROUP_HEADING_ROOM;
+        }
         let y = self.vertical_scale(group);
         for (index, panel) in group.panels.iter().enumerate() {
             let (row, column) = (index / columns, index % columns);
@@ -215,7 +222,8 @@ impl Group {
     fn height(&self, columns: usize) -> f64 {
         let rows = self.panels.len().div_ceil(columns) as f64;
         let warning = if self.is_software { LINE + 10.0 } else { 0.0 };
-        rows * (HEADING_ROOM + PANEL_HEIGHT + X_AXIS_ROOM) + warning + GROUP_GAP
+        let heading = if self.heading.is_empty() { 0.0 } else { GROUP_HEADING_ROOM };
+        rows * (HEADING_ROOM + PANEL_HEIGHT + X_AXIS_ROOM) + warning + heading + GROUP_GAP
     }
 }
 
@@ -287,12 +295,15 @@ impl Frame {
         }
     }
 
-    /// The labels of the horizontal axis, but for those that would touch the one before.
+    /// The labels of the horizontal axis, but for those that would touch the one before or the last.
     fn x_labels(&self, canvas: &mut Canvas, bottom: f64) {
+        let half = |label: &str| text_width(label, LABEL) / 2.0;
+        let last = self.x.ticks.last().map_or(f64::MAX, |tick| self.x(tick.value) - half(&tick.label) - 8.0);
         let mut free = f64::MIN;
-        for tick in &self.x.ticks {
-            let (x, half) = (self.x(tick.value), text_width(&tick.label, LABEL) / 2.0);
-            if x - half > free {
+        for (index, tick) in self.x.ticks.iter().enumerate() {
+            let (x, half) = (self.x(tick.value), half(&tick.label));
+            let is_last = index + 1 == self.x.ticks.len();
+            if x - half > free && (is_last || x + half < last) {
                 canvas.text((x, bottom + 28.0), &tick.label, LABEL, INK, Align::Middle);
                 free = x + half + 8.0;
             }

@@ -8,6 +8,8 @@ use super::palette::{self, Look};
 use super::scale::Scale;
 use super::{Picture, number, sweep};
 use crate::analysis::claims::{Baseline, Compared, by_case, is_smallest_case};
+use crate::analysis::ladder::KERNEL;
+use crate::analysis::measured::Measured;
 use crate::analysis::published::{self, Claim};
 use crate::analysis::select;
 use crate::error::Result;
@@ -17,7 +19,7 @@ use crate::record::run::Run;
 
 const MARGIN: f64 = 30.0;
 /// The rows' names, left of the axis.
-const NAMES: f64 = 375.0;
+const NAMES: f64 = 425.0;
 /// The numbers, right of the axis.
 const NUMBERS: f64 = 235.0;
 const LEFT: f64 = MARGIN + NAMES;
@@ -28,6 +30,8 @@ const AXIS_ROOM: f64 = 104.0;
 /// Behind the rows, over the range claimed.
 const BAND: RGBColor = RGBColor(0xee, 0xee, 0xee);
 const FASTER: &str = "times as fast";
+/// The claims that are drawn.
+const SHOWN: [&str; 5] = ["C3", "C4", "C9", "C5", "C1"];
 
 /// Smallest and largest value of a quantity over the cases of one run.
 pub struct Range {
@@ -80,25 +84,30 @@ struct Section {
 }
 
 pub fn draw(runs: &[Run]) -> Result<Picture> {
-    let runs = select::latest_hardware(runs, "decode");
-    let sections: Vec<Section> = [speedups(&runs), rates(&runs), shares(&runs)].into_iter().flatten().collect();
+    let sections: Vec<Section> = [speedups(runs), rates(runs), shares(runs)].into_iter().flatten().collect();
+    let mut drawn: Vec<&Run> = SHOWN.iter().flat_map(|id| runs_of(id, runs)).collect();
+    drawn.sort_by_key(|run| &run.path);
+    drawn.dedup_by_key(|run| &run.path);
     if sections.is_empty() {
-        return Picture::missing("it needs timed rows of the experiment `decode` on a hardware device");
+        return Picture::missing(
+            "it needs timed rows of the experiment `decode` or timed rungs of `span` on a hardware device",
+        );
     }
-    let subtitle = format!(
-        "Grey: published, measured on another device; the band or dashed line repeats it. Colour: smallest to largest \
-         over the cases measured here on {}.",
-        runs.iter().map(|run| run.device()).collect::<Vec<_>>().join("; ")
-    );
+    let subtitle = "Grey: published, measured on another device; the band or dashed line repeats it. Colour: smallest to largest \
+                    over the cases measured here.";
     let mut notes = vec![
-        "Thin ends are bootstrap 95% intervals. All over the cases that the claims were made for: n_embd 32 to 256, \
-         n_layer 1 and 4, 64 tokens. \"The fastest\" is whichever stepwise policy is the fastest in a case."
-            .to_string(),
+        format!(
+            "Thin ends are bootstrap 95% intervals. All over the cases that the claims were made for: n_embd 32 to 256, \
+             n_layer 1 and 4, 64 tokens. C1, C3 and C9 are of one kernel, {}, on a device that has its rungs; of it \
+             \"unfused\" is the fastest way in which no dispatch waits inside.",
+            KERNEL.name()
+        ),
+        "\"wait-each\" waits for each operation; \"the fastest\" is whichever policy is the fastest in a case.".into(),
     ];
-    notes.extend(sweep::notes(&runs).into_iter().skip(1));
-    let height = text_height(&subtitle, &notes) + sections.iter().map(Section::height).sum::<f64>();
+    notes.extend(sweep::notes(&drawn).into_iter().skip(1));
+    let height = text_height(subtitle, &notes) + sections.iter().map(Section::height).sum::<f64>();
     let svg = Canvas::paint(height, |canvas| {
-        let mut top = masthead(canvas, "What was claimed, and what is measured here?", &subtitle);
+        let mut top = masthead(canvas, "What was claimed, and what is measured here?", subtitle);
         for section in &sections {
             section.draw(canvas, top);
             top += section.height();
@@ -108,31 +117,46 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     Ok(Picture::Drawn(svg))
 }
 
-fn speedups(runs: &[&Run]) -> Option<Section> {
-    let over_baselines = |claim: &Claim, run: &Run| {
-        let policies =
-            Policy::ALL.map(|policy| (Baseline::Policy(policy), policy.name(), palette::policy_look(policy)));
-        let fastest =
-            (Baseline::Fastest, "the fastest", Look { color: INK, ..palette::policy_look(Policy::OneSubmit) });
-        let row = |(baseline, name, look)| Some(measured(format!("over {name}"), range(claim, run, baseline)?, look));
-        policies.into_iter().chain([fastest]).filter_map(row).collect()
-    };
+/// The run of each device that a claim is judged on.
+fn runs_of<'a>(id: &str, runs: &'a [Run]) -> Vec<&'a Run> {
+    let experiment = published::claim(id).map_or("", |claim| claim.test.experiment());
+    select::latest_hardware(runs, experiment)
+}
+
+/// Both baselines of a claim, as far as it has them.
+fn both([weak, strong]: [&'static str; 2]) -> impl Fn(&Claim, &Run) -> Vec<Row> {
+    let of_policy = palette::policy_look(Policy::WaitEach);
+    let of_fastest = Look { color: INK, ..palette::policy_look(Policy::OneSubmit) };
+    move |claim, run| {
+        let ways = [(Baseline::WEAK, weak, of_policy.clone()), (Baseline::STRONG, strong, of_fastest.clone())];
+        let row = |(baseline, name, look): (Baseline, &str, Look)| {
+            Some(measured(name.into(), range(claim, run, baseline)?, look))
+        };
+        ways.into_iter().filter_map(row).collect()
+    }
+}
+
+fn speedups(runs: &[Run]) -> Option<Section> {
     let blocks = [
-        block("C3", "fused-workgroup (one dispatch, one workgroup) over stepwise", runs, over_baselines),
-        block("C4", "fused-scalar (one dispatch, one thread) over stepwise", runs, over_baselines),
-        block("C9", "fusion alone: the fastest fused arm of one workgroup over one submit", runs, |claim, run| {
-            let look = palette::policy_look(Policy::OneSubmit);
-            let range = range(claim, run, Baseline::STRONG);
-            range.map(|range| measured("fused over one-submit".into(), range, look)).into_iter().collect()
-        }),
+        block("C3", "one kernel, in one dispatch over unfused", runs, both(["over wait-each", "over unfused"])),
+        block(
+            "C4",
+            "fused-scalar (one dispatch, one thread) over stepwise",
+            runs,
+            both(["over wait-each", "over the fastest"]),
+        ),
+        block("C9", "fusion alone: one kernel, in one dispatch over many", runs, both(["", "over a stage each"])),
     ];
     Section::log(FASTER, [number::factor, number::step], blocks.into_iter().flatten().collect())
 }
 
-fn rates(runs: &[&Run]) -> Option<Section> {
+fn rates(runs: &[Run]) -> Option<Section> {
     let rows = |_: &Claim, run: &Run| {
         let mut rows: Vec<(Look, Row)> = Vec::new();
-        for entry in sweep::timed(run).into_iter().filter(|entry| is_smallest_case(entry.case)) {
+        let fastest =
+            |entry: &Measured| run.fastest_stepwise(entry.case).is_some_and(|row| row.row.key == entry.row.key);
+        let is_shown = |entry: &Measured| is_smallest_case(entry.case) && (!entry.is_stepwise() || fastest(entry));
+        for entry in sweep::timed(run).into_iter().filter(is_shown) {
             let look = palette::look(&entry.row.key);
             let range = entry.rate().and_then(|rate| Range::over(&[(rate, entry.is_capped())]));
             rows.extend(range.map(|range| (look.clone(), measured(look.label.clone(), range, look))));
@@ -144,15 +168,8 @@ fn rates(runs: &[&Run]) -> Option<Section> {
     Section::log("tokens/s", [number::short, number::rate], blocks.into_iter().collect())
 }
 
-fn shares(runs: &[&Run]) -> Option<Section> {
-    let rows = |claim: &Claim, run: &Run| {
-        let row = |policy: Policy| {
-            let range = range(claim, run, Baseline::Policy(policy))?;
-            Some(measured(policy.name().into(), range, palette::policy_look(policy)))
-        };
-        Policy::ALL.into_iter().filter_map(row).collect()
-    };
-    let block = block("C1", "share of time not computing", runs, rows)?;
+fn shares(runs: &[Run]) -> Option<Section> {
+    let block = block("C1", "share of time not computing, one kernel", runs, both(["wait-each", "unfused"]))?;
     let scale = Scale::linear(0.0, 1.0, 0.2, number::percent);
     Some(Section {
         axis_title: "share of wall time",
@@ -164,10 +181,13 @@ fn shares(runs: &[&Run]) -> Option<Section> {
 }
 
 /// The published range of a claim above what each run measured; nothing where none measured it.
-fn block(id: &str, what: &str, runs: &[&Run], rows: impl Fn(&Claim, &Run) -> Vec<Row>) -> Option<Block> {
+fn block(id: &str, what: &str, runs: &[Run], rows: impl Fn(&Claim, &Run) -> Vec<Row>) -> Option<Block> {
     let claim = published::claim(id)?;
-    let measured: Vec<(String, Vec<Row>)> =
-        runs.iter().map(|run| (run.device(), rows(claim, run))).filter(|(_, rows)| !rows.is_empty()).collect();
+    let measured: Vec<(String, Vec<Row>)> = runs_of(id, runs)
+        .into_iter()
+        .map(|run| (run.device(), rows(claim, run)))
+        .filter(|(_, rows)| !rows.is_empty())
+        .collect();
     if measured.is_empty() {
         return None;
     }
@@ -199,10 +219,9 @@ impl Block {
         self.published.iter().chain(self.measured.iter().flat_map(|(_, rows)| rows))
     }
 
-    /// Lines for the rows, and for the devices' names where there are several.
+    /// Lines for the rows, and for the devices' names.
     fn height(&self) -> f64 {
-        let names = if self.measured.len() > 1 { self.measured.len() } else { 0 };
-        (self.rows().count() + names) as f64 * ROW
+        (self.rows().count() + self.measured.len()) as f64 * ROW
     }
 }
 
@@ -237,10 +256,8 @@ impl Section {
                 y += ROW;
             }
             for (device, rows) in &block.measured {
-                if block.measured.len() > 1 {
-                    canvas.text((MARGIN, y + ROW / 2.0), device, LABEL, INK, Align::Start);
-                    y += ROW;
-                }
+                canvas.text((MARGIN, y + ROW / 2.0), device, LABEL, INK, Align::Start);
+                y += ROW;
                 for row in rows {
                     self.draw_row(canvas, row, y + ROW / 2.0);
                     y += ROW;

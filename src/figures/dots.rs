@@ -12,8 +12,12 @@ const MARGIN: f64 = 30.0;
 const ROW: f64 = 44.0;
 const COLUMN: f64 = 170.0;
 const GAP: f64 = 24.0;
-const HEADING_ROOM: f64 = 96.0;
-const AXIS_ROOM: f64 = 92.0;
+const HEADING_ROOM: f64 = 56.0;
+/// Above the first group, for the columns' headings.
+const COLUMNS_ROOM: f64 = 40.0;
+const AXIS_ROOM: f64 = 52.0;
+/// Below the last group, for the axis' title.
+const TITLE_ROOM: f64 = 40.0;
 const LEGEND_ROOM: f64 = 50.0;
 const BAND: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 
@@ -76,17 +80,21 @@ pub struct Page<'a> {
 impl Page<'_> {
     pub fn draw(&self) -> Result<String> {
         let of_group = |group: &Group| HEADING_ROOM + ROW * group.rows.len() as f64 + AXIS_ROOM;
-        let height = LEGEND_ROOM + self.groups.iter().map(of_group).sum::<f64>();
+        let height = LEGEND_ROOM + COLUMNS_ROOM + self.groups.iter().map(of_group).sum::<f64>() + TITLE_ROOM;
         Canvas::paint(text_height(&self.subtitle, &self.notes) + height, |canvas| {
             let mut top = masthead(canvas, self.title, &self.subtitle);
             self.legend(canvas, top + 10.0);
             top += LEGEND_ROOM;
             let scale = self.scale();
+            let (left, right) = self.frame();
+            self.headings(canvas, top + COLUMNS_ROOM + HEADING_ROOM);
+            top += COLUMNS_ROOM;
             for group in &self.groups {
                 self.group(canvas, group, top, &scale);
                 top += of_group(group);
             }
-            footnotes(canvas, top, &self.notes);
+            canvas.text(((left + right) / 2.0, top + 8.0), self.x_title, LABEL, INK, Align::Middle);
+            footnotes(canvas, top + TITLE_ROOM, &self.notes);
         })
     }
 
@@ -109,20 +117,31 @@ impl Page<'_> {
         }
     }
 
-    fn group(&self, canvas: &mut Canvas, group: &Group, top: f64, scale: &Scale) {
-        canvas.text((MARGIN, top + 30.0), &group.heading, HEADING, INK, Align::Start);
+    /// Left and right of every group's frame.
+    fn frame(&self) -> (f64, f64) {
         let names = self.rows().map(|row| text_width(&row.label, LABEL)).fold(0.0, f64::max);
-        let left = MARGIN + names + GAP;
-        let right = WIDTH - MARGIN - COLUMN * self.columns.len() as f64 - GAP;
-        let (top, bottom) = (top + HEADING_ROOM, top + HEADING_ROOM + ROW * group.rows.len() as f64);
-        let x = |value: f64| left + (right - left) * scale.at(value);
-        let ends = |column: usize| right + GAP + COLUMN * (column as f64 + 1.0);
+        (MARGIN + names + GAP, WIDTH - MARGIN - COLUMN * self.columns.len() as f64 - GAP)
+    }
+
+    /// Where a column of numbers ends.
+    fn end(&self, column: usize) -> f64 {
+        self.frame().1 + GAP + COLUMN * (column as f64 + 1.0)
+    }
+
+    /// Of the columns, above the frame that begins at `top`.
+    fn headings(&self, canvas: &mut Canvas, top: f64) {
         for (column, heading) in self.columns.iter().enumerate() {
-            let lines: Vec<&str> = heading.split('\n').collect();
-            for (line, text) in lines.iter().rev().enumerate() {
-                canvas.text((ends(column), top - 20.0 - 30.0 * line as f64), text, LABEL, MUTED, Align::End);
+            for (line, text) in heading.split('\n').collect::<Vec<_>>().iter().rev().enumerate() {
+                canvas.text((self.end(column), top - 20.0 - 30.0 * line as f64), text, LABEL, MUTED, Align::End);
             }
         }
+    }
+
+    fn group(&self, canvas: &mut Canvas, group: &Group, top: f64, scale: &Scale) {
+        canvas.text((MARGIN, top + 28.0), &group.heading, HEADING, INK, Align::Start);
+        let (left, right) = self.frame();
+        let (top, bottom) = (top + HEADING_ROOM, top + HEADING_ROOM + ROW * group.rows.len() as f64);
+        let x = |value: f64| left + (right - left) * scale.at(value);
         for (index, row) in group.rows.iter().enumerate() {
             if let Some((low, high)) = row.band {
                 let above = top + ROW * index as f64;
@@ -138,7 +157,6 @@ impl Page<'_> {
         }
         let frame = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
         canvas.line(&frame, Stroke::solid(AXIS, 2.0));
-        canvas.text(((left + right) / 2.0, bottom + 60.0), self.x_title, LABEL, INK, Align::Middle);
         for (index, row) in group.rows.iter().enumerate() {
             let y = top + ROW * (index as f64 + 0.5);
             canvas.text((left - 14.0, y), &row.label, LABEL, INK, Align::End);
@@ -148,7 +166,7 @@ impl Page<'_> {
                 canvas.marker(kind.marker, (x(at.mid), y), 20.0, kind.color, *is_capped);
             }
             for (column, text) in row.texts.iter().enumerate() {
-                canvas.text((ends(column), y), text, LABEL, INK, Align::End);
+                canvas.text((self.end(column), y), text, LABEL, INK, Align::End);
             }
         }
     }

@@ -1,12 +1,15 @@
-//! The share of wall time in which the GPU is not computing, against n_embd: what claim C1 puts at 92%.
+//! The share of wall time in which the GPU is not computing, against n_embd, on rungs of one kernel: what claim C1 puts at 92%.
 
 use super::chart::{Chart, Vertical};
-use super::{Picture, number, sweep};
+use super::sweep::{self, Mark};
+use super::{Picture, number, palette};
+use crate::analysis::ladder::{EXPERIMENT, KERNEL, Ladder, Rung};
 use crate::analysis::measured::Measured;
 use crate::analysis::{published, select};
 use crate::error::Result;
 use crate::measure::statistics::Interval;
 use crate::record::run::Run;
+use crate::workload::decode::span::Span;
 
 /// [`Measured::idle`], no less than -1: what is further below would press the rest of the axis together.
 fn idle_share(row: &Measured) -> Option<Interval> {
@@ -14,11 +17,26 @@ fn idle_share(row: &Measured) -> Option<Interval> {
     Some(Interval { low: low.max(-1.0), mid: mid.max(-1.0), high: high.max(-1.0) })
 }
 
+/// An operation a dispatch under each policy, and everything in one.
+fn marks(run: &Run) -> Vec<Mark<'_>> {
+    let mark = |rung: Rung<'_>, case| {
+        let look = match rung.span {
+            Span::Operation => palette::policy_look(rung.policy),
+            Span::Generation => palette::arm_look(KERNEL.name()),
+            _ => return None,
+        };
+        Some(Mark { case, look, y: idle_share(&rung.entry)?, capped: rung.entry.is_capped() })
+    };
+    let of_case = |case| Ladder::of(run, case).rungs.into_iter().filter_map(move |rung| mark(rung, case));
+    run.decode_cases().flat_map(of_case).collect()
+}
+
 pub fn draw(runs: &[Run]) -> Result<Picture> {
-    let runs = sweep::with(select::latest_hardware(runs, "decode"), idle_share);
-    let groups = sweep::groups(&runs, sweep::N_EMBD, idle_share);
+    let mut runs = select::latest_hardware(runs, EXPERIMENT);
+    runs.retain(|run| !marks(run).is_empty());
+    let groups = sweep::grouped(&runs, sweep::N_EMBD, marks);
     if groups.is_empty() {
-        return Picture::missing("it needs rows with gpu_busy_ns of the experiment `decode` on a hardware device");
+        return Picture::missing("it needs rungs with gpu_busy_ns of the experiment `span` on a hardware device");
     }
     let mut notes = sweep::notes(&runs);
     notes.push(
@@ -31,8 +49,8 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     Picture::drawn(Chart {
         title: "How much of the time is the GPU not computing?".into(),
         subtitle: format!(
-            "Share of wall time outside the GPU's passes, by model width; dashed: one dispatch per operation, by \
-             policy; solid: one dispatch in all. {}.",
+            "Share of wall time outside the GPU's passes, by model width, of one kernel; dashed: one dispatch per \
+             operation, by policy; solid: one dispatch in all. {}.",
             sweep::constants(&runs, sweep::N_EMBD)
         ),
         x_title: "n_embd".into(),

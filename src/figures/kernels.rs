@@ -17,24 +17,24 @@ const EXPERIMENTS: [&str; 2] = ["peers", "peers-gpt2"];
 /// The versions, in the order in which `shaders/README.md` tells of them.
 const VERSIONS: [Algorithm; 3] = [Algorithm::FusedWorkgroup, Algorithm::FusedSubgroup, Algorithm::FusedGrid];
 
-/// Cases of an experiment that are shown: of more the smallest, middle and largest.
-const MOST: usize = 3;
-
 pub fn draw(runs: &[Run]) -> Result<Picture> {
     let runs: Vec<&Run> = EXPERIMENTS.iter().flat_map(|name| select::latest_hardware(runs, name)).collect();
-    let groups: Vec<Group> = runs.iter().flat_map(|run| groups(run)).collect();
+    let (most, shown) = match sweep::has_several_devices(&runs) {
+        true => (2, "two cases of an experiment the smallest and the largest"),
+        false => (3, "three cases of an experiment the smallest, middle and largest"),
+    };
+    let groups: Vec<Group> = runs.iter().flat_map(|run| groups(run, most)).collect();
     if groups.is_empty() {
         return Picture::missing(
             "it needs timed rows of several fused kernels in the experiment `peers` or `peers-gpt2` on a hardware device",
         );
     }
     let mut notes = sweep::notes(&runs);
-    notes.push(
+    notes.push(format!(
         "×: how many times as fast a row is as the row above, both checked or, where that was not measured, both unchecked; and \
-         what leaving out the checks gains. A factor whose interval holds 1 is shown as no difference (≈). Of more than three \
-         cases of an experiment the smallest, middle and largest are shown."
-            .into(),
-    );
+         what leaving out the checks gains. A factor whose interval holds 1 is shown as no difference (≈). Of more than {shown} \
+         are shown."
+    ));
     let [checked, unchecked] =
         [false, true].map(|unchecked| palette::arm_look(&arm_of(Algorithm::FusedWorkgroup, unchecked)));
     let page = Page {
@@ -61,13 +61,10 @@ fn arm_of(algorithm: Algorithm, unchecked: bool) -> String {
     Arm { unchecked, ..Arm::of(algorithm) }.name()
 }
 
-fn groups(run: &Run) -> Vec<Group> {
+fn groups(run: &Run, most: usize) -> Vec<Group> {
     let mut cases: Vec<&Case> = run.decode_cases().collect();
     cases.sort_by_key(|case| (u64::from(case.n_embd) * u64::from(case.n_embd) * u64::from(case.n_layer), case.n_embd));
-    let ladders: Vec<Group> = cases.into_iter().filter_map(|case| ladder(run, case)).collect();
-    let count = ladders.len();
-    let keep = |index: &usize| count <= MOST || [0, count / 2, count - 1].contains(index);
-    ladders.into_iter().enumerate().filter(|(index, _)| keep(index)).map(|(_, group)| group).collect()
+    sweep::thinned(cases.into_iter().filter_map(|case| ladder(run, case)).collect(), most)
 }
 
 /// A row for each version that has a time; nothing where there are fewer than two.

@@ -33,8 +33,12 @@ pub fn rate(value: f64) -> String {
     format!("{}{suffix}", significant(scaled, 3))
 }
 
-/// A measured step's factor, in two significant digits with their zeros: `×3.0`, `×12`, `×0.86`.
+/// A measured step's factor, in two significant digits with their zeros: `×3.0`, `×12`, `×0.86`; in two decimals, `×1.04`, where
+/// these would say that it is none.
 pub fn step(value: f64) -> String {
+    if rounded(value, 2) == 1.0 {
+        return format!("×{value:.2}");
+    }
     let (scaled, suffix) = scaled(value, 2);
     format!("×{}{suffix}", significant(scaled, 2))
 }
@@ -68,7 +72,8 @@ mod tests {
         let printed = [0.0, 0.05, 0.6464, 2.184, 13.5, 457.9, 999.7, 1000.0, 16_410.0, 2e6].map(short);
         assert_eq!(printed, ["0", "0.05", "0.65", "2.18", "13.5", "458", "1k", "1k", "16.4k", "2M"]);
         assert_eq!([546.2, 999.7, 1800.4, 16_997.0, 9_995.0].map(rate), ["546", "1.00k", "1.80k", "17.0k", "10.0k"]);
-        assert_eq!([0.861, 0.996, 2.98, 9.96, 36.8, 458.0].map(step), ["×0.86", "×1.0", "×3.0", "×10", "×37", "×460"]);
+        assert_eq!([0.861, 0.996, 2.98, 9.96, 36.8, 458.0].map(step), ["×0.86", "×1.00", "×3.0", "×10", "×37", "×460"]);
+        assert_eq!([0.989, 1.044, 1.06].map(step), ["×0.99", "×1.04", "×1.1"]);
         assert_eq!(factor(66.0), "×66");
         assert_eq!(percent(0.92), "92%");
     }

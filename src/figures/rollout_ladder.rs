@@ -17,7 +17,9 @@ pub const EXPERIMENTS: [&str; 2] = ["rollout", "rollout-portfolio"];
 
 pub fn draw(runs: &[Run]) -> Result<Picture> {
     let runs: Vec<&Run> = EXPERIMENTS.iter().flat_map(|name| select::latest_hardware(runs, name)).collect();
-    let ladders = |run: &&Run| -> Vec<Group> { run.cases.iter().filter_map(|case| ladder(run, case)).collect() };
+    let is_crowded = sweep::has_several_devices(&runs);
+    let most = if is_crowded { 2 } else { usize::MAX };
+    let ladders = |run: &&Run| sweep::thinned(run.cases.iter().filter_map(|case| ladder(run, case)).collect(), most);
     let groups: Vec<Group> = runs.iter().flat_map(ladders).collect();
     if groups.is_empty() {
         return Picture::missing(
@@ -42,6 +44,11 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
          one-submit, of batching. Of a rollout, a step is what a token is: submit-per-token has one submit for each step. A factor whose interval holds 1 is shown as no difference (≈)."
             .into(),
     );
+    if is_crowded {
+        notes.push(
+            "Of more than two environments of an experiment on a device the first and the last are shown.".into(),
+        );
+    }
     let mut page = Page {
         title: "What does each way of dispatching make of a rollout?",
         subtitle: "Environment steps per second by environment and policy, of a population that is followed through an episode \

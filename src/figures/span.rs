@@ -4,72 +4,68 @@ use std::collections::BTreeMap;
 
 use super::chart::{Chart, Curve, Group, Panel, Point, Vertical};
 use super::{Picture, number, palette, sweep};
-use crate::analysis::measured::Measured;
+use crate::analysis::ladder::{EXPERIMENT, KERNEL, Ladder};
 use crate::analysis::select;
 use crate::error::Result;
 use crate::program::Policy;
 use crate::record::rows::Case;
 use crate::record::run::Run;
-use crate::workload::decode::{Algorithm, Arm};
-
-/// The kernel whose rungs are drawn.
-const KERNEL: Algorithm = Algorithm::FusedGrid;
+use crate::workload::decode::span::Span;
 
 pub fn draw(runs: &[Run]) -> Result<Picture> {
-    let runs = sweep::with(select::latest_hardware(runs, "span"), |entry| entry.rate());
-    let groups: Vec<Group> = runs
-        .iter()
-        .map(|run| Group {
-            is_software: false,
-            panels: run.decode_cases().filter_map(|case| panel(run, case)).collect(),
-        })
-        .filter(|group| !group.panels.is_empty())
-        .collect();
-    if groups.is_empty() {
-        return Picture::missing("it needs timed rows of the experiment `span` on a hardware device");
+    let mut runs = select::latest_hardware(runs, EXPERIMENT);
+    runs.retain(|run| run.has_ladder());
+    if runs.is_empty() {
+        return Picture::missing("it needs timed rungs of the experiment `span` on a hardware device");
     }
-    let devices: Vec<String> = runs.iter().map(|run| run.device()).collect();
+    let (most, shown) = match sweep::has_several_devices(&runs) {
+        true => (2, "two widths the smallest and the largest"),
+        false => (3, "three widths the smallest, middle and largest"),
+    };
+    let groups = runs.iter().map(|run| Group { heading: run.device(), is_software: false, panels: panels(run, most) });
     let mut notes = sweep::notes(&runs);
-    notes.push(
+    notes.push(format!(
         "From right to left a dispatch covers an operation, a stage (up to where workgroups wait for each other), a layer, a token, \
-         16 tokens, and the whole generation, where policies do not tell apart."
-            .into(),
-    );
+         16 tokens, and the whole generation, where policies do not tell apart. Of more than {shown} are shown."
+    ));
     Picture::drawn(Chart {
         title: "What does a dispatch gain by the more it covers?".into(),
         subtitle: format!(
             "Tokens per second of {} by how often it is dispatched: the same shader, of which a dispatch \
-             covers more or less. {}. {}.",
+             covers more or less. {}.",
             KERNEL.name(),
-            devices.join("; then "),
             sweep::constants(&runs, sweep::N_EMBD)
         ),
         x_title: "dispatches per token".into(),
         y_title: "tokens/s".into(),
         vertical: Vertical::Log(number::short),
         reference: None,
-        groups,
+        groups: groups.collect(),
         notes,
     })
 }
 
+/// A row of panels for each of `most` widths, a panel for each number of layers.
+fn panels(run: &Run, most: usize) -> Vec<Panel> {
+    let mut by_width: BTreeMap<u32, Vec<Panel>> = BTreeMap::new();
+    for case in run.decode_cases() {
+        by_width.entry(case.n_embd).or_default().extend(panel(run, case));
+    }
+    let rows = by_width.into_values().filter(|panels| !panels.is_empty()).collect();
+    sweep::thinned(rows, most).into_iter().flatten().collect()
+}
+
 fn panel(run: &Run, case: &Case) -> Option<Panel> {
-    let rungs: Vec<(Arm, Measured)> = run
-        .arms(case)
-        .into_iter()
-        .filter_map(|entry| Some((Arm::named(&entry.row.key.arm).ok()?, entry)))
-        .filter(|(arm, entry)| *arm == Arm { span: arm.span, ..Arm::of(KERNEL) } && entry.rate().is_some())
-        .collect();
     let mut curves: BTreeMap<Policy, Vec<Point>> = BTreeMap::new();
-    for (arm, entry) in &rungs {
-        let y = entry.rate()?;
-        // As it is printed below the axis.
-        let x = (1e3 * entry.row.dispatches as f64 / entry.row.units as f64).round() / 1e3;
-        let policy: Policy = entry.row.key.policy.parse().ok()?;
+    let ladder = Ladder::of(run, case);
+    let policies = || Policy::ALL.into_iter().filter(|policy| ladder.at(Span::Operation, *policy).is_some());
+    for rung in &ladder.rungs {
+        let y = rung.entry.rate()?;
+        let x = per_token(rung.entry.row.dispatches as f64 / rung.entry.row.units as f64);
         // All in one dispatch is the end of every curve.
-        let of = if arm.is_fused() { Policy::ALL.to_vec() } else { vec![policy] };
+        let of = if rung.span == Span::Generation { policies().collect() } else { vec![rung.policy] };
         for policy in of {
-            curves.entry(policy).or_default().push(Point { x, y, capped: entry.is_capped() });
+            curves.entry(policy).or_default().push(Point { x, y, capped: rung.entry.is_capped() });
         }
     }
     let curve = |(policy, mut points): (Policy, Vec<Point>)| {
@@ -78,4 +74,10 @@ fn panel(run: &Run, case: &Case) -> Option<Panel> {
     };
     let heading = format!("n_embd {} · n_layer {}", case.n_embd, case.n_layer);
     (!curves.is_empty()).then(|| Panel { heading, curves: curves.into_iter().map(curve).collect() })
+}
+
+/// As it is printed below the axis: of several dispatches a token the one that a generation has besides is not seen.
+fn per_token(dispatches: f64) -> f64 {
+    let digits = if dispatches < 1.0 { 1e3 } else { 1e1 };
+    (dispatches * digits).round() / digits
 }

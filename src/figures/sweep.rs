@@ -95,7 +95,7 @@ pub fn grouped<'a>(runs: &[&'a Run], x: Parameter, marks: impl Fn(&'a Run) -> Ve
             let settings = told.iter().map(|&index| format!(" · {} {}", others[index].0, setting[index]));
             Panel { heading: format!("{}{}", run.device(), settings.collect::<String>()), curves: curves(marks, x) }
         });
-        Group { is_software: run.manifest.device.is_software, panels: panels.collect() }
+        Group { heading: String::new(), is_software: run.manifest.device.is_software, panels: panels.collect() }
     };
     runs.iter().map(group).filter(|group| !group.panels.is_empty()).collect()
 }
@@ -162,10 +162,37 @@ pub fn notes(runs: &[&Run]) -> Vec<String> {
     notes
 }
 
+/// Of more than `most` items the first, the middle one where three may stay, and the last.
+pub fn thinned<T>(items: Vec<T>, most: usize) -> Vec<T> {
+    let count = items.len();
+    let keep = |index: usize| count <= most || index == 0 || index + 1 == count || most > 2 && index == count / 2;
+    items.into_iter().enumerate().filter(|(index, _)| keep(*index)).map(|(_, item)| item).collect()
+}
+
+/// Whether several devices share a figure, which leaves each of them less room.
+pub fn has_several_devices(runs: &[&Run]) -> bool {
+    runs.windows(2).any(|pair| pair[0].device_folder() != pair[1].device_folder())
+}
+
 /// The first `most` of `items`, and how many more there are.
 fn enumerate(items: &[String], most: usize) -> String {
     match items.len().checked_sub(most) {
         None | Some(0) => items.join(", "),
         Some(more) => format!("{} and {more} more", items[..most].join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_stay_and_the_middle_where_there_is_room() {
+        let thinned = |count: usize, most| thinned((0..count).collect(), most);
+        assert_eq!(thinned(6, 3), [0, 3, 5]);
+        assert_eq!(thinned(6, 2), [0, 5]);
+        assert_eq!(thinned(3, 3), [0, 1, 2]);
+        assert_eq!(thinned(1, 2), [0]);
+        assert_eq!(thinned(4, usize::MAX), [0, 1, 2, 3]);
     }
 }

@@ -11,6 +11,7 @@ pub mod browsers;
 pub mod claims;
 pub mod controls;
 pub mod kernels;
+pub mod ladder;
 pub mod ledger;
 pub mod peers;
 pub mod print;
@@ -19,6 +20,7 @@ pub mod range;
 pub mod repeats;
 pub mod rollouts;
 pub mod sizes;
+pub mod subject;
 pub mod survey;
 pub mod world;
 
@@ -39,11 +41,11 @@ pub struct Built {
 /// An input error where runs are missing that the paper speaks of. A check error for each bare number in a results
 /// section, and for each fault that Typst finds, such as a number that the ledger does not have.
 pub fn build(mut sources: Files, runs: &[Run], root_digest: &str) -> Result<Built> {
-    let missing = survey::missing(runs);
+    let subject = subject::subject(runs);
+    let missing = subject::missing(runs, &subject);
     if !missing.is_empty() {
         return Err(Error::input(format!(
-            "the paper speaks of {} and needs its runs of {}; measure them there with `onedispatch run`",
-            survey::SUBJECT,
+            "the paper speaks of {subject} and needs its runs of {}; measure them there with `onedispatch run`",
             missing.join(", ")
         )));
     }

@@ -6,7 +6,7 @@ use super::range::add_range;
 use crate::analysis::claims::judge;
 use crate::analysis::measured::{Measured, file};
 use crate::analysis::number::{Cell, Number};
-use crate::analysis::published::CLAIMS;
+use crate::analysis::published::{CLAIMS, Claim};
 use crate::measure::statistics::median;
 use crate::record::rows::Case;
 use crate::record::run::Run;
@@ -35,7 +35,7 @@ struct Repeated<'a> {
 
 /// `<base>.repeats.*`, where there are several runs: the factor between the fastest and the slowest run, by arm and over
 /// all rows; how many rows differ by more than the A/A `noise`; in how many the runs chose different workgroup sizes;
-/// and on how many claims they agree.
+/// and on how many of the claims that rest on the experiment they agree.
 pub fn add_repeats(ledger: &mut Ledger, base: &str, newest: &Run, runs: &[Run], noise: f64) {
     let repeats = repeats(newest, runs);
     if repeats.len() < 2 {
@@ -77,7 +77,8 @@ pub fn add_repeats(ledger: &mut Ledger, base: &str, newest: &Run, runs: &[Run], 
         ("rows", rows.len(), "units_per_s", "rows that all runs timed over the same number of tokens"),
         ("beyond", beyond, "units_per_s", "rows whose max(units_per_s) / min(units_per_s) is above the A/A noise"),
         ("sizes", sizes, "workgroup_size", "rows whose runs differ in workgroup_size"),
-        ("verdicts", agreeing(&repeats), "units_per_s", "claims of the same verdict whichever run is taken"),
+        ("claims", claims_of(newest).count(), "case", "claims that are judged on the experiment"),
+        ("verdicts", agreeing(&repeats), "units_per_s", "of these, of the same verdict whichever run is taken"),
     ] {
         ledger.add(&format!("{key}.{name}"), &Number::derived(count as f64, formula, files(column)), Print::Count);
     }
@@ -118,12 +119,17 @@ fn largest_over_smallest(numbers: &[Number], formula: &str) -> Option<Number> {
     Some(Number::derived(largest.value / smallest.value, formula, cells))
 }
 
-/// Claims on which every run alone gives the same verdict.
+/// Claims that are judged on the experiment of `run`.
+fn claims_of(run: &Run) -> impl Iterator<Item = &'static Claim> {
+    CLAIMS.iter().filter(|claim| claim.test.experiment() == run.manifest.experiment)
+}
+
+/// Those of them on which every run alone gives the same verdict.
 fn agreeing(runs: &[&Run]) -> usize {
-    let verdicts = |run: &Run| {
-        let rows: Vec<Measured> = run.rows().collect();
-        CLAIMS.iter().map(|claim| judge(claim, Some(run), &rows).verdict).collect::<Vec<_>>()
+    let is_same = |claim: &&Claim| {
+        let mut verdicts = runs.iter().map(|run| judge(claim, Some(run), &run.rows().collect::<Vec<_>>()).verdict);
+        let first = verdicts.next();
+        verdicts.all(|verdict| Some(verdict) == first)
     };
-    let all: Vec<_> = runs.iter().map(|run| verdicts(run)).collect();
-    (0..CLAIMS.len()).filter(|&claim| all.iter().all(|verdicts| verdicts[claim] == all[0][claim])).count()
+    claims_of(runs[0]).filter(is_same).count()
 }

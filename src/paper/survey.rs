@@ -9,6 +9,7 @@ use super::browsers::add_browsers;
 use super::claims;
 use super::controls::{add_controls, add_repeatability};
 use super::kernels;
+use super::ladder;
 use super::ledger::Ledger;
 use super::peers;
 use super::print::Print;
@@ -16,7 +17,8 @@ use super::range::{add_extreme, extremes};
 use super::repeats::add_repeats;
 use super::rollouts;
 use super::sizes::{add_crossover, add_dispatches, add_wins};
-use crate::analysis::claims::{fastest_of_one_workgroup, fusion_alone};
+use super::subject;
+use crate::analysis::claims::fastest_of_one_workgroup;
 use crate::analysis::measured::{Measured, fastest, file};
 use crate::analysis::number::{Cell, Number};
 use crate::analysis::select::newest;
@@ -24,24 +26,14 @@ use crate::program::Policy;
 use crate::record::rows::Case;
 use crate::record::run::Run;
 
-/// The device that the paper speaks of, by its folder, and the experiments that it draws on. Its tables have all devices.
-pub const SUBJECT: &str = "nvidia-h200";
-pub const EXPERIMENTS: [&str; 3] = ["decode", "decode-tokens", "controls"];
-
-/// The experiments that the paper needs and `runs` do not hold.
-pub fn missing(runs: &[Run]) -> Vec<&'static str> {
-    let held: Vec<&Run> = newest(runs).into_iter().filter(|run| run.device_folder() == SUBJECT).collect();
-    let is_held = |name: &str| held.iter().any(|run| run.manifest.experiment == name && !run.is_quick());
-    EXPERIMENTS.into_iter().filter(|name| !is_held(name)).collect()
-}
-
 /// The whole ledger: `root_digest` is that of all of `data/`.
 pub fn ledger(runs: &[Run], root_digest: &str) -> Ledger {
     let mut ledger = Ledger::default();
     claims::add_published(&mut ledger);
     rollouts::add_published(&mut ledger);
     add_totals(&mut ledger, runs, root_digest);
-    ledger.lists.insert("subject".to_owned(), vec![SUBJECT.to_owned()]);
+    ledger.lists.insert("subject".to_owned(), vec![subject::subject(runs)]);
+    ledger.lists.insert("ladder".to_owned(), subject::with_ladder(runs));
     for newest in newest(runs).chunk_by(|a, b| a.device_folder() == b.device_folder()) {
         add_device(&mut ledger, &newest[0].device_folder(), newest, runs);
     }
@@ -122,6 +114,7 @@ fn add_device(ledger: &mut Ledger, slug: &str, runs: &[&Run], all: &[Run]) {
     add_browsers(ledger, slug, &serious, all);
     let claimed = if device.is_software { &[][..] } else { &serious[..] };
     claims::add_verdicts(ledger, slug, claimed, &rows);
+    ladder::add_first_form(ledger, slug, claimed);
     rollouts::add_verdicts(ledger, slug, claimed);
 }
 
@@ -151,7 +144,7 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, run: &Run, noise: f64) {
         }
         let arms = run.arms(case);
         labels.extend(arms.iter().map(Measured::label).filter(|label| !labels.contains(label)).collect::<Vec<_>>());
-        let kernels = kernels::numbers_of_case(run, case);
+        let kernels = kernels::numbers_of_case(run, case).into_iter().chain(ladder::numbers_of_case(run, case));
         let all = numbers_of_case(run, case).into_iter().chain(peers::numbers_of_case(run, case)).chain(kernels);
         for (name, number, print) in all {
             ledger.add(&format!("{base}.{}.{name}", case.case), &number, print);
@@ -193,6 +186,7 @@ fn add_experiment(ledger: &mut Ledger, slug: &str, run: &Run, noise: f64) {
     add_dispatches(ledger, &base, run);
     peers::add_peers(ledger, &base, run);
     kernels::add_kernels(ledger, &base, run, noise);
+    ladder::add_ladder(ledger, &base, run);
     rollouts::add_rollouts(ledger, &base, run);
     let names: Vec<String> = run.decode_cases().map(|case| case.case.clone()).collect();
     let cells = || vec![Cell::new(file(run, "results.csv"), "all", "multiply_adds")];
@@ -250,15 +244,8 @@ fn numbers_of_case(run: &Run, case: &Case) -> Vec<(String, Number, Print)> {
         }
     }
     let fused = fastest_of_one_workgroup(run, case);
-    let over = |slow: Option<Measured<'_>>| fused?.speedup_over(&slow?);
-    let one_submit = run.stepwise(case, Policy::OneSubmit);
-    for (name, number) in [
-        ("fusion.over.one-submit", fusion_alone(run, case)),
-        ("fusion.over.fastest-stepwise", over(run.fastest_stepwise(case))),
-        ("fusion.gpu.over.one-submit", fused.zip(one_submit).and_then(|(fused, slow)| fused.gpu_speedup_over(&slow))),
-    ] {
-        numbers.extend(number.map(|number| (name.to_owned(), number, Print::Significant)));
-    }
+    let over = fused.zip(run.fastest_stepwise(case)).and_then(|(fused, stepwise)| fused.speedup_over(&stepwise));
+    numbers.extend(over.map(|over| ("fusion.over.fastest-stepwise".to_owned(), over, Print::Significant)));
     numbers
 }
 

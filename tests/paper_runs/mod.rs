@@ -25,6 +25,40 @@ pub fn runs() -> Vec<Run> {
     runs
 }
 
+/// The experiment `span`: the rungs of one kernel, and `stepwise`, which takes twice as long. Computing takes the same on every
+/// rung, and each dispatch costs what it does under its policy.
+pub fn spans(slug: &str) -> Run {
+    let mut run = empty(slug, "span");
+    for (n_embd, n_layer) in [(32, 1), (32, 4), (256, 1), (256, 4), (1024, 1)] {
+        let case = case(&format!("d{n_embd}-l{n_layer}-t64"), "decode", n_embd, n_layer, 64);
+        let (layers, tokens) = (u64::from(n_layer), u64::from(case.new_tokens));
+        let computing = 64.0 * 20e3 * f64::from(n_layer) * (f64::from(n_embd) / 32.0).sqrt();
+        let policies = [("wait-each", 50e3), ("submit-each", 14e3), ("submit-per-token", 1.5e3), ("one-submit", 2e3)];
+        for (arm, dispatches) in [
+            ("stepwise", (7 * layers + 4) * tokens),
+            ("fused-grid@operation", (7 * layers + 4) * tokens),
+            ("fused-grid@stage", (5 * layers + 1) * tokens + 1),
+            ("fused-grid@token", tokens),
+            ("fused-grid", 1),
+        ] {
+            let kernel = if arm == "stepwise" { 2.0 } else { 1.0 };
+            for (policy, overhead) in
+                policies.into_iter().filter(|(policy, _)| dispatches > 1 || *policy == "one-submit")
+            {
+                let mut row = row(&case, arm, policy, 0);
+                (row.units, row.dispatches) = (tokens, dispatches);
+                row.gate_error = Some(1e-6);
+                row.gpu_busy_ns = Some(kernel * computing);
+                row.gpu_median_ns = Some(kernel * computing);
+                add(&mut run, row, kernel * (computing + overhead * dispatches as f64));
+            }
+        }
+        run.cases.push(case);
+    }
+    add_controls(&mut run, 1.0);
+    run
+}
+
 /// The arms of the experiment `peers`; its peers are another matter.
 pub fn peers(slug: &str) -> Run {
     let slowness = if slug == "llvmpipe" { 40.0 } else { 1.0 };

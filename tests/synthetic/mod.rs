@@ -211,9 +211,9 @@ pub fn batch(model: &Model) -> Run {
 
 /// The experiment `span`: each dispatch costs what its policy does, and computing takes the same on every rung.
 pub fn spans(model: &Model) -> Run {
-    let cases: Vec<Case> = [1, 4].map(|n_layer| [32, 1024].map(|n_embd| case((n_embd, n_layer, 64)))).concat();
+    let cases: Vec<Case> = [1, 4].map(|n_layer| [32, 256, 1024].map(|n_embd| case((n_embd, n_layer, 64)))).concat();
     let rows = |case: &Case| -> Vec<ResultRow> {
-        let computing = 500.0 * f64::from(case.n_embd * case.n_layer);
+        let computing = 20_000.0 * f64::from(case.n_embd * case.n_layer);
         let tokens = u64::from(case.new_tokens);
         let per_token = u64::from(case.n_layer);
         let rungs = [
@@ -225,7 +225,8 @@ pub fn spans(model: &Model) -> Run {
         ];
         let of = |arm: &str, policy: Policy, dispatches: u64, overhead: f64| {
             let key = Key { case: case.case.clone(), arm: arm.into(), policy: policy.name().into(), replica: 0 };
-            ResultRow { dispatches, ..row(key, computing + overhead * dispatches as f64, case) }
+            let gpu_busy_ns = model.has_timestamps.then_some(computing);
+            ResultRow { dispatches, gpu_busy_ns, ..row(key, computing + overhead * dispatches as f64, case) }
         };
         let policies = || Policy::ALL.into_iter().zip(model.overhead_ns);
         let cut = rungs.iter().flat_map(|&(arm, dispatches)| {
