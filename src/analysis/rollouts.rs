@@ -104,8 +104,8 @@ pub const CLAIMS: &[Claim] = &[
         wording: "fusion alone: 2.18× (500 dispatches against one, same kernel)",
         measured_on: "M2 Pro",
         unit: Unit::Factor,
-        rule: "environment steps per second of `fused` over those of `stepwise` in one submit (strong) or with a wait for each \
-               dispatch (weak), Acrobot, at least the published factor",
+        rule: "environment steps per second of `fused` over those of a dispatch for each step, under its fastest policy (strong) \
+               or with a wait for each (weak), Acrobot, at least the published factor",
         points: fusion_alone,
         peers: &[],
     },
@@ -258,9 +258,11 @@ fn peers_over_pytorch(peers: &[&'static str], runs: &Runs<'_>) -> [Vec<Wanted>; 
 /// number of dispatches differs; in older rows `stepwise` was a kernel of its own.
 fn fusion_alone(_: &[&str], runs: &Runs<'_>) -> [Vec<Wanted>; 2] {
     let Some((run, case)) = runs.acrobot() else { return [Vec::new(), Vec::new()] };
-    gathered([[Policy::OneSubmit, Policy::WaitEach].map(|policy| {
-        let number = fused(run, case)?.speedup_over(&run.stepwise(case, policy)?);
-        wanted(&format!("fused over {}", policy.name()), case, number, Bound::AtLeast(FUSION_GAIN))
+    let slower = [run.fastest_stepwise(case), run.stepwise(case, Policy::WaitEach)];
+    gathered([slower.map(|slow| {
+        let slow = slow?;
+        let number = fused(run, case)?.speedup_over(&slow);
+        wanted(&format!("fused over {}", slow.label()), case, number, Bound::AtLeast(FUSION_GAIN))
     })])
 }
 

@@ -12,8 +12,11 @@ use crate::record::rows::Case;
 use crate::record::run::Run;
 use crate::workload::decode::span::Span;
 
-pub fn draw(runs: &[Run]) -> Result<Picture> {
-    let mut runs = select::latest_hardware(runs, EXPERIMENT);
+/// The experiment that has the same ladder in the shape of GPT-2 124M.
+const LARGE: &str = "span-gpt2";
+
+pub fn draw(all: &[Run]) -> Result<Picture> {
+    let mut runs = select::latest_hardware(all, EXPERIMENT);
     runs.retain(|run| run.has_ladder());
     if runs.is_empty() {
         return Picture::missing("it needs timed rungs of the experiment `span` on a hardware device");
@@ -22,12 +25,24 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         true => (2, "two widths the smallest and the largest"),
         false => (3, "three widths the smallest, middle and largest"),
     };
-    let groups = runs.iter().map(|run| Group { heading: run.device(), is_software: false, panels: panels(run, most) });
+    let large = select::latest_hardware(all, LARGE);
+    let of_large = |run: &Run| large.iter().find(|large| large.device_folder() == run.device_folder()).copied();
+    let groups = runs.iter().map(|run| Group {
+        heading: run.device(),
+        is_software: false,
+        panels: panels(run, most)
+            .into_iter()
+            .chain(of_large(run).map_or_else(Vec::new, |run| panels(run, 1)))
+            .collect(),
+    });
     let mut notes = sweep::notes(&runs);
     notes.push(format!(
         "From right to left a dispatch covers an operation, a stage (up to where workgroups wait for each other), a layer, a token, \
          16 tokens, and the whole generation, where policies do not tell apart. Of more than {shown} are shown."
     ));
+    if !large.is_empty() {
+        notes.push("n_embd 768 · n_layer 12 is the shape of GPT-2 124M, with its vocabulary of 50,257.".into());
+    }
     Picture::drawn(Chart {
         title: "What does a dispatch gain by the more it covers?".into(),
         subtitle: format!(
