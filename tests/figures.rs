@@ -626,7 +626,7 @@ fn the_steps_of_a_ladder_multiply_to_the_whole() {
     // A policy is over the one before, and a span over the span before at its fastest.
     let of = |is_span: bool| steps.iter().filter(move |step| matches!(step.way, Way::Span(_)) == is_span);
     let product = |is_span| of(is_span).filter_map(|step| step.factor).map(|factor| factor.mid).product::<f64>();
-    let (first, last, whole) = (&steps[0], of(false).last().unwrap(), steps.last().unwrap());
+    let (first, last, whole) = (&steps[0], of(false).next_back().unwrap(), steps.last().unwrap());
     let fastest = of(false).max_by(|a, b| a.rate.mid.total_cmp(&b.rate.mid)).unwrap();
     for (product, factor) in
         [(product(false), last.rate.mid / first.rate.mid), (product(true), whole.rate.mid / fastest.rate.mid)]

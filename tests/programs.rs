@@ -5,6 +5,7 @@ use std::fmt::Write;
 use onedispatch::program::{Binding, Contents, Kernel, Policy, Program};
 use onedispatch::shaders;
 use onedispatch::workload::decode::cost::work;
+use onedispatch::workload::decode::kernel::LEAST_MEMORY;
 use onedispatch::workload::decode::model::{Config, Request, Sampling};
 use onedispatch::workload::decode::operations::ALL_KINDS;
 use onedispatch::workload::decode::packing::Layout;
@@ -136,6 +137,25 @@ fn sizes() -> impl Strategy<Value = (Config, Request, Tuning)> {
 
 fn programs(config: &Config, request: &Request, tuning: &Tuning) -> Vec<(Arm, Program)> {
     Arm::all().into_iter().map(|arm| (arm, arm.program(config, request, &sized_for(arm, tuning)))).collect()
+}
+
+/// Vectors that do not fit come in tiles, so that what a kernel takes of workgroup memory does not grow with the model.
+#[test]
+fn every_width_fits_the_least_workgroup_memory() {
+    let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::Greedy, end_token: None };
+    for n_embd in [768, 1024, 2048, 4096, 8192] {
+        let n_head = n_embd / 64;
+        let config = Config { n_embd, n_head, n_inner: 4 * n_embd, n_positions: 1024, ..small().0 };
+        for arm in Arm::all() {
+            for workgroup_size in arm.workgroup_sizes().iter().copied().filter(|&size| size <= 256) {
+                let tuning = Tuning { subgroup_size: 32, ..Tuning::of(workgroup_size, request.positions()) };
+                for kernel in arm.program(&config, &request, &tuning).kernels {
+                    let bytes = kernel.workgroup_bytes;
+                    assert!(bytes <= u64::from(LEAST_MEMORY), "{} {n_embd} x {workgroup_size}: {bytes}", arm.name());
+                }
+            }
+        }
+    }
 }
 
 proptest! {

@@ -47,7 +47,7 @@ test("every arm of every case gives what was computed in f64", { skip }, async (
 test("saved results are imported, once, and verified", { skip }, async () => {
   const { status, stdout, stderr } = await imported(results);
   assert.equal(status, 0, stderr);
-  assert.match(stdout, /2 cases: 15 rows/);
+  assert.match(stdout, /2 cases: 16 rows/);
   const again = await imported(results);
   assert.equal(again.status, 2);
   assert.match(again.stderr, /is already imported into/);
@@ -76,7 +76,7 @@ test("what cannot be true is refused, and nothing is written", { skip }, async (
   await refused((_, found) => (found.case = "d64-l1-t4"), /its case `d64-l1-t4` is none of the experiment's/, 2);
   await refused((file) => file.runs[0].cases.shift(), /has no controls/, 2);
   await refused((_, found) => (found.weights_sha256 = "0".repeat(64)), /its weights have the digest 000000000000/);
-  await refused((_, found) => found.rows.pop(), /there are 6 rows, expected 7/);
+  await refused((_, found) => found.rows.pop(), /there are 7 rows, expected 8/);
   await refused((_, found, row) => (row.replica = 3), /there is no row of stepwise under wait-each, replica 0/);
   await refused((_, found, row) => (row.program_sha256 = "0".repeat(64)), /its program 000000000000 is none that the page has/);
   await refused((_, found, row) => (row.samples = []), /has no raw samples/);
@@ -118,7 +118,7 @@ test("a row that could not run says why, and has no time", { skip }, async () =>
   Object.assign(row, { reason: "does not run on this device: it needs subgroups\n/opt/somebody/x", samples: [], outputs: {}, program_sha256: "" });
   const { status, stdout, stderr } = await imported(changed, "untimed");
   assert.equal(status, 0, stderr);
-  assert.match(stdout, /14 rows, 1 without times/);
+  assert.match(stdout, /15 rows, 1 without times/);
   assert.equal((await onedispatch("verify", join(folder, "untimed"))).status, 0);
 });
 
@@ -131,7 +131,7 @@ test("the page is measured without a window, as by a visitor", { skip }, async (
   assert.equal(visited.browser.name, "Chromium");
   const { status, stdout, stderr: why } = await imported(visited, "visited");
   assert.equal(status, 0, why);
-  assert.match(stdout, /2 cases: 15 rows/);
+  assert.match(stdout, /2 cases: 16 rows/);
 });
 
 async function imported(file, data = "data") {

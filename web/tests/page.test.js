@@ -54,7 +54,7 @@ test("by keyboard alone: from the button to a saved file that is imported", { sk
   for (const check of checks) assert.match(check, /^✓ /);
   const drawn = await page.locator("#ladder svg").getAttribute("aria-label");
   assert.match(drawn, /^tokens per second\. Your GPU: Wait after each dispatch: [\d.,]+, .*One dispatch: [\d.,]+/);
-  assert.equal(await page.locator("#ladder circle").count(), 5);
+  assert.equal(await page.locator("#ladder circle").count(), 6);
   assert.equal(await page.locator("#throughput circle").count(), 3);
   const download = page.waitForEvent("download");
   await tabTo("save");

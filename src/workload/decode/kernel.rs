@@ -172,23 +172,22 @@ fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -
 fn by_memory(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> Kernel {
     let widths = Widths::of(config);
     let workgroup_size = tuning.workgroup_size;
-    let norm_lanes = workgroup_size.min(widths.n_embd4).min(32);
+    // Threads that share the sums of a norm: in tiles all of them.
+    let norm_lanes = |whole: bool| if whole { workgroup_size.min(widths.n_embd4).min(32) } else { workgroup_size };
     // Partial sums, their weights, candidates; then of attention, which may take fewer heads at a time.
-    let others = 28 * workgroup_size + 8 * norm_lanes + 16;
+    let others = |whole: bool| 28 * workgroup_size + 8 * norm_lanes(whole) + 16;
     let own_heads = config.n_head.div_ceil(shape.workgroups);
     let head_lanes = |heads: u32| (workgroup_size / heads).clamp(1, 64);
     let lane_scores = |heads: u32| workgroup_size.max(heads * head_lanes(heads));
     let near_scores = |heads: u32| Some(heads * tuning.capacity).filter(|&all| all <= MOST_NEAR_SCORES).unwrap_or(0);
-    let left4 = |heads: u32| {
-        let of_scores = 4 * (lane_scores(heads) + near_scores(heads).max(1));
-        tuning.memory.saturating_sub(others + of_scores) / 16
-    };
-    let whole = whole4(&widths) <= left4(own_heads);
+    let of_scores = |heads: u32| 4 * (lane_scores(heads) + near_scores(heads).max(1));
+    let left4 = |heads: u32, whole: bool| tuning.memory.saturating_sub(others(whole) + of_scores(heads)) / 16;
+    let whole = whole4(&widths) <= left4(own_heads, true);
     let mut heads = own_heads;
-    while !whole && heads > 1 && 3 * heads * widths.head4 > left4(heads) {
+    while !whole && heads > 1 && 3 * heads * widths.head4 > left4(heads, false) {
         heads = heads.div_ceil(2);
     }
-    let tile4 = left4(heads).max(1);
+    let tile4 = left4(heads, whole).max(1);
     let hidden4 = if whole { whole4(&widths) } else { tile4.max(3 * heads * widths.head4) };
     let mut constants = shared_constants(config, sampled, tuning, shape, whole);
     constants.extend(named([
@@ -198,10 +197,9 @@ fn by_memory(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> 
         ("HEAD_LANES", head_lanes(heads)),
         ("LANE_SCORES", lane_scores(heads)),
         ("NEAR_SCORES", near_scores(heads)),
-        ("NORM_LANES", if whole { norm_lanes } else { workgroup_size }),
+        ("NORM_LANES", norm_lanes(whole)),
     ]));
-    let norm_bytes = if whole { 0 } else { 8 * (workgroup_size - norm_lanes) };
-    let bytes = 16 * hidden4 + others + norm_bytes + 4 * (lane_scores(heads) + near_scores(heads).max(1));
+    let bytes = 16 * hidden4 + others(whole) + of_scores(heads);
     Kernel {
         shader: "decode/workgroup.wgsl".into(),
         entry: "decode".into(),

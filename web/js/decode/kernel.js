@@ -129,20 +129,20 @@ function bySubgroup(config, request, tuning, layout) {
 function byMemory(config, request, tuning, layout) {
   const widths = widthsOf(config);
   const { workgroup_size } = tuning;
-  const normLanes = Math.min(workgroup_size, widths.n_embd4, 32);
+  // Threads that share the sums of a norm: in tiles all of them.
+  const normLanes = (whole) => (whole ? Math.min(workgroup_size, widths.n_embd4, 32) : workgroup_size);
   // Partial sums, their weights, candidates; then of attention, which may take fewer heads at a time.
-  const others = 28 * workgroup_size + 8 * normLanes + 16;
+  const others = (whole) => 28 * workgroup_size + 8 * normLanes(whole) + 16;
   const headLanes = (heads) => clamp(Math.floor(workgroup_size / heads), 1, 64);
   const laneScores = (heads) => Math.max(workgroup_size, heads * headLanes(heads));
   const nearScores = (heads) => (heads * tuning.capacity <= MOST_NEAR_SCORES ? heads * tuning.capacity : 0);
   const scoreBytes = (heads) => 4 * (laneScores(heads) + Math.max(nearScores(heads), 1));
-  const left = (heads) => left4(tuning, others + scoreBytes(heads));
-  const whole = whole4(widths) <= left(config.n_head);
+  const left = (heads, whole) => left4(tuning, others(whole) + scoreBytes(heads));
+  const whole = whole4(widths) <= left(config.n_head, true);
   let heads = config.n_head;
-  while (!whole && heads > 1 && 3 * heads * widths.head4 > left(heads)) heads = Math.ceil(heads / 2);
-  const tile4 = Math.max(left(heads), 1);
+  while (!whole && heads > 1 && 3 * heads * widths.head4 > left(heads, false)) heads = Math.ceil(heads / 2);
+  const tile4 = Math.max(left(heads, whole), 1);
   const hidden4 = whole ? whole4(widths) : Math.max(tile4, 3 * heads * widths.head4);
-  const normBytes = whole ? 0 : 8 * (workgroup_size - normLanes);
   return {
     shader: "decode/workgroup.wgsl",
     entry: "decode",
@@ -154,10 +154,10 @@ function byMemory(config, request, tuning, layout) {
       HEAD_LANES: headLanes(heads),
       LANE_SCORES: laneScores(heads),
       NEAR_SCORES: nearScores(heads),
-      NORM_LANES: whole ? normLanes : workgroup_size,
+      NORM_LANES: normLanes(whole),
     },
     workgroup_size,
-    workgroup_bytes: 16 * hidden4 + others + normBytes + scoreBytes(heads),
+    workgroup_bytes: 16 * hidden4 + others(whole) + scoreBytes(heads),
     subgroup_size: 0,
   };
 }
