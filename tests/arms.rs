@@ -273,35 +273,6 @@ fn wide_rows_and_every_format() {
     }
 }
 
-/// A model whose vectors do not fit the workgroup memory that every device has. Its heads are narrow, and its MLP too, so that a
-/// software device can run it and bind its weights.
-#[test]
-fn a_wide_model_runs_in_the_least_workgroup_memory() {
-    let config = Config {
-        vocab_size: 16,
-        n_positions: 4,
-        n_embd: 1024,
-        n_head: 128,
-        n_layer: 1,
-        n_inner: 512,
-        layer_norm_epsilon: 1e-5,
-        scale_attn_weights: true,
-    };
-    let gpu = gpu();
-    let weights = random::weights(&config, 5);
-    let request = Request { prompt: vec![7], new_tokens: 2, sampling: Sampling::Greedy, end_token: None };
-    let arm = Arm::of(Algorithm::FusedWorkgroup);
-    let tuning = common::tuning(&gpu, arm.algorithm, 64, request.positions());
-    let program = arm.program(&config, &request, &tuning);
-    assert!(program.kernels.iter().all(|kernel| kernel.workgroup_bytes <= u64::from(LEAST_MEMORY)));
-    let blocks = weight_blocks(&config, &weights, &[arm.layout()]);
-    let prepared = Prepared::new(&gpu, &program, &blocks).unwrap();
-    prepared.run(Policy::OneSubmit).unwrap();
-    let output = output_of(&prepared, &config, std::slice::from_ref(&request), 0);
-    let gate = Reference::new(&config, &weights).check_all_logits(&request, &output.tokens, &output.logits, TOLERANCE);
-    assert!(gate.pass, "{}", gate.reason);
-}
-
 /// More workgroups than make progress together, on whatever device: the kernel ends, and says so.
 #[test]
 fn workgroups_that_wait_in_vain_give_up() {
