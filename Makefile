@@ -63,21 +63,22 @@ figures: build ## Render figures/ and paper/ from data/
 	@$(ONEDISPATCH) paper
 
 web: build ## Make the page in web/dist/
-	@scripts/page-tokenizer.sh
+	@scripts/page-core.sh
 	@$(ONEDISPATCH) web
 
 test: ## Run all tests, on a software Vulkan device and in a browser that are installed where they can be
 	@scripts/software-vulkan.sh
 	@scripts/software-browser.sh
+	@scripts/page-core.sh
 	@$(MAKE) --no-print-directory run-tests
 
 # A make of its own, so that LAVAPIPE is looked for after the installation.
 .PHONY: run-tests
 run-tests:
-	@$(if $(LAVAPIPE),VK_DRIVER_FILES=$(LAVAPIPE) $(SOON_COMPILED) )$(CARGO) test --release --locked
+	@$(if $(LAVAPIPE),VK_DRIVER_FILES=$(LAVAPIPE) $(SOON_COMPILED) )$(CARGO) test --release --locked --workspace --exclude onedispatch-page
 
 lint: ## Check formatting, and lint with warnings as errors
 	@$(CARGO) fmt --check
 	@if ! command -v shellcheck >/dev/null; then echo "no shellcheck: scripts not linted"; \
 	else shellcheck scripts/*.sh peers/run-all.sh .ci/run; fi
-	@$(CARGO) clippy --release --locked --all-targets -- --deny warnings
+	@$(CARGO) clippy --release --locked --all-targets --workspace -- --deny warnings

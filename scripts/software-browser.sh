@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the page's tests need: Debian's Chromium, whose software adapter needs no
-# GPU, and the npm packages of the page and of the peers of browsers. Installs
+# GPU, and the npm packages of its tests and of the peers of browsers. Installs
 # what is missing where that is possible, and says what it leaves.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,10 +22,8 @@ fi
 for folder in web peers/onnxruntime-web peers/tfjs; do
     installed=$folder/node_modules/.package-lock.json
     if [ ! "$installed" -nt "$folder/package-lock.json" ]; then
-        # The peers' packages need no script of their own; the page's puts its tokenizer in place.
-        scripts=()
-        [ "$folder" = web ] || scripts=(--ignore-scripts)
-        (cd "$folder" && npm ci "${scripts[@]}" --no-audit --no-fund --loglevel=error) || leave "npm packages of $folder/ cannot be installed"
+        # No package needs a script of its own.
+        (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || leave "npm packages of $folder/ cannot be installed"
         touch "$installed"
     fi
 done

@@ -2,31 +2,28 @@
 //!
 //! `spec -> cases -> program + oracle -> executor under a policy -> gate -> rows -> figures, paper`
 //!
-//! Modules import downwards only. From the bottom:
+//! Modules import downwards only. At the bottom is `onedispatch-core` (`src/core/`), whose modules are found under their
+//! own names here as well. Above it, from the bottom:
 //!
-//! - `error`, `philox`, `program`, `spec`, `shaders`;
-//! - `workload`: from a case to a program and its oracle;
+//! - `record`: rows on the disk;
 //! - `device`: executes a program under a policy;
-//! - `measure::statistics`, then `record`: rows on the disk;
 //! - `measure`: the runner, from a spec to rows;
-//! - `peer`: the same work in other frameworks, as files out and rows in;
+//! - `peer`: the same work in other frameworks and on the page, as files out and rows in;
 //! - `analysis`: what rows say of the published claims;
 //! - `figures` and `paper`, which know nothing of each other;
-//! - `web`: the page;
+//! - `web`: the page's static files;
 //! - `commands`.
+
+pub use onedispatch_core::{
+    cases, device_info, digest, error, philox, program, protocol, shaders, spec, statistics, workload,
+};
 
 pub mod analysis;
 pub mod commands;
 pub mod device;
-pub mod error;
 pub mod figures;
 pub mod measure;
 pub mod paper;
 pub mod peer;
-pub mod philox;
-pub mod program;
 pub mod record;
-pub mod shaders;
-pub mod spec;
 pub mod web;
-pub mod workload;

@@ -8,10 +8,11 @@ mod common;
 use std::num::NonZeroU32;
 use std::path::Path;
 
+use onedispatch::cases::decode::weight_blocks;
 use onedispatch::device::Gpu;
 use onedispatch::device::executor::Prepared;
 use onedispatch::measure::calibration::waiting;
-use onedispatch::measure::decode::{gave_up, weight_blocks};
+use onedispatch::measure::decode::gave_up;
 use onedispatch::program::{Blocks, Policy, Program};
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::gate::Reference;

@@ -3,10 +3,11 @@
 
 use std::num::NonZeroU32;
 
+use onedispatch::cases::decode::weight_blocks;
 use onedispatch::device::Gpu;
 use onedispatch::device::executor::{self, Prepared};
 use onedispatch::measure::calibration::waiting;
-use onedispatch::measure::decode::{gave_up, weight_blocks};
+use onedispatch::measure::decode::gave_up;
 use onedispatch::program::{Policy, Program};
 use onedispatch::workload::decode::cost::work;
 use onedispatch::workload::decode::format::Format;

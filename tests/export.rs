@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use fixture::Temporary;
+use onedispatch::digest::sha256_hex;
 use onedispatch::peer::case::{CaseFile, FORMAT};
 use onedispatch::peer::export::export;
-use onedispatch::record::digest::sha256_hex;
 use onedispatch::spec::Spec;
 use onedispatch::workload::decode::gate::Reference;
 use onedispatch::workload::decode::model::{Request, Sampling};

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fixture::{Measured, Temporary};
-use onedispatch::measure::decode::config_of;
+use onedispatch::cases::decode::config_of;
+use onedispatch::digest::sha256_hex;
 use onedispatch::peer::case::CaseFile;
 use onedispatch::peer::export::export;
 use onedispatch::peer::import::import;
-use onedispatch::record::digest::sha256_hex;
 use onedispatch::record::manifest::{Browser, Manifest};
 use onedispatch::record::peers::{PeerRow, PeerSample};
 use onedispatch::record::rows::Case;

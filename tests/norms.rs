@@ -5,9 +5,9 @@
 
 mod common;
 
+use onedispatch::cases::decode::weight_blocks;
 use onedispatch::device::Gpu;
 use onedispatch::device::executor::Prepared;
-use onedispatch::measure::decode::weight_blocks;
 use onedispatch::program::Policy;
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::gate::Reference;

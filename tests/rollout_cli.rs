@@ -284,7 +284,7 @@ fn a_spec_names_its_prices() {
     assert_eq!(code, Some(0), "{line}");
     let runs = onedispatch::record::run::load_all(&directory.0.join("data")).unwrap();
     let case = runs[0].cases.iter().find(|case| case.workload == "rollout").unwrap();
-    let sha256 = onedispatch::record::digest::sha256_hex(&std::fs::read(&prices).unwrap());
+    let sha256 = onedispatch::digest::sha256_hex(&std::fs::read(&prices).unwrap());
     assert_eq!((case.prices_sha256.as_str(), case.generations, case.episodes), (sha256.as_str(), 2, 2));
     let row = |arm: &str| runs[0].results.iter().find(|row| row.key.arm == arm).unwrap();
     // Two generations of two episodes of eight days.

@@ -2,9 +2,9 @@
 
 use std::num::NonZeroU32;
 
+use onedispatch::cases::rollout::entries;
 use onedispatch::device::Gpu;
 use onedispatch::device::executor::Prepared;
-use onedispatch::measure::rollout_rows::entries;
 use onedispatch::program::{Contents, Policy, Program};
 use onedispatch::shaders;
 use onedispatch::spec::Spec;

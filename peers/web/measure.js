@@ -38,7 +38,7 @@ export async function measure(made, variants) {
       [counts[index], result.cap] = samplesWithinCap(protocol, await warmUp(protocol, () => timed(variant)));
     });
   }
-  for (const index of interleaved(counts, protocol.seed)) {
+  for (const index of interleaved(protocol, counts)) {
     await attempt(index, async (variant, result) => {
       result.samples_ns.push(await timed(variant));
       if (result.samples_ns.length === counts[index]) Object.assign(result, made.judge(await variant.output()));

@@ -12,7 +12,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Refusal } from "../../web/js/refusal.js";
-import { median } from "../../web/js/statistics.js";
+import { median } from "../../web/js/core.js";
 
 const FORMAT = "onedispatch-result-1";
 const PEERS = ["onnxruntime-web", "tfjs"];
@@ -129,5 +129,5 @@ async function sourceSha256(peer) {
 
 function line({ variant, reason, units, samples_ns }) {
   if (reason) return `${variant}: ${reason}`;
-  return `${variant}: ${Math.round((units / median(samples_ns)) * 1e9)} tokens/s`;
+  return `${variant}: ${Math.round((units / median(Float64Array.from(samples_ns))) * 1e9)} tokens/s`;
 }

@@ -1,12 +1,12 @@
 //! What is said of one measured row, or of two: throughput, idle share, counts, fraction of the bound, speed-up.
 
 use super::number::{Cell, Number};
-use crate::measure::statistics::{Interval, ratio_interval};
 use crate::record::peers::PeerRow;
 use crate::record::rows::{Case, Key, ResultRow};
 use crate::record::run::Run;
 use crate::record::summary::bootstrap_seed;
 use crate::record::table::Row;
+use crate::statistics::{Interval, ratio_interval};
 
 /// The arm that is run under each policy, and goes by the policy's name.
 pub const STEPWISE: &str = "stepwise";

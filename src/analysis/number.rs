@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::statistics::Interval;
+use crate::statistics::Interval;
 
 /// A cell of `data/`, or of another source: `file`, from `data/`; `row`, by its key; `column`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use super::text_table::aligned;
 use crate::error::{Error, Result};
-use crate::measure::statistics::{Interval, indistinguishable, noise_factor, ratio_interval};
 use crate::record::rows::{Key, ResultRow};
 use crate::record::run::{Run, load};
 use crate::record::summary::bootstrap_seed;
+use crate::statistics::{Interval, indistinguishable, noise_factor, ratio_interval};
 
 /// Compare two runs of one experiment: a ratio of medians with its 95% interval for each case, arm and policy
 #[derive(clap::Args)]

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use crate::cases::decode::weight_blocks;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Error, Result};
 use crate::measure::calibration::{calibrate, tunings};
-use crate::measure::decode::{GAVE_UP, gave_up, outputs, weight_blocks};
+use crate::measure::decode::{GAVE_UP, gave_up, outputs};
 use crate::program::{Blocks, Policy, Program};
 use crate::workload::decode::checkpoint::{self, Checkpoint};
 use crate::workload::decode::gate::Gate;

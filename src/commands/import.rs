@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::peer::browser;
 use crate::peer::import::{Imported, import};
 use crate::record::run::{load, load_all};
+use crate::web::results;
 
 /// Add what peers measured to the run that was measured with it, or what the page saved as runs of its own, after checking
 /// each output and each time again
@@ -29,13 +29,13 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     // An unreadable file is refused below, as one of a peer.
     let (pages, peers): (Vec<_>, Vec<_>) =
-        args.files.iter().partition(|file| std::fs::read(file).is_ok_and(|bytes| browser::is_result(&bytes)));
+        args.files.iter().partition(|file| std::fs::read(file).is_ok_and(|bytes| results::is_result(&bytes)));
     let mut refused = Vec::new();
     let specs = super::web::specs(&args.spec)?;
     for file in pages {
         // The last file's runs are among them.
         let there = load_all(&args.data)?;
-        match browser::import(file, &specs, &args.data, &there) {
+        match results::import(file, &specs, &args.data, &there) {
             Ok(runs) => runs.iter().for_each(|run| println!("{}", line_of_run(run))),
             Err(error) => refused.push(error),
         }
@@ -63,8 +63,8 @@ pub fn run(args: Args) -> Result<()> {
     }
 }
 
-fn line_of_run(run: &browser::Imported) -> String {
-    let browser::Imported { run, cases, timed, untimed } = run;
+fn line_of_run(run: &results::Imported) -> String {
+    let results::Imported { run, cases, timed, untimed } = run;
     let without = if *untimed > 0 { format!(", {untimed} without times") } else { String::new() };
     format!("{cases} cases: {timed} rows{without} -> {}", run.display())
 }

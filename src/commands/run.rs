@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::text_table::aligned;
+use crate::cases;
 use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::measure::case::Measured;
-use crate::measure::protocol::Plan;
-use crate::measure::{control, decode, provenance, rollout, rollout_rows};
+use crate::measure::{control, decode, provenance, rollout};
+use crate::protocol::Plan;
 use crate::record::directory::RunDirectory;
 use crate::record::rows::ResultRow;
 use crate::record::run::{Run, load};
 use crate::spec::{Spec, Workload};
+use crate::workload::control::CASE as CONTROL;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -48,11 +50,11 @@ pub fn run(args: Args) -> Result<()> {
 fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
     let plan = Plan { samples: spec.samples, warmup_s: spec.warmup_s, arm_cap_s: spec.arm_cap_s, seed: spec.seed };
     let cases = spec.cases();
-    let rows_per_case = if spec.workload == Workload::Decode { decode::entries(spec)?.len() as u64 } else { 0 };
+    let rows_per_case = if spec.workload == Workload::Decode { cases::decode::entries(spec)?.len() as u64 } else { 0 };
     let rollouts = spec.rollout_cases();
     // Impossible sizes are found now, not after hours of the cases before them.
-    cases.iter().try_for_each(|case| decode::validate(spec, case))?;
-    rollouts.iter().try_for_each(|case| rollout_rows::validate(spec, case))?;
+    cases.iter().try_for_each(|case| cases::decode::validate(spec, case))?;
+    rollouts.iter().try_for_each(|case| cases::rollout::validate(spec, case))?;
     let (mut directory, finished) = RunDirectory::open(out, provenance::manifest(spec, &gpu.info)?)?;
     println!("{} on {} -> {}", spec.name, gpu.info.name, directory.path().display());
     if !finished.is_empty() {
@@ -61,8 +63,8 @@ fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
     let left = |name: &str| !finished.contains(name);
     let cases_left = cases.iter().filter(|case| left(&case.name)).count() as u64;
     let rollouts_left = rollouts.iter().filter(|case| left(&case.name));
-    let rollout_rows = rollouts_left.map(|case| rollout_rows::rows_of(spec, case)).sum::<Result<u64>>()?;
-    let control_rows = if left(control::CASE) { control::ROWS } else { 0 };
+    let rollout_rows = rollouts_left.map(|case| cases::rollout::rows_of(spec, case)).sum::<Result<u64>>()?;
+    let control_rows = if left(CONTROL) { control::ROWS } else { 0 };
     let total = u64::from(plan.samples) * (cases_left * rows_per_case + rollout_rows + control_rows);
     let bar = ProgressBar::new(total).with_style(
         ProgressStyle::with_template("{bar:30} {percent:>3}%  {elapsed} gone, {eta} left  {msg}")
@@ -70,8 +72,8 @@ fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
     );
     let step = |count: u64| bar.inc(count);
     let mut keep = |measured: Measured| directory.append(&measured.case, &measured.results, &measured.samples);
-    if left(control::CASE) {
-        bar.set_message(control::CASE);
+    if left(CONTROL) {
+        bar.set_message(CONTROL);
         keep(control::measure_controls(gpu, &plan, spec.tolerance, &step)?)?;
     }
     for case in cases.iter().filter(|case| left(&case.name)) {

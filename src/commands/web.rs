@@ -30,7 +30,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let specs = specs(&args.spec)?;
-    let site = make(&args.from, &specs, &args.data, &args.out, &mut |case| println!("{case}"))?;
+    let site = make(&args.from, &specs, &args.data, &args.out)?;
     let out = args.out.display();
     println!("{} files, {} KiB in {out}; `onedispatch serve {out}` shows them", site.files, site.bytes.div_ceil(1024));
     Ok(())

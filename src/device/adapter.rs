@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::progress;
+use crate::device_info::Device;
 use crate::error::{Error, Result};
 use crate::program::{Kernel, Program};
-use crate::record::manifest;
 
 /// An open device. Errors that wgpu reports outside of a call (a lost device, a rejected command) are kept in `faults` and
 /// fail the run that they belong to.
 pub struct Gpu {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
-    pub info: manifest::Device,
+    pub info: Device,
     faults: Arc<Mutex<Vec<String>>>,
     /// Pipelines made so far: a kernel is compiled once, however many programs use it.
     pub(super) pipelines: Mutex<Vec<(Kernel, wgpu::ComputePipeline)>>,
@@ -41,12 +41,12 @@ pub fn adapters() -> Vec<wgpu::Adapter> {
 }
 
 /// An adapter as it is recorded.
-pub fn describe(adapter: &wgpu::Adapter) -> manifest::Device {
+pub fn describe(adapter: &wgpu::Adapter) -> Device {
     let info = adapter.get_info();
     let features = adapter.features();
     let mut names: Vec<String> = features.iter_names().map(|(name, _)| name.to_lowercase()).collect();
     names.sort();
-    manifest::Device {
+    Device {
         name: info.name,
         vendor: format!("{:#06x}", info.vendor),
         device: format!("{:#06x}", info.device),
@@ -179,57 +179,7 @@ impl Gpu {
 
     /// Why a program cannot run on this device: which limit, what is needed and what there is.
     pub fn objection(&self, program: &Program) -> Option<String> {
-        self.fits(program).err()
-    }
-
-    fn fits(&self, program: &Program) -> std::result::Result<(), String> {
-        let limits = self.device.limits();
-        let within = |what: &str, needed: u64, limit: &str, there: u64| {
-            if needed <= there { Ok(()) } else { Err(format!("{what} needs {needed}, but {limit} is {there}")) }
-        };
-        for buffer in &program.buffers {
-            let what = format!("the buffer `{}` ({} MiB)", buffer.name, buffer.bytes.div_ceil(1 << 20));
-            within(&what, buffer.bytes, "max_buffer_size", limits.max_buffer_size)?;
-            let binding = limits.max_storage_buffer_binding_size;
-            within(&what, buffer.bytes, "max_storage_buffer_binding_size", binding)?;
-        }
-        for kernel in &program.kernels {
-            let name = &kernel.shader;
-            let (what, size) = (format!("a workgroup of {name}"), u64::from(kernel.workgroup_size));
-            let invocations = limits.max_compute_invocations_per_workgroup;
-            within(&what, size, "max_compute_invocations_per_workgroup", invocations.into())?;
-            let width = limits.max_compute_workgroup_size_x;
-            within(&what, size, "max_compute_workgroup_size_x", width.into())?;
-            let (what, memory) = (format!("workgroup memory of {name}"), limits.max_compute_workgroup_storage_size);
-            within(&what, kernel.workgroup_bytes, "max_compute_workgroup_storage_size", memory.into())?;
-            match (kernel.subgroup_size, self.info.subgroup_min_size) {
-                (0, _) => {}
-                (_, 0) => return Err(format!("{name} needs subgroups, which the device does not have")),
-                (needed, smallest) if needed > smallest => {
-                    return Err(format!("{name} needs subgroups of {needed}, the smallest is {smallest}"));
-                }
-                _ => {}
-            }
-            let needed = kernel.workgroups_together;
-            if needed > 1 && needed > self.workgroups_together() {
-                let there = self.workgroups_together();
-                return Err(format!(
-                    "{name} needs {needed} workgroups that make progress together, safe here are {there}"
-                ));
-            }
-        }
-        for dispatch in program.phases.iter().flat_map(|phase| &phase.dispatches) {
-            let workgroups = limits.max_compute_workgroups_per_dimension;
-            within(
-                "a dispatch",
-                dispatch.workgroups.into(),
-                "max_compute_workgroups_per_dimension",
-                workgroups.into(),
-            )?;
-            let (count, buffers) = (dispatch.bindings.len() as u64, limits.max_storage_buffers_per_shader_stage);
-            within("a kernel", count, "max_storage_buffers_per_shader_stage", buffers.into())?;
-        }
-        Ok(())
+        self.info.objection(program, &|| self.workgroups_together())
     }
 }
 

@@ -5,8 +5,8 @@ use super::{Picture, number, sweep};
 use crate::analysis::measured::Measured;
 use crate::analysis::select;
 use crate::error::Result;
-use crate::measure::statistics::Interval;
 use crate::record::run::Run;
+use crate::statistics::Interval;
 
 /// See [`Measured::bound_fraction`].
 fn fraction_of_bound(row: &Measured) -> Option<Interval> {

@@ -6,7 +6,7 @@ use super::canvas::{
 use super::palette::Look;
 use super::scale::{Scale, range, spread};
 use crate::error::Result;
-use crate::measure::statistics::Interval;
+use crate::statistics::Interval;
 use plotters::style::RGBColor;
 
 const MARGIN: f64 = 30.0;

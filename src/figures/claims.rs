@@ -13,9 +13,9 @@ use crate::analysis::measured::Measured;
 use crate::analysis::published::{self, Claim};
 use crate::analysis::select;
 use crate::error::Result;
-use crate::measure::statistics::Interval;
 use crate::program::Policy;
 use crate::record::run::Run;
+use crate::statistics::Interval;
 
 const MARGIN: f64 = 30.0;
 /// The rows' names, left of the axis.

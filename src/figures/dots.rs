@@ -5,7 +5,7 @@ use super::chart::{footnotes, masthead, text_height};
 use super::scale::Scale;
 use crate::analysis::measured::Measured;
 use crate::error::Result;
-use crate::measure::statistics::Interval;
+use crate::statistics::Interval;
 use plotters::style::RGBColor;
 
 const MARGIN: f64 = 30.0;

@@ -7,8 +7,8 @@ use crate::analysis::ladder::{EXPERIMENT, KERNEL, Ladder, Rung};
 use crate::analysis::measured::Measured;
 use crate::analysis::{published, select};
 use crate::error::Result;
-use crate::measure::statistics::Interval;
 use crate::record::run::Run;
+use crate::statistics::Interval;
 use crate::workload::decode::span::Span;
 
 /// [`Measured::idle`], no less than -1: what is further below would press the rest of the axis together.

@@ -9,10 +9,10 @@ use super::{Picture, number, sweep};
 use crate::analysis::ladder::{EXPERIMENT, KERNEL, Ladder, Rung};
 use crate::analysis::select;
 use crate::error::Result;
-use crate::measure::statistics::Interval;
 use crate::program::Policy;
 use crate::record::rows::Case;
 use crate::record::run::Run;
+use crate::statistics::Interval;
 use crate::workload::decode::span::Span;
 
 const MARGIN: f64 = 30.0;

@@ -6,9 +6,9 @@ use super::{Picture, number, sweep};
 use crate::analysis::measured::Measured;
 use crate::analysis::select;
 use crate::error::Result;
-use crate::measure::statistics::Interval;
 use crate::program::Policy;
 use crate::record::run::Run;
+use crate::statistics::Interval;
 
 pub fn draw_population(runs: &[Run]) -> Result<Picture> {
     let runs = select::latest_hardware(runs, "rollout-population");

@@ -68,7 +68,7 @@ fn row(run: &Run, case: &Case) -> Option<Row> {
         slow.as_ref().and_then(|slow| fused.speedup_over(slow)).map(|number| number.as_interval())
     };
     let gains = [gain(&waits), gain(&fastest)];
-    let shown = |gain: &Option<crate::measure::statistics::Interval>| match gain {
+    let shown = |gain: &Option<crate::statistics::Interval>| match gain {
         Some(gain) if noise.is_some_and(|noise| gain.low <= noise && gain.high >= 1.0 / noise) => "≈".to_string(),
         Some(gain) => number::step(gain.mid),
         None => String::new(),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::chart::{Curve, Group, Panel, Point};
 use super::palette::{self, Look};
 use crate::analysis::measured::Measured;
-use crate::measure::statistics::Interval;
 use crate::record::rows::Case;
 use crate::record::run::Run;
+use crate::statistics::Interval;
 use crate::workload::decode::Arm;
 use crate::workload::decode::format::Format;
 

@@ -1,12 +1,12 @@
 //! One case: its arms are checked, warmed up, timed in turn, and checked again.
 
-use super::protocol::{self, Plan};
-use super::statistics;
 use crate::device::executor::Prepared;
 use crate::error::Result;
 use crate::program::Policy;
+use crate::protocol::{self, Plan};
 use crate::record::rows::{Case, Key, ResultRow, Sample};
 use crate::record::summary::summarise;
+use crate::statistics;
 use crate::workload::rollout::gate::Ranking;
 
 /// All rows of one case.

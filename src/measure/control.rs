@@ -1,14 +1,12 @@
 //! Measures the controls of a device: one case, named `control`.
 
 use super::case::{Candidate, Measured, Verdict, blank_row, measure};
-use super::protocol::Plan;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::Result;
+use crate::protocol::Plan;
 use crate::record::rows::Case;
-use crate::workload::control::{Scale, controls};
-
-pub const CASE: &str = "control";
+use crate::workload::control::{CASE, Scale, controls};
 
 /// Rows of a control case: each control, and the last one once more as A/A. One fewer where no workgroups wait for each
 /// other.

@@ -1,11 +1,11 @@
 //! Runs an evolution on a device, and tries what came of it.
 
 use super::episodes::{found, prepare};
-use super::statistics::median;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Error, Result};
 use crate::program::Policy;
+use crate::statistics::median;
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::evolution::{Evolution, Generation};
 use crate::workload::rollout::gate::{Gate, Reference};

@@ -8,12 +8,13 @@ use std::cell::RefCell;
 
 use super::case::{Candidate, Measured, Verdict, measure};
 use super::evolution::{WORKGROUP_SIZE, tried};
-use super::protocol::Plan;
-use super::rollout_rows::{case_row, evolution_entries, rollout_row};
+use super::rollout_rows::{case_row, rollout_row};
+use crate::cases::rollout::evolution_entries;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Error, Result, Within};
 use crate::program::{Blocks, Program};
+use crate::protocol::Plan;
 use crate::record::rows::ResultRow;
 use crate::shaders;
 use crate::spec::{EVOLUTION_ARMS, RolloutCase, Spec};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use crate::digest::sha256_hex;
 use crate::error::{Error, Result};
-use crate::record::digest::sha256_hex;
 use crate::record::manifest::{self, Device, Host, Manifest, Software};
 use crate::spec::Spec;
 

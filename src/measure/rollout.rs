@@ -4,13 +4,14 @@ use std::cell::RefCell;
 
 use super::case::{Candidate, Measured, Verdict, measure};
 use super::episodes::{check_single, found};
-use super::protocol::Plan;
-use super::rollout_rows::{case_row, entries, priced, rollout_row};
+use super::rollout_rows::{case_row, rollout_row};
 use super::{evolution_case, task};
+use crate::cases::rollout::{entries, priced};
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Result, Within};
 use crate::program::{Blocks, Policy, Program};
+use crate::protocol::Plan;
 use crate::record::rows::ResultRow;
 use crate::shaders;
 use crate::spec::{RolloutCase, Spec};

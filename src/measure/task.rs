@@ -1,12 +1,13 @@
 //! Measures a case that has no policy: its arms are tuned by a short calibration, checked against the oracle, and timed.
 
 use super::case::{Candidate, Measured, Verdict, measure};
-use super::protocol::Plan;
-use super::rollout_rows::{case_row, rollout_row, task_entries};
+use super::rollout_rows::{case_row, rollout_row};
+use crate::cases::rollout::task_entries;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Result, Within};
 use crate::program::{Policy, Program};
+use crate::protocol::Plan;
 use crate::record::rows::ResultRow;
 use crate::shaders;
 use crate::spec::{RolloutCase, Spec};

@@ -4,7 +4,7 @@ use super::ledger::Ledger;
 use super::print::Print;
 use crate::analysis::measured::Measured;
 use crate::analysis::number::{Cell, Number};
-use crate::measure::statistics::noise_factor;
+use crate::statistics::noise_factor;
 
 /// `<device>.control.*`: what an empty dispatch costs and the ceilings. Where several runs have a control, the first one
 /// is printed; rounds of waiting are printed with the kernels that wait.

@@ -6,9 +6,9 @@ use super::print::Print;
 use crate::analysis::claims::fastest_of_one_workgroup;
 use crate::analysis::measured::{Measured, fastest, file};
 use crate::analysis::number::{Cell, Number};
-use crate::measure::statistics::indistinguishable;
 use crate::record::rows::Case;
 use crate::record::run::Run;
+use crate::statistics::indistinguishable;
 use crate::workload::decode::format::Format;
 use crate::workload::decode::{Algorithm, Arm};
 

@@ -7,9 +7,9 @@ use crate::analysis::claims::judge;
 use crate::analysis::measured::{Measured, file};
 use crate::analysis::number::{Cell, Number};
 use crate::analysis::published::{CLAIMS, Claim};
-use crate::measure::statistics::median;
 use crate::record::rows::Case;
 use crate::record::run::Run;
+use crate::statistics::median;
 
 /// The complete runs of the experiment of `newest` on the same device and driver, `newest` among them.
 fn repeats<'a>(newest: &Run, runs: &'a [Run]) -> Vec<&'a Run> {

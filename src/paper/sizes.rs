@@ -4,10 +4,10 @@ use super::ledger::Ledger;
 use super::print::Print;
 use crate::analysis::measured::Measured;
 use crate::analysis::number::{Cell, Number};
-use crate::measure::statistics::indistinguishable;
 use crate::program::Policy;
 use crate::record::rows::Case;
 use crate::record::run::Run;
+use crate::statistics::indistinguishable;
 
 /// `<key>.faster`, `.slower`, `.level`: in how many cases a speed-up lies above, below or within the A/A control's noise.
 pub fn add_wins(ledger: &mut Ledger, key: &str, numbers: &[(&Case, &Number)], noise: f64) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::measure::protocol::FEWEST_SAMPLES;
+use crate::protocol::FEWEST_SAMPLES;
 use crate::spec::Spec;
 
 /// Version of the layout of `case.json`.
@@ -35,7 +35,7 @@ pub struct CaseFile {
     pub protocol: Protocol,
 }
 
-/// The spec's numbers, by which the arms are measured too: see `src/measure/protocol.rs`.
+/// The spec's numbers, by which the arms are measured too: see `src/core/protocol.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Protocol {

@@ -15,9 +15,9 @@ use serde_json::json;
 
 use super::case::{CaseFile, FILE, FORMAT, Protocol, pretty, room, unwritable, write};
 use super::rollout;
+use crate::cases::decode::{config_of, request_of};
+use crate::digest::sha256_hex;
 use crate::error::{Error, Result, Within};
-use crate::measure::decode::{config_of, request_of};
-use crate::record::digest::sha256_hex;
 use crate::spec::{DecodeCase, RolloutCase, Spec, Workload};
 use crate::workload::decode::model::{Config, Weights};
 use crate::workload::decode::oracle::expected;
@@ -32,7 +32,7 @@ pub fn export(spec: &Spec, only: &[String], out: &Path, step: &mut dyn FnMut(&st
     let cases = chosen(spec, only)?;
     // Impossible sizes are found before anything is written.
     cases.iter().try_for_each(|case| match case {
-        Exported::Decode(case) => crate::measure::decode::validate(spec, case),
+        Exported::Decode(case) => crate::cases::decode::validate(spec, case),
         Exported::Rollout(case) => rollout::environment_of(spec, case).map(|_| ()),
     })?;
     cases
@@ -114,17 +114,9 @@ fn write_case(spec: &Spec, case: &DecodeCase, directory: &Path) -> Result<()> {
 /// `config.json` with the keys that Hugging Face's `GPT2Config` needs to make this very model, without dropout and
 /// without an end token.
 fn hugging_face(config: &Config) -> serde_json::Value {
-    json!({
+    let mut keys = json!({
         "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],
-        "vocab_size": config.vocab_size,
-        "n_positions": config.n_positions,
-        "n_embd": config.n_embd,
-        "n_layer": config.n_layer,
-        "n_head": config.n_head,
-        "n_inner": config.n_inner,
-        "layer_norm_epsilon": config.layer_norm_epsilon,
-        "scale_attn_weights": config.scale_attn_weights,
         "activation_function": "gelu_new",
         "tie_word_embeddings": true,
         "embd_pdrop": 0.0,
@@ -133,7 +125,12 @@ fn hugging_face(config: &Config) -> serde_json::Value {
         "bos_token_id": null,
         "eos_token_id": null,
         "dtype": "float32",
-    })
+    });
+    let sizes = serde_json::to_value(config).expect("a config is plain data");
+    for (key, value) in sizes.as_object().into_iter().flatten() {
+        keys[key] = value.clone();
+    }
+    keys
 }
 
 /// The weights in f32 as `model.safetensors`, named as `GPT2LMHeadModel` names them.

@@ -11,9 +11,9 @@ use serde_json::Value;
 use super::result::{Engine, Made, ResultFile, VariantResult, parse};
 use super::rollout::{self, Judge};
 use super::times::check_times;
+use crate::cases::decode::{config_of, request_of};
+use crate::digest::sha256_hex;
 use crate::error::{Error, Result, Within};
-use crate::measure::decode::{config_of, request_of};
-use crate::record::digest::sha256_hex;
 use crate::record::peers::{self, PeerRow, PeerSample, as_many_steps, one_session};
 use crate::record::run::Run;
 use crate::record::summary::summarise;
@@ -127,7 +127,7 @@ fn objections(result: &ResultFile, run: &Run) -> [Option<String>; 5] {
 }
 
 /// Enough of a digest to tell it from others.
-pub(super) fn short(digest: &str) -> &str {
+pub(crate) fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }
 
@@ -152,7 +152,7 @@ fn refuse_again(result: &ResultFile, file_sha256: &str, run: &Path) -> Result<()
 
 /// A reason in which of each absolute path only the last name is left: where a file lay on the machine is nobody's
 /// business.
-pub(super) fn without_places(reason: &str) -> String {
+pub(crate) fn without_places(reason: &str) -> String {
     let mut out = String::new();
     let mut rest = reason;
     while let Some(start) = rest.find('/') {

@@ -1,10 +1,8 @@
 //! The same work in other frameworks: cases go out as files, results come back as rows.
 
-pub mod browser;
 pub mod case;
 pub mod export;
 pub mod import;
 pub mod result;
 pub mod rollout;
-mod saved;
-mod times;
+pub mod times;

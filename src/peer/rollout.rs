@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use super::case::{FILE, Protocol, pretty, room, unwritable, write};
 use super::result::{Made, Outcome, VariantResult};
+use crate::digest::sha256_hex;
 use crate::error::{Error, Result, Within};
-use crate::record::digest::sha256_hex;
 use crate::spec::{RolloutCase, Spec};
 use crate::workload::rollout::environment::{Action, Environment};
 use crate::workload::rollout::gate::{Found, FoundEpisode, Reference};

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::measure::protocol::{Plan, samples_within_cap};
-use crate::measure::statistics::median;
+use crate::protocol::{Plan, samples_within_cap};
 use crate::record::ceilings::{HEADROOM, ceilings};
 use crate::record::rows::ResultRow;
 use crate::record::run::Run;
 use crate::spec::Spec;
+use crate::statistics::median;
 
 /// How much slower than the median of its samples a peer may have been while it warmed up, when it was decided how many
 /// samples fit the cap.
@@ -29,7 +29,7 @@ pub fn check_times(
     Ok((times, cap))
 }
 
-pub(super) fn time_of(at: usize, time: &Value) -> Result<u64, String> {
+pub fn time_of(at: usize, time: &Value) -> Result<u64, String> {
     match time.as_u64() {
         Some(ns) if ns > 0 => Ok(ns),
         _ => Err(format!("sample {at} took {time} ns; a time is a whole number of nanoseconds above 0")),
@@ -38,7 +38,7 @@ pub(super) fn time_of(at: usize, time: &Value) -> Result<u64, String> {
 
 /// Why there are fewer samples than the spec asks for, or what is wrong with their number. `typical_ns` is the time of a run while it
 /// warmed up, by which the number was chosen; without it the samples themselves have to explain it.
-pub(super) fn check_count(spec: &Spec, times: &[u64], typical_ns: Option<f64>) -> Result<String, String> {
+pub fn check_count(spec: &Spec, times: &[u64], typical_ns: Option<f64>) -> Result<String, String> {
     let (there, asked) = (times.len(), spec.samples as usize);
     let wall: Vec<f64> = times.iter().map(|&ns| ns as f64).collect();
     let Some(typical) = median(&wall) else {

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::digest;
 use super::fault::Fault;
+pub use crate::device_info::Device;
+use crate::digest;
 
 pub const FILE: &str = "manifest.toml";
 /// The version of the layout that this program reads and writes.
@@ -35,33 +36,6 @@ pub struct Manifest {
     pub browser: Option<Browser>,
     /// By file name: `cases.csv`, `results.csv`, `samples.csv`.
     pub files: BTreeMap<String, FileDigest>,
-}
-
-/// A GPU as wgpu reports it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Device {
-    pub name: String,
-    /// PCI vendor and device numbers, hexadecimal; 0 where the backend has none. Of a browser, the vendor and architecture
-    /// that it names.
-    pub vendor: String,
-    pub device: String,
-    /// `vulkan`, `metal`, `dx12`; `webgpu` of a browser.
-    pub backend: String,
-    /// `DiscreteGpu`, `IntegratedGpu`, `Cpu`, ...
-    pub device_type: String,
-    /// True for llvmpipe, SwiftShader and their like: for correctness, never for a performance claim.
-    pub is_software: bool,
-    pub driver: String,
-    pub driver_info: String,
-    pub subgroup_min_size: u32,
-    pub subgroup_max_size: u32,
-    /// Of one GPU timestamp tick; 0 where there are none.
-    pub timestamp_period_ns: f64,
-    /// wgpu feature names, sorted.
-    pub features: Vec<String>,
-    /// wgpu limits by name.
-    pub limits: BTreeMap<String, u64>,
 }
 
 /// The machine around it. No host name, no user name.

@@ -1,9 +1,8 @@
 //! What a result row says of its samples: the one place where it is worked out, for the runner and for `verify`.
 
-use sha2::{Digest, Sha256};
-
 use super::rows::{Key, ResultRow, Sample};
-use crate::measure::statistics::{Interval, median, median_interval};
+use crate::digest;
+use crate::statistics::{Interval, median, median_interval};
 
 /// The statistics of one key's samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,9 +16,7 @@ pub struct Summary {
 
 /// Seed of a key's bootstrap: the first 8 bytes, big-endian, of the SHA-256 of `case/arm/policy/replica`.
 pub fn bootstrap_seed(key: &Key) -> u64 {
-    let text = format!("{}/{}/{}/{}", key.case, key.arm, key.policy, key.replica);
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().take(8).fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
+    digest::seed(&format!("{}/{}/{}/{}", key.case, key.arm, key.policy, key.replica))
 }
 
 /// Summarises the samples of `key`, which are all of that key.
@@ -53,7 +50,7 @@ mod tests {
     fn the_seed_rule() {
         // printf 'd32-l1-t64/stepwise/wait-each/0' | sha256sum
         let key = Key { case: "d32-l1-t64".into(), arm: "stepwise".into(), policy: "wait-each".into(), replica: 0 };
-        let digest = super::super::digest::sha256_hex(b"d32-l1-t64/stepwise/wait-each/0");
+        let digest = digest::sha256_hex(b"d32-l1-t64/stepwise/wait-each/0");
         assert_eq!(format!("{:016x}", bootstrap_seed(&key)), digest[..16]);
     }
 

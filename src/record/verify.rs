@@ -83,7 +83,7 @@ pub fn root_digest(data_root: &Path) -> Result<String> {
 
 fn digest_of(files: &BTreeMap<String, Vec<u8>>) -> String {
     let digests: Vec<(&str, String)> =
-        files.iter().map(|(path, bytes)| (path.as_str(), digest::sha256_hex(bytes))).collect();
+        files.iter().map(|(path, bytes)| (path.as_str(), crate::digest::sha256_hex(bytes))).collect();
     digest::root(digests.iter().map(|(path, sha256)| (*path, sha256.as_str())))
 }
 
@@ -233,7 +233,7 @@ fn check_manifest(manifest: &Manifest, folder: &str, file: &str) -> Vec<Fault> {
             faults.push(Fault::file(file, format!("`{there}`"), format!("`{expected}`")).at_column(key));
         }
     };
-    differs("spec_sha256", &manifest.spec_sha256, digest::sha256_hex(manifest.spec.as_bytes()));
+    differs("spec_sha256", &manifest.spec_sha256, crate::digest::sha256_hex(manifest.spec.as_bytes()));
     if let Ok(spec) = Spec::parse(&manifest.spec, "spec") {
         differs("experiment", &manifest.experiment, spec.name);
     }

@@ -1,7 +1,7 @@
-//! The page: cases as files that a browser reads, and the static site around them.
+//! The page: the static site around it, and the results that come back from it.
 
-pub mod case;
 pub mod devices;
-pub mod programs;
+pub mod results;
+mod saved;
 pub mod serve;
 pub mod site;

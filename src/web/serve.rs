@@ -106,6 +106,7 @@ fn content_type(path: &Path) -> &'static str {
         "css" => "text/css; charset=utf-8",
         "json" => "application/json",
         "svg" => "image/svg+xml",
+        "wasm" => "application/wasm",
         "png" => "image/png",
         "woff2" => "font/woff2",
         "ttf" => "font/ttf",

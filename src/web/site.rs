@@ -1,5 +1,4 @@
-//! The static site: what lies under `web/`, the shaders, the cases, committed devices, and the list by which the page works
-//! offline.
+//! The static site: what lies under `web/`, the experiments, committed devices, and the list by which the page works offline.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{case, devices};
+use super::devices;
+use crate::cases::page;
+use crate::digest::sha256_hex;
 use crate::error::{Error, Result, Within};
 use crate::measure::provenance::build;
-use crate::record::digest::sha256_hex;
 use crate::record::run::load_all;
-use crate::shaders;
 use crate::spec::{Spec, Workload};
 
 /// Says that a folder is a site that was made here, and so may be made anew.
@@ -22,6 +21,9 @@ const LIST: &str = "files.js";
 const NOT_OF_THE_PAGE: [&str; 7] =
     ["dist", "node_modules", "tests", "native", "package.json", "package-lock.json", "README.md"];
 
+/// The page's own part in Rust, which `make web` builds from `src/page/`.
+const CORE: &str = "js/vendor/onedispatch_page_bg.wasm";
+
 /// What was made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Site {
@@ -29,22 +31,24 @@ pub struct Site {
     pub bytes: u64,
 }
 
-/// Makes the site of `specs` in `out` from the folder `web` and the results in `data`. `step` is told of each case before it
-/// is made.
+/// Makes the site of `specs` in `out` from the folder `web` and the results in `data`.
 ///
 /// # Errors
 /// An input error where `out` is something else, a file cannot be read or written, or a case cannot be one of the page.
-pub fn make(web: &Path, specs: &[Spec], data: &Path, out: &Path, step: &mut dyn FnMut(&str)) -> Result<Site> {
+pub fn make(web: &Path, specs: &[Spec], data: &Path, out: &Path) -> Result<Site> {
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     read_page(web, "", &mut files)?;
-    files.extend(shaders::composed().iter().map(|(name, text)| (format!("shaders/{name}"), text.as_bytes().to_vec())));
+    if !files.contains_key(CORE) {
+        let there = web.display();
+        return Err(Error::input(format!("{there}: there is no {CORE}; `make web` builds it and makes the page")));
+    }
     let mut experiments = Vec::new();
     for spec in specs {
-        let mut listed = Vec::new();
-        for (name, workload, made) in cases(spec, step)? {
-            let file = format!("cases/{}/{name}.json", spec.name);
-            listed.push(json!({ "case": name, "workload": workload, "file": file }));
-            files.insert(file, compact(&made));
+        if spec.workload == Workload::Control {
+            return Err(Error::input(format!(
+                "{}: a page has controls beside decode or rollout cases only",
+                spec.name
+            )));
         }
         experiments.push(json!({
             "experiment": spec.name,
@@ -53,14 +57,14 @@ pub fn make(web: &Path, specs: &[Spec], data: &Path, out: &Path, step: &mut dyn 
             "quick": spec.quick,
             "spec": spec.text,
             "spec_sha256": sha256_hex(spec.text.as_bytes()),
-            "cases": listed,
+            "cases": page::outlines(spec).within(&spec.name)?,
         }));
     }
     let build = build();
     let about = json!({
         "onedispatch": build.version, "commit": build.commit, "clean": build.clean, "experiments": experiments,
     });
-    files.insert("cases/index.json".into(), compact(&about));
+    files.insert("experiments.json".into(), compact(&about));
     files.insert("devices.json".into(), compact(&devices::rows(&load_all(data)?, specs)));
     files.insert(LIST.into(), list(&files).into_bytes());
 
@@ -72,26 +76,6 @@ pub fn make(web: &Path, specs: &[Spec], data: &Path, out: &Path, step: &mut dyn 
         fs::write(&path, bytes).map_err(|error| Error::io(&path, error))?;
     }
     Ok(Site { files: files.len(), bytes: files.values().map(|bytes| bytes.len() as u64).sum() })
-}
-
-/// Every case of a spec, the controls first.
-fn cases(spec: &Spec, step: &mut dyn FnMut(&str)) -> Result<Vec<(String, &'static str, Value)>> {
-    if spec.workload == Workload::Control {
-        return Err(Error::input(format!("{}: a page has controls beside decode or rollout cases only", spec.name)));
-    }
-    let controls = case::of_controls(spec);
-    let mut made = vec![(crate::measure::control::CASE.to_string(), "control", controls)];
-    for case in spec.cases() {
-        step(&case.name);
-        let value = case::of_decode(spec, &case).within(&spec.name)?;
-        made.push((case.name, "decode", value));
-    }
-    for case in spec.rollout_cases() {
-        step(&case.name);
-        let value = case::of_rollout(spec, &case).within(&spec.name)?;
-        made.push((case.name, "rollout", value));
-    }
-    Ok(made)
 }
 
 /// The files of the page by their paths below the site.

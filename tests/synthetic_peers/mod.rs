@@ -2,10 +2,10 @@
 
 #![allow(dead_code)] // each test crate takes what it needs
 
-use onedispatch::measure::statistics::median;
 use onedispatch::record::peers::{PeerRow, PeerSample, Peers};
 use onedispatch::record::rows::ResultRow;
 use onedispatch::record::run::Run;
+use onedispatch::statistics::median;
 
 /// How long each variant takes, in runs of `fused-workgroup`, or of a rollout's `fused`; nothing for one that could not run.
 const VARIANTS: [(&str, &str, Option<f64>); 7] = [

@@ -1,8 +1,8 @@
 // Runs a program on a GPU under a policy, and times it. The twin of `src/device/executor.rs`: the same contents of buffers,
 // the same policies, the same checks.
 
+import { shader, traffic } from "./core.js";
 import { oneLine } from "./gpu.js";
-import { bufferIndex, traffic } from "./program.js";
 import { Refusal } from "./refusal.js";
 
 // As numbers, since Node has no global constants of WebGPU.
@@ -12,10 +12,10 @@ const USAGE = { STORAGE: 0x80, COPY_SRC: 0x4, COPY_DST: 0x8, MAP_READ: 0x1, QUER
 export class Prepared {
   /**
    * Compiles and uploads. `blocks` holds each constant by name, as bytes or as a buffer of `upload`, which stays its owner's;
-   * `source(file)` gives the text of a file under `shaders/`. A `Refusal` names the limit that is too small, the shader that does
+   * `source(file)` gives the composed text of a file under `shaders/`. A `Refusal` names the limit that is too small, the shader that does
    * not compile or the memory that is missing.
    */
-  static async of(gpu, program, { blocks = {}, source }) {
+  static async of(gpu, program, { blocks = {}, source = shader } = {}) {
     const objection = gpu.objection(program);
     if (objection) throw new Refusal(`${program.name} does not fit ${gpu.info.name}: ${objection}`);
     const prepared = new Prepared(gpu, program);
@@ -31,6 +31,7 @@ export class Prepared {
   constructor(gpu, program) {
     this.gpu = gpu;
     this.program = program;
+    this.json = JSON.stringify(program);
     this.buffers = [];
     /** Those of `buffers` that are destroyed with this. */
     this.owned = [];
@@ -143,7 +144,7 @@ export class Prepared {
   async #submitAll(policy) {
     const { gpu, program } = this;
     // A pass is what one submit carries: a dispatch, a token, some tokens, or everything.
-    const passes = traffic(program, policy).submits;
+    const passes = JSON.parse(traffic(this.json, policy)).submits;
     let pass = 0;
     const submit = (steps) => {
       const timestampWrites = this.stamps?.writes(pass, passes);
@@ -231,7 +232,7 @@ export class Prepared {
   }
 
   #index(name) {
-    const index = bufferIndex(this.program, name);
+    const index = this.program.buffers.findIndex((buffer) => buffer.name === name);
     if (index < 0) throw new Refusal(`no buffer is called ${name}`);
     return index;
   }
@@ -293,7 +294,7 @@ function pipelineOf(gpu, kernel, source) {
 }
 
 async function createPipeline(gpu, kernel, source) {
-  const code = forBrowser(await source(kernel.shader), kernel);
+  const code = forBrowser(source(kernel.shader), kernel);
   const module = gpu.device.createShaderModule({ label: kernel.shader, code });
   const refused = (why) =>
     new Refusal(`shaders/${kernel.shader} does not compile on ${gpu.info.name}: ${oneLine(why)}; please report it`);

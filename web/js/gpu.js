@@ -1,5 +1,6 @@
 // Which GPU there is, and opening it. The twin of `src/device/adapter.rs`.
 
+import { objection } from "./core.js";
 import { Refusal } from "./refusal.js";
 
 export const NO_WEBGPU =
@@ -142,33 +143,7 @@ export class Gpu {
 
   /** Why a program cannot run here, or null. */
   objection(program) {
-    const { limits, subgroup_min_size: smallest } = this.info;
-    const within = (what, needed, limit) =>
-      needed <= limits[limit] ? null : `${what} needs ${needed}, but ${limit} is ${limits[limit]}`;
-    for (const { name, bytes } of program.buffers) {
-      const what = `the buffer \`${name}\` (${Math.ceil(bytes / 2 ** 20)} MiB)`;
-      const fault = within(what, bytes, "max_buffer_size") ?? within(what, bytes, "max_storage_buffer_binding_size");
-      if (fault) return fault;
-    }
-    for (const kernel of program.kernels) {
-      const { shader, workgroup_size: size, subgroup_size: subgroup } = kernel;
-      const fault = within(`a workgroup of ${shader}`, size, "max_compute_invocations_per_workgroup") ??
-        within(`a workgroup of ${shader}`, size, "max_compute_workgroup_size_x") ??
-        within(`workgroup memory of ${shader}`, kernel.workgroup_bytes, "max_compute_workgroup_storage_size");
-      if (fault) return fault;
-      if (subgroup > 0 && smallest === 0) return `${shader} needs subgroups, which the device does not have`;
-      if (subgroup > smallest) return `${shader} needs subgroups of ${subgroup}, the smallest is ${smallest}`;
-      if (kernel.workgroups_together > 1) {
-        return `${shader} needs workgroups that make progress together, which WebGPU does not promise`;
-      }
-      if (kernel.unchecked) return `${shader} is to be compiled without WebGPU's checks, which only a native program can ask for`;
-    }
-    for (const dispatch of program.phases.flatMap((phase) => phase.dispatches)) {
-      const fault = within("a dispatch", dispatch.workgroups, "max_compute_workgroups_per_dimension") ??
-        within("a kernel", dispatch.bindings.length, "max_storage_buffers_per_shader_stage");
-      if (fault) return fault;
-    }
-    return null;
+    return objection(JSON.stringify(program), JSON.stringify(this.info)) ?? null;
   }
 }
 

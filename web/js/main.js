@@ -2,7 +2,7 @@
 
 import { Gpu } from "./gpu.js";
 import { keepOffline } from "./offline.js";
-import { Site } from "./site.js";
+import { casesOf, Site } from "./site.js";
 import { element, say, the } from "./page/element.js";
 import { Generation } from "./page/generation.js";
 import { Measurement } from "./page/measurement.js";
@@ -23,10 +23,10 @@ keepOffline().then((why) => say("offline", why ?? `This page is kept for offline
 const site = new Site();
 const [gpu, files] = await Promise.all([openGpu(), loadSite()]);
 if (files) {
-  const results = new Results(files.devices, files.cases.map(({ file }) => file), gpu?.info ?? null);
-  if (gpu) new Measurement({ gpu, site, ...files, results, busy });
+  const results = new Results(files.devices, files.cases, gpu?.info ?? null);
+  if (gpu) new Measurement({ gpu, ...files, results, busy });
 }
-const generation = new Generation({ gpu, site, busy });
+const generation = new Generation({ gpu, busy });
 busy(false);
 gpu?.lost.then((why) => {
   say("device", why, { bad: true });
@@ -61,12 +61,9 @@ async function openGpu() {
 async function loadSite() {
   try {
     const [index, devices] = await Promise.all([site.index(), site.devices()]);
-    const listed = index.experiments.flatMap(({ experiment, spec_sha256, cases }) =>
-      cases.map(({ file }) => ({ experiment, spec_sha256, path: file })));
-    const cases = await Promise.all(listed.map(async ({ path, ...about }) => ({ ...about, file: await site.case(path) })));
     const changed = index.clean ? "" : " with changes";
     the("build").textContent = `onedispatch ${index.onedispatch}, ${index.commit.slice(0, 7)}${changed}`;
-    return { index, devices, cases };
+    return { index, devices, cases: casesOf(index) };
   } catch (error) {
     say("measure-status", sentence(error), { bad: true });
     return null;

@@ -62,13 +62,13 @@ async function onDawn() {
   const gpu = await Gpu.open({ gpu: dawn });
   gpu.info.name = plainName(gpu.info.name);
   const runs = [];
-  for (const { experiment, spec_sha256, cases } of about.experiments) {
+  for (const { experiment, spec, spec_sha256, cases } of about.experiments) {
     const chosen = cases.filter(({ case: name }) => name === "control" || !options.case || options.case.includes(name));
     if (chosen.length < 2) continue;
     const measured = [];
-    for (const { file } of chosen) {
+    for (const outline of chosen) {
       const progress = ({ case: name, done, total }) => show(`${experiment} ${name}: ${done} of ${total}`);
-      measured.push(await measureCase(gpu, await site.case(file), { source: site.source, progress }));
+      measured.push(await measureCase(gpu, { experiment, spec, ...outline }, { progress }));
     }
     runs.push({ experiment, spec_sha256, cases: measured });
   }

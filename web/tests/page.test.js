@@ -2,7 +2,6 @@
 // says where something is wrong.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,7 +14,6 @@ const GOLDEN = join(ROOT, "tests", "golden", "decode");
 const TINY = join(GOLDEN, "tiny_d32_l1_h2");
 const CHECKPOINT = ["config.json", "model.safetensors"].map((name) => join(TINY, name));
 const decodeSpec = SPECS.slice(0, 2);
-const withoutTokenizer = skip || (!existsSync(join(ROOT, "web/js/vendor/tokenizers.js")) && "the npm packages of web/ are not installed");
 
 let folder, site, address, chromium, page, golden;
 
@@ -87,6 +85,8 @@ test("chosen files give the golden tokens, in chunks and in one dispatch", { ski
     assert.ok(said.startsWith(`${expected.length} tokens in ${dispatches} dispatch`), said);
     assert.match(said, /tokens\/s, the prompt's 1 token included\. A software adapter: no performance of any GPU\.$/);
     assert.equal(await page.textContent("#answer"), tokens.join(" "), way);
+    await page.waitForFunction(() => /^[✓W]/.test(document.querySelector("#generate-check").textContent));
+    assert.match(await page.textContent("#generate-check"), new RegExp(`^✓ All ${expected.length} tokens are what the f64 oracle chooses`));
   }
 });
 
@@ -146,11 +146,11 @@ test("dropped files that are broken are named by their fault", { skip }, async (
   await choose(CHECKPOINT);
   assert.match(
     await dropped([{ name: "config.json", text: config.replace('"n_layer": 1', '"n_layer": 2') }, { name: "model.safetensors", base64: weights }]),
-    /^tensor h\.1\.ln_1\.weight \[32\] is missing/,
+    /^model\.safetensors: tensor h\.1\.ln_1\.weight \[32\] is missing/,
   );
 });
 
-test("an address in the page's own gives text by the model's tokenizer", { skip: withoutTokenizer }, async () => {
+test("an address in the page's own gives text by the model's tokenizer", { skip }, async () => {
   const other = await open(chromium.context, `${address}?model=${encodeURIComponent("../../text/")}`);
   try {
     await other.waitForSelector("#request:not([hidden])", { timeout: 60_000 });
@@ -160,7 +160,7 @@ test("an address in the page's own gives text by the model's tokenizer", { skip:
     assert.match(await generated(other), /^12 tokens in \d+ dispatch/);
     assert.equal(await other.textContent("#answer .prompt"), text);
     const tokens = (await other.getAttribute("#answer", "data-tokens")).split(" ").map(Number);
-    const tokenizer = await loadTokenizer(await readFile(join(folder, "text", "tokenizer.json"), "utf8"));
+    const tokenizer = loadTokenizer(await readFile(join(folder, "text", "tokenizer.json"), "utf8"));
     assert.equal(await other.textContent("#answer"), tokenizer.decode([...tokenizer.encode(text), ...tokens]));
     const shared = await other.getAttribute("#share a", "href");
     assert.equal(new URL(new URL(shared).searchParams.get("model"), address).pathname, "/text/");

@@ -5,7 +5,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { browser, open, serve, skip } from "./harness.js";
+import { browser, open, ROOT, serve, skip } from "./harness.js";
 import { makeSite } from "./onedispatch.js";
 
 let folder, site, chromium, page;
@@ -27,7 +27,7 @@ after(async () => {
 
 test("every shader compiles", { skip }, async () => {
   for (const kind of ["control", "decode", "rollout"]) {
-    for (const file of await readdir(join(folder, "site", "shaders", kind))) {
+    for (const file of await readdir(join(ROOT, "shaders", kind))) {
       const faults = await page.evaluate(compile, `${kind}/${file}`);
       assert.deepEqual(faults, [], `${kind}/${file}`);
     }
@@ -37,9 +37,10 @@ test("every shader compiles", { skip }, async () => {
 /** In the page: what the compiler has against a file. */
 async function compile(file) {
   const { Gpu } = await import("/js/gpu.js");
+  const { shader } = await import("/js/core.js");
   const { forBrowser } = await import("/js/executor.js");
   const gpu = await Gpu.open();
-  const text = await (await fetch(`/shaders/${file}`)).text();
+  const text = shader(file);
   const code = forBrowser(text, { subgroup_size: text.includes("subgroupShuffle") ? 1 : 0 });
   const module = gpu.device.createShaderModule({ code });
   const { messages } = await module.getCompilationInfo();

@@ -1,5 +1,5 @@
-// The files of a checkpoint: chosen, dropped, or fetched. Gives `{config, weights, tokenizer, tokenizerConfig}`: texts, and the
-// weights as a Blob; the tokenizer's are null where there are none.
+// The files of a checkpoint: chosen, dropped, or fetched. Gives `{config, weights, tokenizer}`: texts, and the weights as a Blob;
+// the tokenizer is null where there is none.
 
 import { Refusal } from "../refusal.js";
 
@@ -7,7 +7,6 @@ const NAMES = {
   config: "config.json",
   weights: "model.safetensors",
   tokenizer: "tokenizer.json",
-  tokenizerConfig: "tokenizer_config.json",
 };
 const NEEDED = ["config", "weights"];
 
@@ -31,7 +30,6 @@ export async function fromFiles(files) {
       config: await text(found.config),
       weights: found.weights,
       tokenizer: await text(found.tokenizer),
-      tokenizerConfig: await text(found.tokenizerConfig),
     };
   } catch (error) {
     throw new Refusal(`A file could not be read (${error.message}); was it moved since it was chosen?`, { cause: error });
@@ -79,9 +77,9 @@ export async function fromUrl(address, { page = document.baseURI, progress = () 
   };
   const text = async (part) => (await fetched(part))?.text() ?? null;
   const config = await text("config");
-  const [tokenizer, tokenizerConfig] = await Promise.all([text("tokenizer"), text("tokenizerConfig")]);
+  const tokenizer = await text("tokenizer");
   const weights = await counted(await fetched("weights"), progress);
-  return { config, weights, tokenizer, tokenizerConfig };
+  return { config, weights, tokenizer };
 }
 
 async function reach(url, signal) {

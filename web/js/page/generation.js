@@ -1,23 +1,21 @@
 // The form that generates from a checkpoint: loads it, reads the request, shows tokens as they come, and their rate.
 
-import { loadCheckpoint, parameterCount } from "../decode/checkpoint.js";
-import { Generator } from "../decode/generate.js";
+import { Generator, loadModel } from "../generate.js";
 import { Refusal } from "../refusal.js";
 import { droppedFiles, fromFiles, fromUrl } from "./checkpoint.js";
 import { element, say, the } from "./element.js";
 import { loadTokenizer, parseIds } from "./tokenizer.js";
-import { plural, sentence, three } from "./words.js";
+import { plural, sentence, three, tiny } from "./words.js";
 
 /** Systems reset a GPU that works on one dispatch for longer than about two seconds. */
 const WATCHDOG_S = 2;
 
 export class Generation {
   /** `gpu` is null where there is none. `busy(true)` is told when the GPU is taken, `busy(false)` when it is free. */
-  constructor({ gpu, site, busy }) {
-    Object.assign(this, { gpu, site, busy });
+  constructor({ gpu, busy }) {
+    Object.assign(this, { gpu, busy });
     this.generator = null;
     this.tokenizer = null;
-    this.endToken = null;
     for (const kind of ["files", "folder"]) {
       the(`pick-${kind}`).addEventListener("click", () => the(kind).click());
       the(kind).addEventListener("change", ({ target }) => {
@@ -103,14 +101,12 @@ export class Generation {
     say("generate-status", "");
     this.busy(true);
     try {
-      const { config, weights, tokenizer, tokenizerConfig } = await files();
+      const { config, weights, tokenizer } = await files();
       say("model-status", "Reading the checkpoint …");
-      const model = await loadCheckpoint(config, weights);
+      const model = loadModel(config, await weights.arrayBuffer());
       const progress = (words) => say("model-status", `${words} …`);
-      this.generator = await Generator.of(this.gpu, model, { source: this.site.source, progress });
-      this.endToken = model.endToken;
-      const note = await this.#readTokenizer(tokenizer, tokenizerConfig);
-      this.#ready(model.config, note);
+      this.generator = await Generator.of(this.gpu, model, { progress });
+      this.#ready(this.#readTokenizer(tokenizer));
       return true;
     } catch (error) {
       if (error.name === "AbortError") say("model-status", "Stopped.");
@@ -121,23 +117,23 @@ export class Generation {
     }
   }
 
-  async #readTokenizer(json, configJson) {
+  #readTokenizer(json) {
     this.tokenizer = null;
     if (json === null) return "Without tokenizer.json, prompt and answer are token ids.";
     try {
-      this.tokenizer = await loadTokenizer(json, configJson ?? "{}");
+      this.tokenizer = loadTokenizer(json);
       return "";
     } catch (error) {
       return sentence(error);
     }
   }
 
-  #ready(config, note) {
+  #ready(note) {
+    const { arm, sizes, chunk, config, parameters } = this.generator;
     const { n_embd, n_layer, vocab_size, n_positions } = config;
-    const { arm, sizes, chunk } = this.generator;
     say("model-status",
       `Ready: ${plural(n_layer, "layer")}, ${n_embd} wide, ${plural(vocab_size, "token")} of vocabulary, ` +
-      `${plural(parameterCount(config), "parameter")}; ` +
+      `${plural(parameters, "parameter")}; ` +
       `runs as ${arm} with ${sizes.workgroup_size} threads. ${note}`);
     the("prompt-label").textContent = this.tokenizer ? "Prompt" : "Prompt, as token ids between spaces";
     the("prompt").value = this.tokenizer ? "" : "0";
@@ -162,7 +158,7 @@ export class Generation {
       prompt: this.tokenizer ? this.tokenizer.encode(text) : parseIds(text),
       new_tokens: number("new-tokens", "The number of new tokens"),
       sampling: temperature === 0 ? null : { temperature, top_k: number("top-k", "Top-k"), seed: BigInt(seed) },
-      end_token: this.endToken,
+      end_token: this.generator.end_token,
     };
   }
 
@@ -184,18 +180,35 @@ export class Generation {
     this.busy(true);
     the("generate-stop").hidden = false;
     say("generate-status", "Generating …");
+    say("generate-check", "");
+    let answered = null;
     try {
       const request = this.#request();
       const whole = the("request").elements.chunk.value === "whole";
       const chunk = whole ? null : number("chunk", "The tokens of a dispatch");
       if (!whole && !(Number.isInteger(chunk) && chunk >= 1)) throw new Refusal("A dispatch must feed at least 1 token.");
-      await this.#stream(request, chunk, prompt, made);
+      answered = { request, tokens: await this.#stream(request, chunk, prompt, made) };
     } catch (error) {
       say("generate-status", sentence(error), { bad: true });
     } finally {
       this.busy(false);
       the("generate-stop").hidden = true;
     }
+    if (answered?.tokens.length > 0) await this.#check(answered);
+  }
+
+  /** Has the f64 oracle look at an answer; the next answer or model ends that. */
+  async #check({ request, tokens }) {
+    const { generator } = this;
+    const go_on = () => !this.isBusy && this.generator === generator;
+    const progress = (done, all) => say("generate-check", `Checking against the f64 oracle: ${done} of ${plural(all, "token")} …`);
+    const found = await generator.check(request, tokens, { progress, go_on });
+    if (found === null) return say("generate-check", "");
+    const { reason, error, checked } = found;
+    const which = checked < tokens.length ? `The first ${plural(checked, "token")}` : tokens.length === 1 ? "The token" : `All ${plural(checked, "token")}`;
+    if (reason) return say("generate-check", `Wrong, by the f64 oracle: ${reason}. Please report it.`, { bad: true });
+    const far = error === 0 ? "" : ` (a choice was off by at most ${tiny(error)} of the logits' range)`;
+    say("generate-check", `✓ ${which} ${checked === 1 ? "is" : "are"} what the f64 oracle chooses${far}.`);
   }
 
   async #stream(request, chunk, prompt, made) {
@@ -216,6 +229,7 @@ export class Generation {
     const took = `${plural(tokens.length, "token")} in ${plural(dispatches, "dispatch", "dispatches")} and ${three(wall_ns / 1e6)} ms`;
     const rate = `${three((tokens.length / wall_ns) * 1e9)} tokens/s, the prompt's ${plural(request.prompt.length, "token")} included`;
     say("generate-status", `${stopped}${took}${ended}. ${rate}.${no}`);
+    return tokens;
   }
 
   /** Text is decoded with its prompt, so that spaces and letters of several bytes come out whole. */

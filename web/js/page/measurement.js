@@ -12,9 +12,9 @@ class Stopped extends Error {}
 const weight = ({ workload, config }) => (workload === "control" ? 0.3 : 1 + 0.5 * ((config?.n_layer ?? 1) - 1));
 
 export class Measurement {
-  /** `cases` is `[{experiment, spec_sha256, file}]` in order. `busy(true)` is told when it begins, `busy(false)` when it ends. */
-  constructor({ gpu, site, index, cases, results, busy }) {
-    Object.assign(this, { gpu, site, index, cases, results, busy });
+  /** `cases` are those of `casesOf`. `busy(true)` is told when it begins, `busy(false)` when it ends. */
+  constructor({ gpu, index, cases, results, busy }) {
+    Object.assign(this, { gpu, index, cases, results, busy });
     this.runs = [];
     the("measure").addEventListener("click", () => this.run());
     the("measure-stop").addEventListener("click", () => {
@@ -56,15 +56,16 @@ export class Measurement {
 
   async #measureAll() {
     const begun = performance.now();
-    const total = this.cases.reduce((sum, { file }) => sum + weight(file), 0);
+    const total = this.cases.reduce((sum, file) => sum + weight(file), 0);
     let [before, finished] = [0, 0];
-    for (const { experiment, spec_sha256, file } of this.cases) {
+    for (const file of this.cases) {
+      const { experiment, spec_sha256 } = file;
       const progress = ({ arm, policy, done, total: samples }) => {
         if (this.stopping) throw new Stopped();
         const share = (before + (weight(file) * done) / samples) / total;
         this.#tell(share, (performance.now() - begun) / 1000, describe(file, arm, policy));
       };
-      const measured = await measureCase(this.gpu, file, { source: this.site.source, progress });
+      const measured = await measureCase(this.gpu, file, { progress });
       if (!this.runs.some((run) => run.experiment === experiment)) this.runs.push({ experiment, spec_sha256, cases: [] });
       this.runs.find((run) => run.experiment === experiment).cases.push(measured);
       before += weight(file);

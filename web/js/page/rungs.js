@@ -41,13 +41,12 @@ const asNow = (row) => (row.workload === "rollout" && row.arm === "stepwise" ? {
 /** Some drivers add what they were built with, in brackets. */
 const plain = (device) => device.replace(/ \(.*\)$/, "");
 
-function isOfCase(row, { workload, config, request, rollout }) {
+function isOfCase(row, { workload, config, ...outline }) {
   if (row.workload !== workload) return false;
   if (workload === "decode") {
-    return row.n_embd === config.n_embd && row.n_layer === config.n_layer && row.new_tokens === request.new_tokens;
+    return row.n_embd === config.n_embd && row.n_layer === config.n_layer && row.new_tokens === outline.new_tokens;
   }
-  return workload === "rollout" && row.environment === rollout.environment && row.population === rollout.population &&
-    row.steps === rollout.steps;
+  return workload === "rollout" && ["environment", "population", "steps"].every((size) => row[size] === outline[size]);
 }
 
 function rungsOf(rows) {

@@ -1,27 +1,19 @@
-// Text to token ids and back, by a model's `tokenizer.json`: `vendor/tokenizers.js` is the npm package @huggingface/tokenizers,
-// which `npm ci` in web/ puts there.
+// Token ids as text, by a model's `tokenizer.json` or by hand.
 
+import { Tokenizer } from "../core.js";
 import { Refusal } from "../refusal.js";
 
-const AS_IT_IS = { skip_special_tokens: false, clean_up_tokenization_spaces: false };
-
-/** `{encode(text), decode(ids)}` from the text of `tokenizer.json` and, if there is one, of `tokenizer_config.json`. */
-export async function loadTokenizer(json, configJson = "{}") {
-  let library;
-  try {
-    library = await import("../vendor/tokenizers.js");
-  } catch (error) {
-    throw new Refusal("This copy of the page was made without its tokenizer; give the prompt as token ids.", { cause: error });
-  }
+/** `{encode(text), decode(ids)}` from the text of `tokenizer.json`. */
+export function loadTokenizer(json) {
   let tokenizer;
   try {
-    tokenizer = new library.Tokenizer(JSON.parse(json), JSON.parse(configJson));
+    tokenizer = new Tokenizer(json);
   } catch (error) {
     throw new Refusal(`tokenizer.json cannot be read (${error.message}); give the prompt as token ids.`, { cause: error });
   }
   return {
-    encode: (text) => Array.from(tokenizer.encode(text, { add_special_tokens: false }).ids),
-    decode: (ids) => (ids.length === 0 ? "" : tokenizer.decode(ids, AS_IT_IS)),
+    encode: (text) => Array.from(tokenizer.encode(text)),
+    decode: (ids) => (ids.length === 0 ? "" : tokenizer.decode(Uint32Array.from(ids))),
   };
 }
 

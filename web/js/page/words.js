@@ -68,21 +68,26 @@ export function wayName({ workload }, arm, policy) {
   return arm === "per-operation" ? `${way}, operation by operation` : way;
 }
 
-/** `32 wide, 1 layer, 64 tokens`, from the file of a case. */
-export function caseName({ workload, experiment, config, request, rollout }) {
+/** `32 wide, 1 layer, 64 tokens`, from what is listed of a case. */
+export function caseName({ workload, experiment, config, new_tokens, environment, population, steps }) {
   if (workload === "decode") {
-    return `${config.n_embd} wide, ${plural(config.n_layer, "layer")}, ${plural(request.new_tokens, "token")}`;
+    return `${config.n_embd} wide, ${plural(config.n_layer, "layer")}, ${plural(new_tokens, "token")}`;
   }
   if (workload === "rollout") {
-    const { environment, population, steps } = rollout;
     return `${environment[0].toUpperCase()}${environment.slice(1)}, ${plural(population, "individual")}, ${plural(steps, "step")}`;
   }
   return `Controls of ${experiment}`;
 }
 
+/** The core's messages are lines of a terminal: they begin in lower case and have no full stop. Names of files stay as they are. */
+function asSentence(line) {
+  const begun = /^[a-z]+[\s,]/.test(line) ? line[0].toUpperCase() + line.slice(1) : line;
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}
+
 /** What is shown of an error: a refusal as it stands, anything else as a fault of the page. */
 export function sentence(error) {
-  if (error instanceof Refusal) return error.message;
+  if (error instanceof Refusal) return asSentence(error.message);
   if (error instanceof RangeError && /alloc|length|size/i.test(error.message)) {
     return `This browser has too little memory for that (${error.message}); close other tabs, or choose a smaller model.`;
   }

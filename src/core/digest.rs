@@ -1,0 +1,33 @@
+//! SHA-256 digests as text.
+
+use sha2::{Digest, Sha256};
+
+/// Lower-case hexadecimal SHA-256.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first 16 hexadecimal digits: enough to find a change among thousands of rows, short enough to list them.
+pub fn short(bytes: &[u8]) -> String {
+    let mut digest = sha256_hex(bytes);
+    digest.truncate(16);
+    digest
+}
+
+/// The first 8 bytes of the SHA-256, big-endian: a seed that goes with a text.
+pub fn seed(text: &str) -> u64 {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(8).fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_digests() {
+        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(short(b"abc"), "ba7816bf8f01cfea");
+        assert_eq!(format!("{:x}", seed("abc")), "ba7816bf8f01cfea");
+    }
+}

@@ -1,0 +1,95 @@
+//! GPT-2 as plain data: its sizes, its weights, and what is asked of it.
+
+use serde::{Deserialize, Serialize};
+
+/// Sizes of a GPT-2 model, named as in Hugging Face's `config.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    pub vocab_size: u32,
+    pub n_positions: u32,
+    pub n_embd: u32,
+    pub n_head: u32,
+    pub n_layer: u32,
+    pub n_inner: u32,
+    pub layer_norm_epsilon: f64,
+    /// Scores are scaled by 1 / sqrt(head_dim) where true (the default), else by 1.
+    pub scale_attn_weights: bool,
+}
+
+impl Config {
+    pub fn head_dim(&self) -> u32 {
+        self.n_embd / self.n_head
+    }
+
+    pub fn attention_scale(&self) -> f64 {
+        if self.scale_attn_weights { 1.0 / f64::from(self.head_dim()).sqrt() } else { 1.0 }
+    }
+}
+
+/// All weights in f32 (f16 and bf16 checkpoints widen exactly). Matrices are row-major in the layout of Hugging Face's
+/// `Conv1D`: `[in, out]`, so that y = x W + b.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    /// `[vocab_size, n_embd]`; also the output head.
+    pub wte: Vec<f32>,
+    /// `[n_positions, n_embd]`
+    pub wpe: Vec<f32>,
+    pub layers: Vec<Layer>,
+    pub ln_f: Norm,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    pub ln_1: Norm,
+    /// `[n_embd, 3 n_embd]`: query, key, value.
+    pub attn_c_attn: Linear,
+    /// `[n_embd, n_embd]`
+    pub attn_c_proj: Linear,
+    pub ln_2: Norm,
+    /// `[n_embd, n_inner]`
+    pub mlp_c_fc: Linear,
+    /// `[n_inner, n_embd]`
+    pub mlp_c_proj: Linear,
+}
+
+/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias; both `[n_embd]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Norm {
+    pub weight: Vec<f32>,
+    pub bias: Vec<f32>,
+}
+
+/// y = x weight + bias; `weight` is `[in, out]`, `bias` is `[out]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Linear {
+    pub weight: Vec<f32>,
+    pub bias: Vec<f32>,
+}
+
+/// A generation: `prompt` is continued by up to `new_tokens` tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// At least one token, each below `vocab_size`; `prompt.len() + new_tokens - 1 <= n_positions`.
+    pub prompt: Vec<u32>,
+    pub new_tokens: u32,
+    pub sampling: Sampling,
+    /// Generation stops after this token has been made.
+    pub end_token: Option<u32>,
+}
+
+/// How the next token is chosen from the logits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sampling {
+    /// The largest logit; the lowest token id among equals.
+    Greedy,
+    /// Among the `top_k` largest logits (ties at the k-th included, as Hugging Face's `TopKLogitsWarper` keeps them), a draw
+    /// from softmax(logits / temperature) by the Gumbel-max trick: see `sampling.rs`.
+    TopK { temperature: f32, top_k: u32, seed: u64 },
+}
+
+impl Request {
+    /// Tokens that are fed to the model, and so positions of the KV cache: all but the last new one.
+    pub fn positions(&self) -> u32 {
+        self.prompt.len() as u32 + self.new_tokens - 1
+    }
+}

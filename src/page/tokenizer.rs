@@ -1,0 +1,27 @@
+//! Text to token ids and back.
+
+use onedispatch_core::workload::decode::text;
+use wasm_bindgen::prelude::*;
+
+use crate::{Answer, refusal};
+
+#[wasm_bindgen]
+pub struct Tokenizer(text::Tokenizer);
+
+#[wasm_bindgen]
+impl Tokenizer {
+    /// From the text of a `tokenizer.json`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(json: &str) -> Answer<Tokenizer> {
+        text::Tokenizer::parse(json.as_bytes(), "tokenizer.json".into()).map(Tokenizer).map_err(refusal)
+    }
+
+    /// None of an empty text.
+    pub fn encode(&self, text: &str) -> Answer<Vec<u32>> {
+        self.0.ids(text).map_err(refusal)
+    }
+
+    pub fn decode(&self, ids: &[u32]) -> Answer<String> {
+        self.0.decode(ids).map_err(refusal)
+    }
+}

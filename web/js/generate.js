@@ -1,0 +1,167 @@
+// Text generation on the visitor's GPU: picks a kernel and a chunk for a model, yields tokens as they are made, and has the f64
+// oracle check them.
+
+import { Model } from "./core.js";
+import { Prepared, upload } from "./executor.js";
+import { LARGEST_SOFTWARE_WORKGROUP } from "./gpu.js";
+import { Refusal } from "./refusal.js";
+import { trial } from "./trial.js";
+
+/** Longest that a dispatch should take: a tab feels it from some tens of milliseconds on, a GPU's watchdog from seconds on. */
+const CHUNK_MS = 50;
+
+/** Tokens of the dispatches that find out how fast a model is. */
+const TRIAL_TOKENS = 8;
+
+/** Largest error that a check lets pass, relative to the range of the logits: that of the experiments. */
+const TOLERANCE = 1e-3;
+
+/** New tokens that a check looks at: the oracle keeps the logits of each. */
+const CHECKED_TOKENS = 256;
+
+/** A model from the text of its `config.json` and the bytes of its `model.safetensors`. A `Refusal` names every fault. */
+export const loadModel = (configText, bytes) => new Model(configText, new Uint8Array(bytes));
+
+/** A request as the core reads it: `{prompt, new_tokens, sampling: null | {temperature, top_k, seed}, end_token}`. */
+const asJson = (request) => JSON.stringify(request, (key, value) => (key === "seed" ? String(value) : value));
+
+/** A model on a GPU, ready to answer requests, one at a time. */
+export class Generator {
+  /**
+   * Packs and uploads a model of `loadModel`, which is this one's from then on. Picks the fastest of `arms` and workgroup sizes by
+   * short trials; `progress(text)` is told what is going on. Throws a `Refusal` where no kernel fits the device.
+   */
+  static async of(gpu, model, { arms = ["fused-subgroup", "fused-workgroup"], progress = () => {} } = {}) {
+    const generator = new Generator(gpu, model);
+    try {
+      await generator.#calibrate(arms, progress);
+    } catch (error) {
+      generator.destroy();
+      throw error;
+    }
+    return generator;
+  }
+
+  constructor(gpu, model) {
+    this.gpu = gpu;
+    this.model = model;
+    /** `config`, `end_token` and `parameters`. */
+    Object.assign(this, JSON.parse(model.about()));
+    /** The weights on the GPU, as the arm in use reads them. */
+    this.blocks = {};
+  }
+
+  async #block(arm) {
+    const name = this.model.blockOf(arm);
+    if (!this.blocks[name]) {
+      this.#forget();
+      this.blocks = { [name]: await upload(this.gpu, "the weights", this.model.block(name)) };
+    }
+    return this.blocks;
+  }
+
+  #forget() {
+    Object.values(this.blocks).forEach((buffer) => buffer.destroy());
+    this.blocks = {};
+  }
+
+  /** Lets go of the model, here and on the GPU. */
+  destroy() {
+    this.#forget();
+    this.model?.free();
+    this.model = null;
+  }
+
+  #program(arm, span, request, sizes) {
+    const { subgroup_min_size, limits } = this.gpu.info;
+    const device = { subgroup_size: subgroup_min_size, memory: limits.max_compute_workgroup_storage_size };
+    return JSON.parse(this.model.program(arm, span, asJson(request), JSON.stringify({ ...sizes, ...device })));
+  }
+
+  async #calibrate(arms, progress) {
+    const { gpu, config } = this;
+    const new_tokens = Math.min(TRIAL_TOKENS, config.n_positions);
+    const request = { prompt: [0], new_tokens, sampling: null, end_token: null };
+    let objection = "no kernel is there";
+    let fastest = Infinity;
+    const attempt = async (arm, workgroup_size, least_lanes) => {
+      const program = this.#program(arm, "token", request, { workgroup_size, least_lanes });
+      const why = gpu.objection(program);
+      if (why) {
+        objection = why;
+        return;
+      }
+      progress(`Trying ${arm} with ${workgroup_size} threads`);
+      const prepared = await Prepared.of(gpu, program, { blocks: await this.#block(arm) });
+      try {
+        // A submit for each token, so that a slow GPU's watchdog is not met.
+        const ms = (await trial(prepared, "submit-each")) / 1e6 / new_tokens;
+        if (ms < fastest) {
+          fastest = ms;
+          this.arm = arm;
+          this.sizes = { workgroup_size, least_lanes };
+        }
+      } finally {
+        prepared.destroy();
+      }
+    };
+    for (const arm of arms) {
+      for (const workgroup_size of Model.workgroupSizes(arm)) {
+        if (gpu.info.is_software && workgroup_size > LARGEST_SOFTWARE_WORKGROUP) continue;
+        await attempt(arm, workgroup_size, Model.leastLanes(arm)[0]);
+      }
+    }
+    if (!this.arm) throw new Refusal(`This model does not fit ${gpu.info.name}: ${objection}; choose a smaller one.`);
+    if (!gpu.info.is_software) {
+      const { arm, sizes } = this;
+      for (const least_lanes of Model.leastLanes(arm).subarray(1)) await attempt(arm, sizes.workgroup_size, least_lanes);
+    }
+    /** Tokens fed by a dispatch. */
+    this.chunk = Math.max(1, Math.floor(CHUNK_MS / fastest));
+  }
+
+  /**
+   * Yields `{tokens, wall_ns}` after each dispatch: the new tokens that it made (none while it reads the prompt), and the time
+   * since the first. Ends with the end token, or once all are made; the last yield is followed by nothing. With `chunk` null,
+   * the whole answer is one dispatch.
+   */
+  async *generate(request, { chunk = this.chunk } = {}) {
+    const { gpu, model, arm, sizes } = this;
+    const json = asJson(request);
+    model.validate(json);
+    const program = this.#program(arm, chunk === null ? "generation" : `chunk:${chunk}`, request, sizes);
+    const prepared = await Prepared.of(gpu, program, { blocks: await this.#block(arm) });
+    let seen = 0;
+    try {
+      for await (const { wall_ns, bytes } of prepared.stream("tokens")) {
+        const made = model.newTokens(json, new Uint32Array(bytes));
+        const tokens = Array.from(made.subarray(seen));
+        seen = made.length;
+        yield { tokens, wall_ns };
+        if (request.end_token !== null && tokens.includes(request.end_token)) return;
+      }
+    } finally {
+      prepared.destroy();
+    }
+  }
+
+  /**
+   * Asks the f64 oracle whether the new `tokens` are right, as far as it looks: `{error, reason, checked}`, or null where `go_on()`
+   * says no. `progress(done, all)` is told after each token; the page may do other things in between.
+   */
+  async check(request, tokens, { progress = () => {}, go_on = () => true } = {}) {
+    const checked = Math.min(tokens.length, CHECKED_TOKENS);
+    const prompt = Uint32Array.from(request.prompt);
+    const all = Uint32Array.from(tokens.slice(0, checked));
+    for (let done = 1; done <= checked; done += 1) {
+      // A task of its own for each token.
+      await new Promise((resolve) => setTimeout(resolve));
+      if (!this.model || !go_on()) return null;
+      this.model.expect(prompt, all.subarray(0, done));
+      progress(done, checked);
+    }
+    const ends = checked === tokens.length && tokens.at(-1) === request.end_token;
+    const asked = asJson({ ...request, new_tokens: checked, end_token: ends ? request.end_token : null });
+    return { ...JSON.parse(this.model.check(asked, all, new Float32Array(0), TOLERANCE)), checked };
+  }
+}
