@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use onedispatch::spec::{ARMS, ENVIRONMENTS, ROLLOUT_ARMS, Spec, UNCHECKED, Workload};
-use onedispatch::workload::rollout::environment::Environment;
-use onedispatch::workload::rollout::task;
+use onedispatch::spec::{Spec, Workload};
+use onedispatch::workload::decode::arm::{ALGORITHMS, About, UNCHECKED};
+use onedispatch::workload::decode::format::Format;
+use onedispatch::workload::rollout;
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
 const SHOWN: [&str; 8] = ["compare", "devices", "evolve", "generate", "import", "rollout", "run", "verify"];
@@ -91,15 +92,16 @@ fn the_readme_names_files_that_are_there() {
 #[test]
 fn the_readme_describes_every_arm() {
     let readme = text("README.md");
-    assert_eq!(task::Arm::ALL.map(task::Arm::name), ROLLOUT_ARMS);
-    let environments = Environment::all().map(|environment| environment.name);
-    assert_eq!(environments.into_iter().chain(task::NAMES).collect::<Vec<_>>(), ENVIRONMENTS);
-    // A format is described once for all arms that have it.
-    for format in ["-f16", "-bf16", UNCHECKED] {
-        assert!(readme.contains(&format!("`{format}`")), "the README does not describe `{format}`");
+    for About { name, text, .. } in &ALGORITHMS {
+        assert!(readme.contains(&format!("\n| `{name}` | {text} |\n")), "the README does not say of `{name}`: {text}");
     }
-    let plain = ARMS.iter().filter(|arm| !arm.ends_with("f16"));
-    for arm in plain.chain(ROLLOUT_ARMS) {
+    // A format is described once for all arms that have it.
+    for format in Format::ALL.iter().skip(1) {
+        let ending = format!("-{}", format.name());
+        assert!(readme.contains(&format!("`{ending}`")), "the README does not describe `{ending}`");
+    }
+    assert!(readme.contains(&format!("`{UNCHECKED}`")));
+    for arm in [rollout::Arm::PerOperation, rollout::Arm::STEP, rollout::Arm::WHOLE].map(rollout::Arm::name) {
         assert!(readme.contains(&format!("\n| `{arm}` |")), "the README does not describe `{arm}`");
     }
 }

@@ -9,6 +9,7 @@ use onedispatch::cases::decode::weight_blocks;
 use onedispatch::device::Gpu;
 use onedispatch::device::executor::Prepared;
 use onedispatch::program::Policy;
+use onedispatch::workload::decode::arm::ALGORITHMS;
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::gate::Reference;
 use onedispatch::workload::decode::model::{Config, Request, Sampling, Weights};
@@ -83,7 +84,7 @@ fn norms_keep_their_digits() {
         ("a mean of 1,000", shifted(1000.0)),
         ("a stream that grows", growing()),
     ];
-    for algorithm in Algorithm::ALL {
+    for algorithm in ALGORITHMS.map(|about| about.algorithm) {
         keeps_its_digits(&gpu, algorithm, &cases);
     }
 }

@@ -5,11 +5,11 @@ use std::fmt::Write;
 use onedispatch::program::{Binding, Contents, Kernel, Policy, Program};
 use onedispatch::shaders;
 use onedispatch::workload::decode::cost::work;
-use onedispatch::workload::decode::kernel::LEAST_MEMORY;
 use onedispatch::workload::decode::model::{Config, Request, Sampling};
 use onedispatch::workload::decode::operations::ALL_KINDS;
 use onedispatch::workload::decode::packing::Layout;
 use onedispatch::workload::decode::span::Span;
+use onedispatch::workload::decode::tuning::LEAST_MEMORY;
 use onedispatch::workload::decode::{Algorithm, Arm, Tuning};
 use proptest::prelude::*;
 

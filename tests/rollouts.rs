@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
+use onedispatch::cases::rollout::task_of;
 use onedispatch::device::Gpu;
 use onedispatch::device::executor::Prepared;
 use onedispatch::program::Policy;
 use onedispatch::spec::RolloutCase;
 use onedispatch::workload::rollout::environment::{Environment, Values};
+use onedispatch::workload::rollout::environments;
 use onedispatch::workload::rollout::gate::{Found, FoundEpisode, Reference};
 use onedispatch::workload::rollout::population::Population;
-use onedispatch::workload::rollout::task::Task;
 use onedispatch::workload::rollout::{Arm, Tuning, oracle, task};
 use safetensors::SafeTensors;
 
@@ -339,7 +340,7 @@ fn populations_are_drawn_alike_and_as_the_environment_draws() {
 #[test]
 fn tasks_without_a_policy_are_the_oracles() {
     let gpu = Gpu::open(None).unwrap();
-    for environment in task::NAMES {
+    for environment in environments::task_names() {
         let name = environment.to_string();
         let case = RolloutCase {
             name,
@@ -349,7 +350,7 @@ fn tasks_without_a_policy_are_the_oracles() {
             seed: 5,
             ..RolloutCase::default()
         };
-        let task = Task::of(&case).unwrap();
+        let task = task_of(&case).unwrap();
         assert!(task.expected.iter().any(|value| (value - task.expected[0]).abs() > 1e-3 * task.scale));
         for &arm in task.arms {
             let program = (task.program)(arm, 32);

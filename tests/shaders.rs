@@ -7,6 +7,7 @@ use std::path::Path;
 use naga::back::pipeline_constants::process_overrides;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Expression, Literal, Module, ShaderStage, StorageAccess, TypeInner};
+use onedispatch::cases::rollout::task_of;
 use onedispatch::device::progress;
 use onedispatch::program::{Contents, Dispatch, Kernel, Program};
 use onedispatch::shaders;
@@ -19,8 +20,8 @@ use onedispatch::workload::decode::operations::{self, Operations, Place};
 use onedispatch::workload::decode::{Algorithm, Arm, Tuning};
 use onedispatch::workload::rollout;
 use onedispatch::workload::rollout::environment::Environment;
+use onedispatch::workload::rollout::environments;
 use onedispatch::workload::rollout::evolution::Evolution;
-use onedispatch::workload::rollout::task::{self, Task};
 
 /// A shader that passes, or the first thing that is wrong with it.
 fn validated(source: &str, capabilities: Capabilities) -> Result<(Module, ModuleInfo), String> {
@@ -139,7 +140,7 @@ fn programs() -> Vec<Program> {
             Evolution { environment, population: 128, steps: 7, episodes: 3, generations: 4, at_once: 2, seed: 1 };
         programs.extend([evolution.program(32), evolution.evaluation(32)]);
     }
-    for environment in task::NAMES {
+    for environment in environments::task_names() {
         let name = String::new();
         let case = RolloutCase {
             name,
@@ -149,7 +150,7 @@ fn programs() -> Vec<Program> {
             seed: 1,
             ..RolloutCase::default()
         };
-        let task = Task::of(&case).unwrap();
+        let task = task_of(&case).unwrap();
         programs.extend(task.arms.iter().map(|&arm| (task.program)(arm, 32)));
     }
     programs

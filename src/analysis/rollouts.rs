@@ -179,7 +179,7 @@ impl<'a> Runs<'a> {
 
 /// Work that is all side by side, and the bodies.
 pub fn is_control(case: &Case) -> bool {
-    case.workload == "rollout" && crate::workload::rollout::task::NAMES.contains(&case.environment.as_str())
+    case.workload == "rollout" && crate::workload::rollout::environments::is_task(&case.environment)
 }
 
 /// The fused arm of a case.

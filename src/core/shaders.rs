@@ -9,60 +9,8 @@ use std::sync::OnceLock;
 use crate::digest::sha256_hex;
 use crate::program::Program;
 
-macro_rules! files {
-    ($($name:literal),* $(,)?) => {
-        /// Every file as it stands: its path under `shaders/`, and its text.
-        pub const FILES: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../shaders/", $name)))),*];
-    };
-}
-
-files![
-    "control/barrier.wgsl",
-    "control/cached_read.wgsl",
-    "control/copy.wgsl",
-    "control/empty.wgsl",
-    "control/exchange.wgsl",
-    "control/fma.wgsl",
-    "control/progress.wgsl",
-    "decode/subgroup.wgsl",
-    "decode/workgroup.wgsl",
-    "modules/attention_by_memory.wgsl",
-    "modules/attention_by_subgroup.wgsl",
-    "modules/choice.wgsl",
-    "modules/choice3.wgsl",
-    "modules/columns.wgsl",
-    "modules/counters.wgsl",
-    "modules/episode.wgsl",
-    "modules/exchange.wgsl",
-    "modules/generation.wgsl",
-    "modules/genome.wgsl",
-    "modules/gpt2.wgsl",
-    "modules/hidden.wgsl",
-    "modules/hidden16.wgsl",
-    "modules/hidden8.wgsl",
-    "modules/hyperbolic.wgsl",
-    "modules/number_action.wgsl",
-    "modules/pair_state.wgsl",
-    "modules/philox.wgsl",
-    "modules/population.wgsl",
-    "modules/rollout.wgsl",
-    "modules/rows.wgsl",
-    "modules/side_by_side.wgsl",
-    "modules/stream.wgsl",
-    "modules/sums_by_memory.wgsl",
-    "modules/sums_by_subgroup.wgsl",
-    "modules/whole_sight.wgsl",
-    "rollout/acrobot.wgsl",
-    "rollout/cartpole.wgsl",
-    "rollout/controls.wgsl",
-    "rollout/evolve.wgsl",
-    "rollout/mountaincar.wgsl",
-    "rollout/nbody.wgsl",
-    "rollout/operations.wgsl",
-    "rollout/pendulum.wgsl",
-    "rollout/pi.wgsl",
-    "rollout/portfolio.wgsl",
-];
+/// Every file as it stands: its path under `shaders/`, and its text.
+pub const FILES: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
 
 /// Where files lie that are no shaders of their own.
 const MODULES: &str = "modules/";
@@ -111,8 +59,7 @@ fn compose(text: &str, counts: bool, brought: &mut Vec<&'static str>) -> String 
             continue;
         };
         let module = FILES.iter().find(|(file, _)| *file == name);
-        let (name, module) =
-            module.unwrap_or_else(|| panic!("a shader imports {name}, which is not in src/core/shaders.rs"));
+        let (name, module) = module.unwrap_or_else(|| panic!("a shader imports {name}, which is not there"));
         if !brought.contains(name) {
             brought.push(name);
             composed.push_str(&compose(module, counts, brought));

@@ -1,5 +1,6 @@
 //! An experiment, as a TOML file: what is swept, how it is run, how it is checked.
 
+mod fault;
 mod reading;
 mod rules;
 mod spans;
@@ -9,50 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::program::Policy;
 use crate::workload::rollout::Span;
 
-pub use rules::Fault;
-
-/// Names of the arms that a decode spec may ask for; each also with [`UNCHECKED`] after it.
-pub const ARMS: &[&str] = &[
-    "stepwise",
-    "fused-scalar",
-    "fused-workgroup",
-    "fused-subgroup",
-    "fused-subgroup-f16",
-    "fused-subgroup-bf16",
-    "fused-grid",
-    "fused-grid-f16",
-    "fused-grid-bf16",
-    "fused-batch",
-    "fused-batch-f16",
-    "fused-batch-bf16",
-];
-
-/// Ends the name of an arm whose shaders are compiled without WebGPU's checks.
-pub const UNCHECKED: &str = "-unchecked";
-
-/// Names of the arms, and of the environments, that a rollout spec may ask for. Of an environment with a policy, `stepwise` is
-/// `fused` with the span `step`.
-pub const ROLLOUT_ARMS: &[&str] = &["per-operation", "stepwise", "fused"];
-/// The same where there are generations: evaluation alone, of the first one's individuals as often as there are generations,
-/// and the whole loop.
-pub const EVOLUTION_ARMS: &[&str] = &["evaluation", "evolution"];
-pub const ENVIRONMENTS: &[&str] = &[
-    "acrobot",
-    "cartpole",
-    "mountaincar",
-    "pendulum",
-    "portfolio",
-    "nbody",
-    "sphere",
-    "rastrigin",
-    "ackley",
-    "schwefel",
-    "griewank",
-    "monte-carlo-pi",
-];
-
-/// The environment that trades on prices.
-pub const PRICED: &str = "portfolio";
+pub use fault::Fault;
 
 /// Fewest samples that a spec may ask for unless it says that it is quick.
 pub const MIN_SAMPLES: u32 = 15;
@@ -130,7 +88,7 @@ fn one() -> Vec<u32> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RolloutAxes {
-    /// Out of [`ENVIRONMENTS`].
+    /// Out of [`crate::workload::rollout::environments::names`].
     pub environment: Vec<String>,
     /// Individuals.
     pub population: Vec<u32>,

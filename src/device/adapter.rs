@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::progress;
 use crate::device_info::Device;
 use crate::error::{Error, Result};
-use crate::program::{Kernel, Program};
+use crate::program::Kernel;
 
 /// An open device. Errors that wgpu reports outside of a call (a lost device, a rejected command) are kept in `faults` and
 /// fail the run that they belong to.
@@ -17,7 +16,8 @@ pub struct Gpu {
     faults: Arc<Mutex<Vec<String>>>,
     /// Pipelines made so far: a kernel is compiled once, however many programs use it.
     pub(super) pipelines: Mutex<Vec<(Kernel, wgpu::ComputePipeline)>>,
-    together: OnceLock<u32>,
+    /// As [`Gpu::workgroups_together`], once it was asked for.
+    pub(super) together: OnceLock<u32>,
 }
 
 /// Features used where a device has them.
@@ -167,19 +167,8 @@ impl Gpu {
         self.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
     }
 
-    /// Workgroups that may wait for each other, by [`progress::workgroups_together`], which is asked once; 1 where the probe
-    /// itself fails.
-    pub fn workgroups_together(&self) -> u32 {
-        *self.together.get_or_init(|| progress::workgroups_together(self).unwrap_or(1))
-    }
-
     pub fn has_timestamps(&self) -> bool {
         self.info.timestamp_period_ns > 0.0
-    }
-
-    /// Why a program cannot run on this device: which limit, what is needed and what there is.
-    pub fn objection(&self, program: &Program) -> Option<String> {
-        self.info.objection(program, &|| self.workgroups_together())
     }
 }
 

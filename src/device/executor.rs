@@ -59,13 +59,8 @@ enum Stamped {
 }
 
 impl<'a> Prepared<'a> {
-    /// Compiles and uploads. An error names the shader that does not compile, the limit that is too small, or the memory
-    /// that is missing.
-    pub fn new(gpu: &'a Gpu, program: &'a Program, blocks: &Blocks) -> Result<Prepared<'a>> {
-        if let Some(objection) = gpu.objection(program) {
-            let (name, device) = (&program.name, &gpu.info.name);
-            return Err(Error::input(format!("{name} does not fit {device}: {objection}; choose a smaller model")));
-        }
+    /// Compiles and uploads a program that fits. An error names the shader that does not compile, or the memory that is missing.
+    pub(super) fn of_fitting(gpu: &'a Gpu, program: &'a Program, blocks: &Blocks) -> Result<Prepared<'a>> {
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffers: Vec<wgpu::Buffer> = program.buffers.iter().map(|buffer| create_buffer(gpu, buffer)).collect();
         if let Some(error) = pollster::block_on(memory.pop()) {

@@ -2,6 +2,7 @@
 
 pub mod adapter;
 pub mod executor;
+mod fit;
 pub mod progress;
 
 pub use adapter::Gpu;

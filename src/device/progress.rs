@@ -14,6 +14,13 @@ fn patience(gpu: &Gpu) -> u32 {
     if gpu.info.is_software { 1 << 22 } else { 1 << 14 }
 }
 
+impl Gpu {
+    /// Workgroups that may wait for each other, by [`workgroups_together`], which is asked once; 1 where the probe itself fails.
+    pub fn workgroups_together(&self) -> u32 {
+        *self.together.get_or_init(|| workgroups_together(self).unwrap_or(1))
+    }
+}
+
 /// Workgroups that may wait for each other on this device: half of the largest power of two that was seen to make
 /// progress together at the largest workgroup size, since another kernel may need more registers. On a software device,
 /// where a workgroup has a core to itself, all of them. At least 1.
@@ -28,7 +35,7 @@ pub fn workgroups_together(gpu: &Gpu) -> Result<u32> {
 fn meet(gpu: &Gpu, workgroups: u32) -> Result<bool> {
     let largest = gpu.device.limits().max_compute_invocations_per_workgroup;
     let program = program(workgroups, if gpu.info.is_software { 64 } else { largest }, patience(gpu));
-    let prepared = Prepared::new(gpu, &program, &Blocks::new())?;
+    let prepared = Prepared::of_fitting(gpu, &program, &Blocks::new())?;
     prepared.run(Policy::OneSubmit)?;
     let met: Vec<u32> = bytemuck::pod_collect_to_vec(&prepared.read("met")?);
     Ok(met == [workgroups])

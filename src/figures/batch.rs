@@ -1,8 +1,9 @@
 //! Tokens per second of all sequences together against their number.
 
 use super::chart::{Chart, Vertical};
+use super::picture::Picture;
 use super::sweep::{self, Mark};
-use super::{Picture, number, palette};
+use super::{number, palette};
 use crate::analysis::select;
 use crate::error::Result;
 use crate::record::run::Run;

@@ -1,7 +1,8 @@
 //! What a browser costs: the same programs natively and on a browser's engine, on one device.
 
 use super::dots::{Dot, Group, Kind, Page, Row};
-use super::{Picture, number, palette, sweep};
+use super::picture::Picture;
+use super::{number, palette, sweep};
 use crate::analysis::measured::fastest;
 use crate::analysis::select;
 use crate::error::Result;

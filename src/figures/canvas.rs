@@ -67,6 +67,20 @@ pub enum Marker {
     Cross,
 }
 
+impl Marker {
+    /// By matplotlib's letters; a circle for any other.
+    pub fn by_letter(letter: char) -> Marker {
+        match letter {
+            's' => Marker::Square,
+            'D' => Marker::Diamond,
+            '^' => Marker::Up,
+            'v' => Marker::Down,
+            'x' => Marker::Cross,
+            _ => Marker::Circle,
+        }
+    }
+}
+
 /// Remembers the first thing that could not be drawn; [`Canvas::paint`] returns it.
 pub struct Canvas<'a> {
     area: DrawingArea<SVGBackend<'a>, Shift>,

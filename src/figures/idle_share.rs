@@ -1,8 +1,9 @@
 //! The share of wall time in which the GPU is not computing, against n_embd, on rungs of one kernel: what claim C1 puts at 92%.
 
 use super::chart::{Chart, Vertical};
+use super::picture::Picture;
 use super::sweep::{self, Mark};
-use super::{Picture, number, palette};
+use super::{number, palette};
 use crate::analysis::ladder::{EXPERIMENT, KERNEL, Ladder, Rung};
 use crate::analysis::measured::Measured;
 use crate::analysis::{published, select};

@@ -4,8 +4,9 @@
 use super::canvas::{AXIS, Align, Canvas, GRID, HEADING, INK, LABEL, MUTED, NOTE, Stroke, WIDTH};
 use super::chart::{footnotes, masthead, text_height};
 use super::palette::{self, Look};
+use super::picture::Picture;
 use super::scale::Scale;
-use super::{Picture, number, sweep};
+use super::{number, sweep};
 use crate::analysis::ladder::{EXPERIMENT, KERNEL, Ladder, Rung};
 use crate::analysis::select;
 use crate::error::Result;

@@ -18,6 +18,7 @@ pub mod learning;
 pub mod number;
 pub mod palette;
 pub mod peers;
+pub mod picture;
 pub mod png;
 pub mod rollout;
 pub mod rollout_controls;
@@ -28,6 +29,8 @@ pub mod span;
 pub mod sweep;
 pub mod throughput_length;
 pub mod throughput_width;
+
+pub use picture::Picture;
 
 use crate::error::{Result, Within};
 use crate::record::run::Run;
@@ -114,25 +117,6 @@ pub const FIGURES: [Figure; 16] = [
         draw: rollout_controls::draw,
     },
 ];
-
-/// What became of a figure.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Picture {
-    /// The SVG.
-    Drawn(String),
-    /// What it needs that the data do not hold.
-    Missing(String),
-}
-
-impl Picture {
-    fn drawn(chart: chart::Chart) -> Result<Picture> {
-        chart.draw().map(Picture::Drawn)
-    }
-
-    fn missing(what: &str) -> Result<Picture> {
-        Ok(Picture::Missing(what.to_string()))
-    }
-}
 
 impl Figure {
     /// The figure of this name.

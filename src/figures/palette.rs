@@ -9,6 +9,9 @@ use super::canvas::{Marker, Stroke};
 use crate::analysis::measured::{STEPWISE, label};
 use crate::program::Policy;
 use crate::record::rows::Key;
+use crate::workload::decode::Algorithm;
+use crate::workload::decode::arm::{ALGORITHMS, About, UNCHECKED};
+use crate::workload::decode::format::Format;
 
 #[derive(Clone, Debug)]
 pub struct Look {
@@ -46,14 +49,17 @@ const POLICIES: [Known; 5] = [
     ("one-submit", RGBColor(0x33, 0x33, 0x33), Marker::Diamond, Some((30.0, 7.0))),
 ];
 
-const ARMS: [Known; 6] = [
-    ("fused-scalar", RGBColor(0x56, 0xb4, 0xe9), Marker::Down, None),
-    ("fused-workgroup", RGBColor(0x00, 0x72, 0xb2), Marker::Circle, None),
-    ("fused-subgroup", RGBColor(0x00, 0x9e, 0x73), Marker::Square, None),
-    ("fused-grid", RGBColor(0x8b, 0x3f, 0xe8), Marker::Up, None),
-    ("fused-batch", RGBColor(0x8c, 0x51, 0x0a), Marker::Circle, None),
-    ("fused", RGBColor(0x00, 0x72, 0xb2), Marker::Circle, None),
-];
+/// Of rollouts, and of work without a policy.
+const FUSED: Known = ("fused", RGBColor(0x00, 0x72, 0xb2), Marker::Circle, None);
+
+/// The arms that are one dispatch unless they are cut: those of decoding as their own table draws them.
+fn arms() -> Vec<Known> {
+    let fused = ALGORITHMS.iter().filter(|about| about.algorithm != Algorithm::Stepwise);
+    let known = fused.map(|About { name, color: [r, g, b], marker, .. }| {
+        (*name, RGBColor(*r, *g, *b), Marker::by_letter(*marker), None)
+    });
+    known.chain([FUSED]).collect()
+}
 
 /// For arms that are not named above, in turn by a stable digest of their name.
 const OTHERS: [(RGBColor, Marker); 4] = [
@@ -77,7 +83,7 @@ const PEERS: [(&str, RGBColor, Marker); 7] = [
 pub fn peer_look(peer: &str, label: String, is_weak: bool) -> Look {
     let place = PEERS.iter().position(|(name, ..)| *name == peer);
     let (color, marker) = place.map_or(OTHERS[3], |place| (PEERS[place].1, PEERS[place].2));
-    let rank = POLICIES.len() + ARMS.len() + 1 + place.unwrap_or(PEERS.len());
+    let rank = POLICIES.len() + arms().len() + 1 + place.unwrap_or(PEERS.len());
     Look { label, rank, color, marker, width: 2.0, dash: is_weak.then_some((4.0, 5.0)) }
 }
 
@@ -92,11 +98,12 @@ pub fn bound_look() -> Look {
 /// Variants keep the colour of their algorithm: without WebGPU's checks the line is half as wide, with a diamond; of weights
 /// in two bytes, f16 has a cross and bf16 a triangle.
 fn variant(label: &str) -> (&str, Option<Marker>, f64) {
-    let (name, is_unchecked) = label.strip_suffix("-unchecked").map_or((label, false), |name| (name, true));
+    let (name, is_unchecked) = label.strip_suffix(UNCHECKED).map_or((label, false), |name| (name, true));
     let share = if is_unchecked { 0.5 } else { 1.0 };
-    for (suffix, marker) in [("-bf16", Marker::Down), ("-f16", Marker::Cross)] {
-        if let Some(algorithm) = name.strip_suffix(suffix) {
-            return (algorithm, Some(marker), share);
+    for format in Format::ALL {
+        let algorithm = name.strip_suffix(format.name()).and_then(|name| name.strip_suffix('-'));
+        if let (Some(algorithm), Some(marker)) = (algorithm, format.marker()) {
+            return (algorithm, Some(Marker::by_letter(marker)), share);
         }
     }
     (name, is_unchecked.then_some(Marker::Diamond), share)
@@ -106,7 +113,8 @@ fn variant(label: &str) -> (&str, Option<Marker>, f64) {
 pub fn look(key: &Key) -> Look {
     let label = label(key);
     let policies = POLICIES.iter().map(|known| (known, 3.0));
-    let arms = ARMS.iter().map(|known| (known, 5.0));
+    let known_arms = arms();
+    let arms = known_arms.iter().map(|known| (known, 5.0));
     let (algorithm, of_variant, share) = variant(&label);
     let known = policies.chain(arms).enumerate().find(|(_, ((name, ..), _))| *name == algorithm);
     match known {
@@ -117,7 +125,7 @@ pub fn look(key: &Key) -> Look {
         None => {
             let digest = label.bytes().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
             let (color, marker) = OTHERS[digest % OTHERS.len()];
-            let rank = POLICIES.len() + ARMS.len();
+            let rank = POLICIES.len() + known_arms.len();
             Look { label, rank, color, marker, width: 5.0, dash: None }
         }
     }

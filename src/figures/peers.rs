@@ -1,8 +1,9 @@
 //! Tokens per second against n_embd: the arms, other frameworks on the same device, and what the device would allow.
 
 use super::chart::{Chart, Vertical};
+use super::picture::Picture;
 use super::sweep::{self, Mark};
-use super::{Picture, number, palette};
+use super::{number, palette};
 use crate::analysis::claims::WEAK_VARIANT;
 use crate::analysis::measured::{Measured, STEPWISE};
 use crate::analysis::select;

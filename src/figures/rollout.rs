@@ -2,7 +2,8 @@
 //! length of an episode.
 
 use super::chart::{Chart, Vertical};
-use super::{Picture, number, sweep};
+use super::picture::Picture;
+use super::{number, sweep};
 use crate::analysis::measured::Measured;
 use crate::analysis::select;
 use crate::error::Result;

@@ -2,7 +2,8 @@
 
 use super::dots::{Dot, Group, Kind, Page, Row};
 use super::palette::policy_look;
-use super::{Picture, number, sweep};
+use super::picture::Picture;
+use super::{number, sweep};
 use crate::analysis::rollouts::{busy_ratio, fused, in_several, is_control, noise};
 use crate::analysis::select;
 use crate::error::Result;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::dots::{Dot, Group, Kind, Page, Row};
 use super::palette::policy_look;
-use super::{Picture, number, palette, sweep};
+use super::picture::Picture;
+use super::{number, palette, sweep};
 use crate::analysis::measured::{Measured, fastest};
 use crate::analysis::rollouts::fused;
 use crate::analysis::select;

@@ -2,8 +2,9 @@
 
 use super::dots::{Dot, Group, Kind, Page, Row};
 use super::palette::{self, peer_look, policy_look};
+use super::picture::Picture;
 use super::rollout_ladder::{EXPERIMENTS, gained};
-use super::{Picture, number, sweep};
+use super::{number, sweep};
 use crate::analysis::claims::WEAK_VARIANT;
 use crate::analysis::measured::Measured;
 use crate::analysis::rollouts::fused;

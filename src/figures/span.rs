@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::chart::{Chart, Curve, Group, Panel, Point, Vertical};
-use super::{Picture, number, palette, sweep};
+use super::picture::Picture;
+use super::{number, palette, sweep};
 use crate::analysis::ladder::{EXPERIMENT, KERNEL, Ladder};
 use crate::analysis::select;
 use crate::error::Result;

@@ -1,7 +1,8 @@
 //! Tokens per second against the number of new tokens.
 
 use super::chart::{Chart, Vertical};
-use super::{Picture, number, sweep};
+use super::picture::Picture;
+use super::{number, sweep};
 use crate::analysis::measured::Measured;
 use crate::analysis::select;
 use crate::error::Result;

@@ -17,9 +17,9 @@ use crate::program::{Blocks, Program};
 use crate::protocol::Plan;
 use crate::record::rows::ResultRow;
 use crate::shaders;
-use crate::spec::{EVOLUTION_ARMS, RolloutCase, Spec};
+use crate::spec::{RolloutCase, Spec};
 use crate::workload::rollout::environment::Environment;
-use crate::workload::rollout::evolution::Evolution;
+use crate::workload::rollout::evolution::{self, Evolution};
 use crate::workload::rollout::gate::{Found, Gate, Reference};
 use crate::workload::rollout::population::{Population, initial_states};
 use crate::workload::rollout::{Arm, Span, Tuning, cost};
@@ -56,7 +56,7 @@ pub fn measure_case(
 
     let mut candidates = Vec::new();
     for (arm, policy, replica) in evolution_entries(spec) {
-        let index = usize::from(arm == EVOLUTION_ARMS[1]);
+        let index = usize::from(arm == evolution::ARMS[1]);
         let mut row = rollout_row(spec, case, (&arm, Span::Episode), policy, replica);
         prepared[index].run(policy)?;
         row.units = made(&evolution, &arm, &prepared[index])?;
@@ -68,7 +68,7 @@ pub fn measure_case(
     let mut check = |candidate: &Candidate| {
         let (row, prepared) = (&candidate.row, candidate.prepared);
         let steps = made(&evolution, &row.key.arm, prepared)?;
-        let mut verdict = if row.key.arm == EVOLUTION_ARMS[0] {
+        let mut verdict = if row.key.arm == evolution::ARMS[0] {
             sampled.check(&Found::of_bytes(&prepared.read("episodes")?, &prepared.read("states")?))
         } else {
             let genome: Vec<f32> = bytemuck::pod_collect_to_vec(&prepared.read("best")?);
@@ -91,7 +91,7 @@ pub fn measure_case(
     if let Some((genome, _)) = champion.into_inner() {
         let (returns, gate) = tried(gpu, environment, &genome, (FRESH, steps), !seed, spec.tolerance)?;
         let mean = returns.iter().sum::<f64>() / returns.len() as f64;
-        for row in results.iter_mut().filter(|row| row.key.arm == EVOLUTION_ARMS[1] && row.gate == "pass") {
+        for row in results.iter_mut().filter(|row| row.key.arm == evolution::ARMS[1] && row.gate == "pass") {
             row.fresh_return = Some(mean).filter(|_| gate.reason.is_empty());
         }
     }
@@ -100,7 +100,7 @@ pub fn measure_case(
 
 /// Environment steps of the last run.
 fn made(evolution: &Evolution, arm: &str, prepared: &Prepared) -> Result<u64> {
-    if arm == EVOLUTION_ARMS[0] {
+    if arm == evolution::ARMS[0] {
         let found = Found::of_bytes(&prepared.read("episodes")?, &[]);
         return Ok(found.steps() * u64::from(evolution.generations));
     }

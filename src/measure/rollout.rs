@@ -6,7 +6,7 @@ use super::case::{Candidate, Measured, Verdict, measure};
 use super::episodes::{check_single, found};
 use super::rollout_rows::{case_row, rollout_row};
 use super::{evolution_case, task};
-use crate::cases::rollout::{entries, priced};
+use crate::cases::rollout::{entries, priced, task_of};
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Result, Within};
@@ -18,7 +18,6 @@ use crate::spec::{RolloutCase, Spec};
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::gate::{Gate, Reference};
 use crate::workload::rollout::population::Population;
-use crate::workload::rollout::task::Task;
 use crate::workload::rollout::{Arm, Tuning, cost};
 
 /// Workgroup sizes that calibration tries; a software device gets the first alone.
@@ -37,7 +36,7 @@ struct Tuned {
 
 /// Measures one case of a spec.
 pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &RolloutCase, step: &dyn Fn(u64)) -> Result<Measured> {
-    if let Some(task) = Task::of(case) {
+    if let Some(task) = task_of(case) {
         return task::measure_case(gpu, spec, plan, (case, &task), step);
     }
     let priced = priced(spec, case)?;

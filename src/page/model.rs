@@ -94,7 +94,7 @@ impl Model {
 
     /// The weights as the bytes of that constant.
     pub fn block(&self, name: &str) -> Answer<Vec<u8>> {
-        let layout = Layout::ALL.into_iter().find(|layout| layout.block() == name);
+        let layout = Layout::all().find(|layout| layout.block() == name);
         let layout = layout.ok_or_else(|| refusal(Error::input(format!("no block is called `{name}`"))))?;
         Ok(pack(self.reference.config(), self.reference.weights(), layout))
     }

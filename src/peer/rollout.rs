@@ -22,13 +22,13 @@ use serde::{Deserialize, Serialize};
 
 use super::case::{FILE, Protocol, pretty, room, unwritable, write};
 use super::result::{Made, Outcome, VariantResult};
+use crate::cases::rollout::task_of;
 use crate::digest::sha256_hex;
 use crate::error::{Error, Result, Within};
 use crate::spec::{RolloutCase, Spec};
 use crate::workload::rollout::environment::{Action, Environment};
 use crate::workload::rollout::gate::{Found, FoundEpisode, Reference};
 use crate::workload::rollout::population::Population;
-use crate::workload::rollout::task::Task;
 use crate::workload::rollout::{Arm, Tuning, cost, file};
 
 /// Version of the layout of `case.json` of a rollout.
@@ -104,7 +104,7 @@ impl Outcome {
 /// on prices of a file.
 pub fn environment_of(spec: &Spec, case: &RolloutCase) -> Result<&'static Environment> {
     let of_file = spec.rollout.as_ref().is_some_and(|axes| axes.prices.is_some());
-    let why = match (Task::of(case).is_some(), case.generations, of_file) {
+    let why = match (task_of(case).is_some(), case.generations, of_file) {
         (true, ..) => format!("`{}` has no policy, so there is nothing to export", case.environment),
         (_, 1.., _) => "peers know no evolution; export a spec without `generations`".into(),
         (.., true) => "peers know the prices in the program alone; export a spec without `prices`".into(),

@@ -15,7 +15,7 @@ use crate::workload::decode::{Algorithm, Arm, config, random};
 /// in every span that the spec names, unless the arm's own name says its span.
 pub fn arms(spec: &Spec) -> Result<Vec<Arm>> {
     let named: Vec<Arm> = match spec.arms.as_slice() {
-        [] => Arm::all().into_iter().filter(|arm| arm.algorithm < Algorithm::FusedGrid).collect(),
+        [] => Arm::all().into_iter().filter(|arm| arm.algorithm.about().is_common).collect(),
         names => names.iter().map(|name| Arm::named(name)).collect::<Result<_>>()?,
     };
     let spans: Vec<Span> = spec.spans.iter().map(|name| Span::named(name)).collect::<Result<_>>()?;

@@ -3,10 +3,12 @@
 use super::entries::{Entry, rungs, under_policies, with_control};
 use crate::digest::sha256_hex;
 use crate::error::{Error, Result, Within};
-use crate::spec::{EVOLUTION_ARMS, PRICED, RolloutCase, Spec};
+use crate::spec::{RolloutCase, Spec};
 use crate::workload::rollout::environment::Environment;
-use crate::workload::rollout::evolution::POPULATION_STEP;
-use crate::workload::rollout::{Arm, Span, portfolio, task};
+use crate::workload::rollout::environments::{self, PRICED};
+use crate::workload::rollout::evolution::{self, POPULATION_STEP};
+use crate::workload::rollout::task::{self, Task};
+use crate::workload::rollout::{Arm, Span, portfolio};
 
 /// The arms of a case with a policy, each under those policies of the spec that it can be told apart by; every arm where the
 /// spec names none. What the spec's spans say is for the arm that can be cut and says nothing itself.
@@ -38,7 +40,7 @@ fn of_arms<A: Clone>(spec: &Spec, arms: &[A], is_one_dispatch: impl Fn(&A) -> bo
 
 /// The rows of an evolution: its arms by name, each under the policies of the spec, and the A/A control.
 pub fn evolution_entries(spec: &Spec) -> Vec<Entry<String>> {
-    let all = || EVOLUTION_ARMS.iter().map(|name| name.to_string()).collect();
+    let all = || evolution::ARMS.iter().map(|name| name.to_string()).collect();
     let arms: Vec<String> = if spec.arms.is_empty() { all() } else { spec.arms.clone() };
     with_control(under_policies(spec, &arms, |_| false), None)
 }
@@ -54,7 +56,12 @@ pub fn rows_of(spec: &Spec, case: &RolloutCase) -> Result<u64> {
 }
 
 fn is_task(case: &RolloutCase) -> bool {
-    task::NAMES.contains(&case.environment.as_str())
+    environments::is_task(&case.environment)
+}
+
+/// The task of a case; nothing for an environment with a policy.
+pub fn task_of(case: &RolloutCase) -> Option<Task> {
+    environments::task(&case.environment, case.population, case.steps, case.seed)
 }
 
 /// The portfolio on the prices that a spec names, and the SHA-256 of their file; nothing where it names none.

@@ -1,8 +1,11 @@
 //! What a spec may say, apart from its syntax: the keys, and what each accepts.
 
-use super::{ARMS, ENVIRONMENTS, EVOLUTION_ARMS, PRICED, ROLLOUT_ARMS, UNCHECKED};
+use super::fault::{Fault, fault, repeated};
 use crate::program::Policy;
 use crate::spec::{MIN_SAMPLES, RolloutAxes, Spec, Workload, sweep_heads};
+use crate::workload::decode::arm::{self, UNCHECKED};
+use crate::workload::rollout::environments::{self, PRICED};
+use crate::workload::rollout::{evolution, task};
 
 /// Largest size that a spec may name. Far above what any device holds, and small enough that no product overflows.
 const MAX_SIZE: u32 = 65_536;
@@ -74,9 +77,9 @@ pub(super) fn accepted(name: &str) -> String {
         "arms" => format!(
             "in a decode spec, a list of distinct names out of {}, each also with {UNCHECKED}; in a rollout spec, out of {}; \
              where it has generations, out of {}",
-            ARMS.join(", "),
-            ROLLOUT_ARMS.join(", "),
-            EVOLUTION_ARMS.join(", ")
+            arm::names().join(", "),
+            task::Arm::ALL.map(task::Arm::name).join(", "),
+            evolution::ARMS.join(", ")
         ),
         "policies" => {
             let names = Policy::ALL.map(Policy::name).join(", ");
@@ -86,7 +89,7 @@ pub(super) fn accepted(name: &str) -> String {
         "decode" | "rollout" => {
             format!("a table [{name}] in a spec whose workload is \"{name}\", and in no other")
         }
-        "environment" => format!("a list of distinct names out of {}", ENVIRONMENTS.join(", ")),
+        "environment" => format!("a list of distinct names out of {}", environments::names().join(", ")),
         "population" => format!("a list of distinct whole numbers from 1 to {MAX_POPULATION}"),
         "steps" => format!("a list of distinct whole numbers from 1 to {MAX_STEPS}"),
         "prices" => "the path of a CSV of daily closes, with portfolio among the environments".into(),
@@ -99,17 +102,6 @@ pub(super) fn accepted(name: &str) -> String {
         ),
         _ => format!("a list of distinct whole numbers from 1 to {MAX_SIZE}"),
     }
-}
-
-/// What is wrong with a spec that is well formed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The key's name; the last part of it for a key in a table.
-    pub key: &'static str,
-    /// Which element of its list, where it is one.
-    pub element: Option<usize>,
-    /// What is wrong, as the continuation of the key's name.
-    pub problem: String,
 }
 
 impl Spec {
@@ -164,15 +156,15 @@ impl Spec {
     fn arms_fault(&self) -> Option<Fault> {
         let is_rollout = self.workload == Workload::Rollout;
         let is_evolution = self.rollout.as_ref().is_some_and(|axes| axes.generations.is_some());
-        let known = match (is_rollout, is_evolution) {
-            (true, true) => EVOLUTION_ARMS,
-            (true, false) => ROLLOUT_ARMS,
-            (false, _) => ARMS,
+        let known: Vec<String> = match (is_rollout, is_evolution) {
+            (true, true) => evolution::ARMS.map(String::from).to_vec(),
+            (true, false) => task::Arm::ALL.map(|arm| arm.name().to_string()).to_vec(),
+            (false, _) => arm::names(),
         };
-        let is_known = |arm: &String| known.contains(&if is_rollout { arm } else { kernel_of(arm) });
+        let is_known = |arm: &String| known.iter().any(|known| known == if is_rollout { arm } else { kernel_of(arm) });
         if let Some(element) = self.arms.iter().position(|arm| !is_known(arm)) {
             let arm = &self.arms[element];
-            let hint = nearest(arm, known).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
+            let hint = nearest(arm, &known).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
             let problem = format!("names {arm:?}, which is no arm{hint}");
             return Some(Fault { key: "arms", element: Some(element), problem });
         }
@@ -196,7 +188,8 @@ impl Spec {
 
     fn axes_fault(&self) -> Option<Fault> {
         if let Some(axes) = &self.rollout {
-            let unknown = |name: &String| !ENVIRONMENTS.contains(&name.as_str());
+            let names = environments::names();
+            let unknown = |name: &String| !names.contains(&name.as_str());
             if let Some(element) = axes.environment.iter().position(unknown) {
                 let problem = format!("holds {:?}", axes.environment[element]);
                 return Some(Fault { key: "environment", element: Some(element), problem });
@@ -239,10 +232,6 @@ impl RolloutAxes {
     }
 }
 
-pub(super) fn fault(key: &'static str, problem: impl Into<String>) -> Option<Fault> {
-    Some(Fault { key, element: None, problem: problem.into() })
-}
-
 /// The arm of decoding without what may follow its name: `-unchecked`, and a span behind an `@`.
 fn kernel_of(arm: &str) -> &str {
     let kernel = arm.split_once('@').map_or(arm, |(kernel, _)| kernel);
@@ -263,14 +252,9 @@ fn axis(key: &'static str, sizes: &[u32], largest: u32, possible: impl Fn(u32) -
     }
 }
 
-pub(super) fn repeated<T: PartialEq + std::fmt::Display>(key: &'static str, list: &[T]) -> Option<Fault> {
-    let element = (1..list.len()).find(|&i| list[..i].contains(&list[i]))?;
-    Some(Fault { key, element: Some(element), problem: format!("holds {} twice", list[element]) })
-}
-
 /// The name that was probably meant: the closest by edit distance, where no more than a third of it is wrong.
-pub(super) fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
-    let (distance, name) = names.iter().map(|name| (edits(word, name), *name)).min()?;
+pub(super) fn nearest<'a, S: AsRef<str>>(word: &str, names: &'a [S]) -> Option<&'a str> {
+    let (distance, name) = names.iter().map(|name| (edits(word, name.as_ref()), name.as_ref())).min()?;
     (distance <= name.len().div_ceil(3)).then_some(name)
 }
 

@@ -1,6 +1,6 @@
 //! Which spans a spec may name: the rungs of a ladder, which every case of it has to have.
 
-use super::rules::{Fault, fault, repeated};
+use super::fault::{Fault, fault, repeated};
 use super::{Spec, Workload};
 use crate::workload::{decode, rollout};
 
@@ -46,7 +46,7 @@ impl Spec {
     /// What of a rollout spec cannot be cut.
     fn uncut(&self) -> Option<&'static str> {
         let axes = self.rollout.as_ref()?;
-        let is_task = |name: &String| rollout::task::NAMES.contains(&name.as_str());
+        let is_task = |name: &String| rollout::environments::is_task(name);
         match () {
             () if axes.generations.is_some() => Some("generations"),
             () if axes.environment.iter().any(is_task) => Some("environments without a policy"),

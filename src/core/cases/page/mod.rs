@@ -237,7 +237,7 @@ impl PageCase {
             Judge::Controls(controls) => controls[program].blocks.clone(),
             Judge::Decode { reference, .. } => {
                 let named = |layout: &Layout| self.programs[program].names(layout.block());
-                let layouts = Layout::ALL.into_iter().filter(named);
+                let layouts = Layout::all().filter(named);
                 let packed = |layout: Layout| pack(reference.config(), reference.weights(), layout);
                 layouts.map(|layout| (layout.block().to_string(), Arc::new(packed(layout)))).collect()
             }

@@ -6,7 +6,7 @@ use crate::program::{Contents, Policy, Program};
 use crate::shaders;
 use crate::spec::{DecodeCase, RolloutCase, Spec};
 use crate::workload::control::{Control, Scale, controls};
-use crate::workload::decode::{self, Algorithm, Tuning, cost};
+use crate::workload::decode::{self, Tuning, cost};
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::{self, cost as rollout_cost};
 
@@ -110,7 +110,7 @@ pub fn of_decode(spec: &Spec, case: &DecodeCase) -> Result<Vec<PageProgram>> {
     let request = request_of(case, &config, 0);
     let mut arms: Vec<decode::Arm> = Vec::new();
     for (arm, ..) in entries(spec)? {
-        if arm.unchecked || arm.algorithm > Algorithm::FusedSubgroup {
+        if arm.unchecked || !arm.algorithm.about().is_common {
             return Err(Error::input(format!(
                 "the arm {} cannot run in a browser; leave it out of the spec",
                 arm.name()
@@ -122,7 +122,7 @@ pub fn of_decode(spec: &Spec, case: &DecodeCase) -> Result<Vec<PageProgram>> {
     }
     let mut programs: Vec<PageProgram> = Vec::new();
     for arm in arms {
-        let has_subgroups = arm.algorithm == Algorithm::FusedSubgroup;
+        let has_subgroups = arm.algorithm.has_formats();
         let subgroups = if has_subgroups { &SUBGROUP_SIZES[..] } else { &[0][..] };
         let deals = if has_subgroups { &Tuning::LEAST_LANES[..] } else { &Tuning::LEAST_LANES[..1] };
         let counts = arm.workgroup_counts(&config);

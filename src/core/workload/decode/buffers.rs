@@ -1,10 +1,10 @@
 //! The buffers of a decode program, in the order of their bindings.
 
 use super::Tuning;
-use super::kernel::Shape;
 use super::model::{Config, Request, Sampling};
 use super::operations::{Part, Place, Range};
 use super::packing::{Map, Widths};
+use super::shape::Shape;
 use crate::philox;
 use crate::program::{Binding, Buffer, Contents};
 

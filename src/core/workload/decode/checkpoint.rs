@@ -107,10 +107,8 @@ pub fn parse(bytes: &[u8], config: &Config) -> Result<Weights> {
     let Ok(weights) = weights else { return Err(report(&faults, true)) };
 
     if let Some(head) = head {
-        let tied = Tensor {
-            name: "lm_head.weight".to_string(),
-            shape: vec![config.vocab_size as usize, config.n_embd as usize],
-        };
+        let embedding = tensors::tensors(config).next().expect("every model has an embedding");
+        let tied = Tensor { name: "lm_head.weight".to_string(), ..embedding };
         match values(&tied, &head) {
             Err(fault) => faults.push(fault),
             Ok(head) if !weights.wte.is_empty() && head != weights.wte => {
@@ -136,7 +134,7 @@ fn is_causal_mask(name: &str, config: &Config) -> bool {
 
 /// A tensor's elements in f32, or what is wrong with it.
 fn values(tensor: &Tensor, view: &TensorView) -> std::result::Result<Vec<f32>, String> {
-    let Tensor { name, shape } = tensor;
+    let Tensor { name, shape, .. } = tensor;
     if view.shape() != shape {
         return Err(format!("tensor {name} has shape {:?}, expected {shape:?}", view.shape()));
     }

@@ -6,11 +6,9 @@ use std::collections::BTreeMap;
 use super::model::{Config, Request, Sampling};
 use super::operations::{LAYER_KINDS, Operations, Part, parts};
 use super::packing::{Layout, Map, Widths};
+use super::shape::Shape;
 use super::{Arm, Tuning, buffers};
 use crate::program::{Binding, Dispatch, Kernel, Phase, Program};
-
-/// Workgroup memory of every WebGPU device, in bytes.
-pub const LEAST_MEMORY: u32 = 16_384;
 
 /// Attention scores that are kept in workgroup memory, without subgroups: 4 KiB.
 const MOST_NEAR_SCORES: u32 = 1024;
@@ -18,16 +16,22 @@ const MOST_NEAR_SCORES: u32 = 1024;
 /// Chunks of a row that a thread asks for ahead: STEP of `shaders/modules/rows.wgsl`.
 pub const STEP: u32 = 16;
 
-/// What a kernel is before its sizes: its text, and over how many workgroups a sequence is dealt out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    pub has_subgroups: bool,
-    pub layout: Layout,
-    pub workgroups: u32,
+impl Arm {
+    /// The program that answers `request`.
+    pub fn program(self, config: &Config, request: &Request, tuning: &Tuning) -> Program {
+        self.program_of_all(config, std::slice::from_ref(request), tuning)
+    }
+
+    /// The program that answers all requests at once. More than one are for an arm that answers many; another one answers the
+    /// first.
+    pub fn program_of_all(self, config: &Config, requests: &[Request], tuning: &Tuning) -> Program {
+        let answered = if self.algorithm.about().answers_many { requests } else { &requests[..1] };
+        program(self, config, answered, tuning)
+    }
 }
 
 /// The program of an arm that answers `requests`: all are greedy, or none is.
-pub fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning) -> Program {
+fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning) -> Program {
     let layout = arm.layout();
     // Every workgroup adds to every matrix: who adds nothing to a stage could miss a round of it.
     let narrowest = Widths::of(config).n_embd4 * if layout == Layout::InOut { 1 } else { 4 };

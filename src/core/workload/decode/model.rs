@@ -28,7 +28,7 @@ impl Config {
 
 /// All weights in f32 (f16 and bf16 checkpoints widen exactly). Matrices are row-major in the layout of Hugging Face's
 /// `Conv1D`: `[in, out]`, so that y = x W + b.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights {
     /// `[vocab_size, n_embd]`; also the output head.
     pub wte: Vec<f32>,
@@ -38,7 +38,7 @@ pub struct Weights {
     pub ln_f: Norm,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layer {
     pub ln_1: Norm,
     /// `[n_embd, 3 n_embd]`: query, key, value.
@@ -53,14 +53,14 @@ pub struct Layer {
 }
 
 /// y = (x - mean) / sqrt(variance + epsilon) * weight + bias; both `[n_embd]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Norm {
     pub weight: Vec<f32>,
     pub bias: Vec<f32>,
 }
 
 /// y = x weight + bias; `weight` is `[in, out]`, `bias` is `[out]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Linear {
     pub weight: Vec<f32>,
     pub bias: Vec<f32>,

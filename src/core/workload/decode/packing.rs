@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 
 use super::format::Format;
-use super::model::{Config, Layer, Weights};
+use super::model::{Config, Weights};
+use super::tensors::{self, Axis, EMBEDDINGS, Entry, Kind, LAST, LAYER};
 use crate::program::Binding;
 
 /// Widths of a model in vec4f.
@@ -34,6 +35,18 @@ impl Widths {
             vocab4: config.vocab_size.div_ceil(4),
         }
     }
+
+    /// Of an axis that is padded.
+    fn along(&self, axis: Axis) -> u32 {
+        match axis {
+            Axis::Vocabulary => self.vocab4,
+            Axis::Channels => self.n_embd4,
+            Axis::Heads => self.heads4,
+            Axis::QueryKeyValue => 3 * self.heads4,
+            Axis::Inner => self.n_inner4,
+            Axis::Positions => unreachable!("positions are rows, which are not padded"),
+        }
+    }
 }
 
 /// Which index of a matrix runs fastest.
@@ -46,16 +59,16 @@ pub enum Layout {
 }
 
 impl Layout {
-    pub const ALL: [Layout; 4] =
-        [Layout::InOut, Layout::OutIn(Format::F32), Layout::OutIn(Format::F16), Layout::OutIn(Format::Bf16)];
+    /// Every layout.
+    pub fn all() -> impl Iterator<Item = Layout> {
+        std::iter::once(Layout::InOut).chain(Format::ALL.map(Layout::OutIn))
+    }
 
     /// Name of the block that holds weights in this layout.
     pub fn block(self) -> &'static str {
         match self {
             Layout::InOut => "weights-in-out",
-            Layout::OutIn(Format::F32) => "weights-out-in",
-            Layout::OutIn(Format::F16) => "weights-out-in-f16",
-            Layout::OutIn(Format::Bf16) => "weights-out-in-bf16",
+            Layout::OutIn(format) => format.block(),
         }
     }
 
@@ -84,52 +97,35 @@ pub struct Map {
 
 const VEC4: u64 = 16;
 
-/// Tensors with their sizes in vec4f.
-type Sizes<const N: usize> = [(&'static str, u64); N];
-
-/// Of the tensors of one layer and of those outside the layers.
-fn sizes(config: &Config, layout: Layout) -> (Sizes<12>, Sizes<4>) {
+/// A tensor's size in vec4f.
+fn size(kind: Kind, config: &Config, layout: Layout) -> u64 {
     let widths = Widths::of(config);
-    let [embd, heads, inner, vocab] = [widths.n_embd4, widths.heads4, widths.n_inner4, widths.vocab4].map(u64::from);
-    let matrix = |in4: u32, out4: u64| 4 * out4 * u64::from(layout.chunks(in4));
-    let layer = [
-        ("LN_1_WEIGHT", embd),
-        ("LN_1_BIAS", embd),
-        ("ATTN_C_ATTN_WEIGHT", matrix(widths.n_embd4, 3 * heads)),
-        ("ATTN_C_ATTN_BIAS", 3 * heads),
-        ("ATTN_C_PROJ_WEIGHT", matrix(widths.heads4, embd)),
-        ("ATTN_C_PROJ_BIAS", embd),
-        ("LN_2_WEIGHT", embd),
-        ("LN_2_BIAS", embd),
-        ("MLP_C_FC_WEIGHT", matrix(widths.n_embd4, inner)),
-        ("MLP_C_FC_BIAS", inner),
-        ("MLP_C_PROJ_WEIGHT", matrix(widths.n_inner4, embd)),
-        ("MLP_C_PROJ_BIAS", embd),
-    ];
-    let outer = [
-        ("WTE", matrix(widths.n_embd4, vocab)),
-        ("WPE", u64::from(config.n_positions) * embd),
-        ("LN_F_WEIGHT", embd),
-        ("LN_F_BIAS", embd),
-    ];
-    (layer, outer)
+    let matrix = |inputs: Axis, outputs: Axis| {
+        4 * u64::from(widths.along(outputs)) * u64::from(layout.chunks(widths.along(inputs)))
+    };
+    match kind {
+        Kind::Matrix { inputs, outputs } => matrix(inputs, outputs),
+        Kind::Embedding { rows, inputs } => matrix(inputs, rows),
+        Kind::Rows { rows, inputs } => rows.size(config) as u64 * u64::from(widths.along(inputs)),
+        Kind::Scale(axis) | Kind::Bias(axis) => u64::from(widths.along(axis)),
+    }
 }
 
 impl Map {
     pub fn of(config: &Config, layout: Layout) -> Map {
-        let (layer, outer) = sizes(config, layout);
-        let mut offsets = BTreeMap::new();
-        let mut place = |tensors: &[(&'static str, u64)]| {
+        let (mut offsets, mut sizes) = (BTreeMap::new(), BTreeMap::new());
+        let mut place = |entries: &mut dyn Iterator<Item = &'static Entry>| {
             let mut at = 0;
-            for &(name, size) in tensors {
-                offsets.insert(name, at);
+            for entry in entries {
+                let size = size(entry.kind, config, layout);
+                offsets.insert(entry.constant, at);
+                sizes.insert(entry.constant, size);
                 at += size.next_multiple_of(Binding::ALIGNMENT / VEC4);
             }
             at
         };
-        let layers = place(&outer);
-        let layer_stride = place(&layer);
-        let sizes = layer.into_iter().chain(outer).collect();
+        let layers = place(&mut EMBEDDINGS.iter().chain(LAST));
+        let layer_stride = place(&mut LAYER.iter());
         Map { offsets, sizes, layers, layer_stride, total: layers + u64::from(config.n_layer) * layer_stride }
     }
 
@@ -152,38 +148,10 @@ pub fn pack(config: &Config, weights: &Weights, layout: Layout) -> Vec<u8> {
     let map = Map::of(config, layout);
     let mut buffer = vec![0f32; 4 * map.total as usize];
     let sheet = Sheet { layout, widths: Widths::of(config), config };
-    let mut put = |name: &str, layer: Option<u32>, values: Vec<f32>| {
-        let start = map.at(name, layer) as usize / 4;
-        buffer[start..start + values.len()].copy_from_slice(&values);
-    };
-    put("WTE", None, sheet.head(&weights.wte));
-    let embd4 = sheet.widths.n_embd4 as usize;
-    put("WPE", None, {
-        let mut rows = vec![0f32; config.n_positions as usize * 4 * embd4];
-        let n_embd = config.n_embd as usize;
-        for (padded, row) in rows.chunks_exact_mut(4 * embd4).zip(weights.wpe.chunks_exact(n_embd)) {
-            padded[..n_embd].copy_from_slice(row);
-        }
-        rows
-    });
-    put("LN_F_WEIGHT", None, weights.ln_f.weight.clone());
-    put("LN_F_BIAS", None, weights.ln_f.bias.clone());
-    for (index, layer) in weights.layers.iter().enumerate() {
-        let Layer { ln_1, attn_c_attn, attn_c_proj, ln_2, mlp_c_fc, mlp_c_proj } = layer;
-        let at = Some(index as u32);
-        let [embd, inner] = [config.n_embd as usize, config.n_inner as usize];
-        put("LN_1_WEIGHT", at, ln_1.weight.clone());
-        put("LN_1_BIAS", at, ln_1.bias.clone());
-        put("ATTN_C_ATTN_WEIGHT", at, sheet.matrix(&attn_c_attn.weight, [embd, 3 * embd], Sheet::plain, Sheet::heads));
-        put("ATTN_C_ATTN_BIAS", at, sheet.vector(&attn_c_attn.bias, Sheet::heads));
-        put("ATTN_C_PROJ_WEIGHT", at, sheet.matrix(&attn_c_proj.weight, [embd, embd], Sheet::heads, Sheet::plain));
-        put("ATTN_C_PROJ_BIAS", at, attn_c_proj.bias.clone());
-        put("LN_2_WEIGHT", at, ln_2.weight.clone());
-        put("LN_2_BIAS", at, ln_2.bias.clone());
-        put("MLP_C_FC_WEIGHT", at, sheet.matrix(&mlp_c_fc.weight, [embd, inner], Sheet::plain, Sheet::plain));
-        put("MLP_C_FC_BIAS", at, mlp_c_fc.bias.clone());
-        put("MLP_C_PROJ_WEIGHT", at, sheet.matrix(&mlp_c_proj.weight, [inner, embd], Sheet::plain, Sheet::plain));
-        put("MLP_C_PROJ_BIAS", at, mlp_c_proj.bias.clone());
+    for (tensor, values) in tensors::tensors(config).zip(tensors::values(weights)) {
+        let packed = sheet.pack(tensor.entry.kind, values);
+        let start = map.at(tensor.entry.constant, tensor.layer) as usize / 4;
+        buffer[start..start + packed.len()].copy_from_slice(&packed);
     }
     bytemuck::cast_slice(&buffer).to_vec()
 }
@@ -196,59 +164,55 @@ struct Sheet<'a> {
 }
 
 impl Sheet<'_> {
-    /// Padded place of an element whose padding is all at the end.
-    fn plain(&self, index: usize) -> usize {
-        index
+    fn pack(&self, kind: Kind, values: &[f32]) -> Vec<f32> {
+        match kind {
+            Kind::Matrix { inputs, outputs } => {
+                let columns = outputs.size(self.config);
+                self.matrix([inputs, outputs], |input, output| values[input * columns + output])
+            }
+            Kind::Embedding { rows, inputs } => {
+                let width = inputs.size(self.config);
+                self.matrix([inputs, rows], |input, row| values[row * width + input])
+            }
+            Kind::Rows { inputs, .. } => {
+                let padded = |row: &[f32]| self.vector(row, inputs);
+                values.chunks_exact(inputs.size(self.config)).flat_map(padded).collect()
+            }
+            Kind::Scale(axis) | Kind::Bias(axis) => self.vector(values, axis),
+        }
     }
 
-    /// Padded place of an element of a vector of heads (or of query, key and value, each a vector of heads).
-    fn heads(&self, index: usize) -> usize {
-        let head_dim = self.config.head_dim() as usize;
-        index / head_dim * 4 * self.widths.head4 as usize + index % head_dim
+    /// Padded place of an element: at the end of an axis, or of heads at the end of each.
+    fn place(&self, axis: Axis, index: usize) -> usize {
+        match axis {
+            Axis::Heads | Axis::QueryKeyValue => {
+                let head_dim = self.config.head_dim() as usize;
+                index / head_dim * 4 * self.widths.head4 as usize + index % head_dim
+            }
+            _ => index,
+        }
     }
 
-    fn vector(&self, values: &[f32], place: fn(&Self, usize) -> usize) -> Vec<f32> {
-        let mut padded = vec![0f32; place(self, values.len() - 1) + 1];
+    fn vector(&self, values: &[f32], axis: Axis) -> Vec<f32> {
+        let mut padded = vec![0f32; 4 * self.widths.along(axis) as usize];
         for (index, &value) in values.iter().enumerate() {
-            padded[place(self, index)] = value;
+            padded[self.place(axis, index)] = value;
         }
         padded
     }
 
-    /// `values` is `[rows, columns]` = `[in, out]`.
-    fn matrix(
-        &self,
-        values: &[f32],
-        [rows, columns]: [usize; 2],
-        place_in: fn(&Self, usize) -> usize,
-        place_out: fn(&Self, usize) -> usize,
-    ) -> Vec<f32> {
-        let padded_rows = (place_in(self, rows - 1) + 1).next_multiple_of(4);
-        let padded_columns = (place_out(self, columns - 1) + 1).next_multiple_of(4);
-        let mut padded = vec![0f32; padded_rows * padded_columns];
-        for (row, line) in values.chunks_exact(columns).enumerate() {
-            for (column, &value) in line.iter().enumerate() {
-                let (i, j) = (place_in(self, row), place_out(self, column));
-                padded[match self.layout {
-                    Layout::InOut => i * padded_columns + j,
-                    Layout::OutIn(_) => j * padded_rows + i,
-                }] = value;
-            }
-        }
-        self.in_format(padded, padded_rows)
-    }
-
-    /// The output head: `wte` is `[vocab, n_embd]`, that is `[out, in]`.
-    fn head(&self, wte: &[f32]) -> Vec<f32> {
-        let [embd, vocab] = [self.config.n_embd as usize, self.config.vocab_size as usize];
-        let [rows, columns] = [4 * self.widths.n_embd4 as usize, 4 * self.widths.vocab4 as usize];
+    /// `value` gives the element of an input and an output.
+    fn matrix(&self, [inputs, outputs]: [Axis; 2], value: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+        let [rows, columns] = [inputs, outputs].map(|axis| 4 * self.widths.along(axis) as usize);
         let mut padded = vec![0f32; rows * columns];
-        for token in 0..vocab {
-            for i in 0..embd {
+        for input in 0..inputs.size(self.config) {
+            let i = self.place(inputs, input);
+            for output in 0..outputs.size(self.config) {
+                let j = self.place(outputs, output);
                 padded[match self.layout {
-                    Layout::InOut => i * columns + token,
-                    Layout::OutIn(_) => token * rows + i,
-                }] = wte[token * embd + i];
+                    Layout::InOut => i * columns + j,
+                    Layout::OutIn(_) => j * rows + i,
+                }] = value(input, output);
             }
         }
         self.in_format(padded, rows)

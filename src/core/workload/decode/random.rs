@@ -29,7 +29,7 @@
 use std::convert::Infallible;
 
 use super::model::{Config, Weights};
-use super::tensors::{self, Tensor};
+use super::tensors::{self, Kind, Tensor};
 use crate::philox::{key, philox4x32};
 
 /// The place of prompts in the second counter word; no model has as many tensors.
@@ -68,12 +68,13 @@ fn normal(i: u32, t: u32, seed: u64) -> f64 {
 
 /// Mean and sigma of the recipe's table.
 fn distribution(tensor: &Tensor) -> (f64, f64) {
-    match (tensor.name.as_str(), tensor.shape.as_slice()) {
-        ("wte.weight", [_, n_embd]) => (0.0, 2.0 / (*n_embd as f64).sqrt()),
-        ("wpe.weight", _) => (0.0, 1.0),
-        (_, [inputs, _]) => (0.0, 2.0 / (*inputs as f64).sqrt()),
-        (name, _) if name.ends_with(".weight") => (1.0, 0.1),
-        _ => (0.0, 0.1),
+    match (tensor.entry.kind, tensor.shape.as_slice()) {
+        (Kind::Embedding { .. }, [_, inputs]) | (Kind::Matrix { .. }, [inputs, _]) => {
+            (0.0, 2.0 / (*inputs as f64).sqrt())
+        }
+        (Kind::Scale(_), _) => (1.0, 0.1),
+        (Kind::Bias(_), _) => (0.0, 0.1),
+        _ => (0.0, 1.0),
     }
 }
 

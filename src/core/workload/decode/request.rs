@@ -47,3 +47,11 @@ pub fn validate(config: &Config, request: &Request) -> Result<()> {
     }
     Ok(())
 }
+
+/// The new tokens in what came back in `tokens` of a request: all that a kernel wrote, so that tokens after the end token
+/// are seen.
+pub fn new_tokens(request: &Request, tokens: &[u32]) -> Vec<u32> {
+    let new = &tokens[request.prompt.len()..];
+    let unwritten = new.iter().position(|&token| token == u32::MAX);
+    new[..unwritten.unwrap_or(new.len())].to_vec()
+}

@@ -1,22 +1,146 @@
-//! The tensors of a GPT-2 model in one fixed order: what checkpoints are read by, random weights are numbered by, and
-//! digests are taken over.
+//! The tensors of a GPT-2 model, as one table in one fixed order: what checkpoints are read and written by, random weights are
+//! numbered by, packing and rounding go by, and digests are taken over.
 //!
 //! `wte`, `wpe`, then per layer `ln_1`, `attn.c_attn`, `attn.c_proj`, `ln_2`, `mlp.c_fc`, `mlp.c_proj` (each weight,
 //! then bias), then `ln_f` (weight, bias).
 
 use sha2::{Digest, Sha256};
 
-use super::model::{Config, Layer, Linear, Norm, Weights};
+use super::model::{Config, Layer, Weights};
 
-/// A tensor's name in Hugging Face's layout, without the `transformer.` prefix, and its shape.
+/// What a tensor's index runs over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    Vocabulary,
+    Positions,
+    /// The channels of the stream.
+    Channels,
+    /// The same as heads, each of which kernels pad by itself.
+    Heads,
+    /// Query, key and value, each all heads.
+    QueryKeyValue,
+    Inner,
+}
+
+impl Axis {
+    pub fn size(self, config: &Config) -> usize {
+        let size = match self {
+            Axis::Vocabulary => config.vocab_size,
+            Axis::Positions => config.n_positions,
+            Axis::Channels | Axis::Heads => config.n_embd,
+            Axis::QueryKeyValue => 3 * config.n_embd,
+            Axis::Inner => config.n_inner,
+        };
+        size as usize
+    }
+}
+
+/// What a tensor is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `[in, out]`
+    Matrix {
+        inputs: Axis,
+        outputs: Axis,
+    },
+    /// `[out, in]`: rows that tokens are looked up in, and the matrix of the output head.
+    Embedding {
+        rows: Axis,
+        inputs: Axis,
+    },
+    /// Rows that positions are looked up in.
+    Rows {
+        rows: Axis,
+        inputs: Axis,
+    },
+    /// What a norm is multiplied by.
+    Scale(Axis),
+    Bias(Axis),
+}
+
+impl Kind {
+    /// One or two axes, the last of which runs fastest.
+    pub fn axes(self) -> Vec<Axis> {
+        match self {
+            Kind::Matrix { inputs, outputs } => vec![inputs, outputs],
+            Kind::Embedding { rows, inputs } | Kind::Rows { rows, inputs } => vec![rows, inputs],
+            Kind::Scale(axis) | Kind::Bias(axis) => vec![axis],
+        }
+    }
+}
+
+/// An entry of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// In Hugging Face's layout, without the prefix `transformer.`; of a layer's without `h.0.` as well.
+    pub name: &'static str,
+    /// The shaders' constant that says where it lies.
+    pub constant: &'static str,
+    pub kind: Kind,
+}
+
+/// A list of entries, and the values of each in a struct, to be read and to be written.
+macro_rules! entries {
+    ($list:ident of $struct:ty, $values:ident, $values_mut:ident:
+     $($name:literal $constant:literal $kind:expr => $($field:ident).+;)*) => {
+        pub const $list: &[Entry] = &[$(Entry { name: $name, constant: $constant, kind: $kind }),*];
+
+        fn $values(of: &$struct) -> Vec<&Vec<f32>> {
+            vec![$(&of.$($field).+),*]
+        }
+
+        fn $values_mut(of: &mut $struct) -> Vec<&mut Vec<f32>> {
+            vec![$(&mut of.$($field).+),*]
+        }
+    };
+}
+
+use Axis::{Channels, Heads, Inner, Positions, QueryKeyValue, Vocabulary};
+use Kind::{Bias, Embedding, Matrix, Rows, Scale};
+
+entries! { EMBEDDINGS of Weights, embeddings, embeddings_mut:
+    "wte.weight" "WTE" Embedding { rows: Vocabulary, inputs: Channels } => wte;
+    "wpe.weight" "WPE" Rows { rows: Positions, inputs: Channels } => wpe;
+}
+
+entries! { LAYER of Layer, layer, layer_mut:
+    "ln_1.weight" "LN_1_WEIGHT" Scale(Channels) => ln_1.weight;
+    "ln_1.bias" "LN_1_BIAS" Bias(Channels) => ln_1.bias;
+    "attn.c_attn.weight" "ATTN_C_ATTN_WEIGHT" Matrix { inputs: Channels, outputs: QueryKeyValue } => attn_c_attn.weight;
+    "attn.c_attn.bias" "ATTN_C_ATTN_BIAS" Bias(QueryKeyValue) => attn_c_attn.bias;
+    "attn.c_proj.weight" "ATTN_C_PROJ_WEIGHT" Matrix { inputs: Heads, outputs: Channels } => attn_c_proj.weight;
+    "attn.c_proj.bias" "ATTN_C_PROJ_BIAS" Bias(Channels) => attn_c_proj.bias;
+    "ln_2.weight" "LN_2_WEIGHT" Scale(Channels) => ln_2.weight;
+    "ln_2.bias" "LN_2_BIAS" Bias(Channels) => ln_2.bias;
+    "mlp.c_fc.weight" "MLP_C_FC_WEIGHT" Matrix { inputs: Channels, outputs: Inner } => mlp_c_fc.weight;
+    "mlp.c_fc.bias" "MLP_C_FC_BIAS" Bias(Inner) => mlp_c_fc.bias;
+    "mlp.c_proj.weight" "MLP_C_PROJ_WEIGHT" Matrix { inputs: Inner, outputs: Channels } => mlp_c_proj.weight;
+    "mlp.c_proj.bias" "MLP_C_PROJ_BIAS" Bias(Channels) => mlp_c_proj.bias;
+}
+
+entries! { LAST of Weights, last, last_mut:
+    "ln_f.weight" "LN_F_WEIGHT" Scale(Channels) => ln_f.weight;
+    "ln_f.bias" "LN_F_BIAS" Bias(Channels) => ln_f.bias;
+}
+
+/// A tensor of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
+    pub entry: &'static Entry,
+    /// Of which layer it is, where it is of one.
+    pub layer: Option<u32>,
+    /// In Hugging Face's layout, without the `transformer.` prefix.
     pub name: String,
     /// One or two sizes; matrices are `[in, out]`, embeddings `[rows, n_embd]`.
     pub shape: Vec<usize>,
 }
 
 impl Tensor {
+    fn of(entry: &'static Entry, layer: Option<u32>, config: &Config) -> Tensor {
+        let name = layer.map_or_else(|| entry.name.into(), |layer| format!("h.{layer}.{}", entry.name));
+        Tensor { entry, layer, name, shape: entry.kind.axes().iter().map(|axis| axis.size(config)).collect() }
+    }
+
     pub fn elements(&self) -> usize {
         self.shape.iter().product()
     }
@@ -24,79 +148,45 @@ impl Tensor {
 
 /// Every tensor of the model in the fixed order. Lazy, so that an absurd `n_layer` costs nothing until it is walked.
 pub fn tensors(config: &Config) -> impl Iterator<Item = Tensor> {
-    let [vocab_size, n_positions, n_embd, n_inner] =
-        [config.vocab_size, config.n_positions, config.n_embd, config.n_inner].map(|size| size as usize);
-    let norm =
-        move |name: String| vec![(format!("{name}.weight"), vec![n_embd]), (format!("{name}.bias"), vec![n_embd])];
-    let linear = |name: String, inputs, outputs| {
-        vec![(format!("{name}.weight"), vec![inputs, outputs]), (format!("{name}.bias"), vec![outputs])]
-    };
-    let embeddings = vec![
-        ("wte.weight".to_string(), vec![vocab_size, n_embd]),
-        ("wpe.weight".to_string(), vec![n_positions, n_embd]),
-    ];
-    let layers = (0..config.n_layer).flat_map(move |layer| {
-        [
-            norm(format!("h.{layer}.ln_1")),
-            linear(format!("h.{layer}.attn.c_attn"), n_embd, 3 * n_embd),
-            linear(format!("h.{layer}.attn.c_proj"), n_embd, n_embd),
-            norm(format!("h.{layer}.ln_2")),
-            linear(format!("h.{layer}.mlp.c_fc"), n_embd, n_inner),
-            linear(format!("h.{layer}.mlp.c_proj"), n_inner, n_embd),
-        ]
-        .concat()
-    });
-    let last = std::iter::once(()).flat_map(move |()| norm("ln_f".to_string()));
-    embeddings.into_iter().chain(layers).chain(last).map(|(name, shape)| Tensor { name, shape })
+    let outer = |entries: &'static [Entry]| entries.iter().map(|entry| Tensor::of(entry, None, config));
+    let of_layer = move |layer| LAYER.iter().map(move |entry| Tensor::of(entry, Some(layer), config));
+    outer(EMBEDDINGS).chain((0..config.n_layer).flat_map(of_layer)).chain(outer(LAST))
 }
 
 /// Weights from the values that `value` gives for each tensor, asked for in the fixed order.
 pub fn build<E>(config: &Config, mut value: impl FnMut(&Tensor) -> Result<Vec<f32>, E>) -> Result<Weights, E> {
     let mut tensors = tensors(config);
-    // `tensors` yields exactly as many as are taken below.
-    let mut next = || value(&tensors.next().expect("one tensor per field"));
-    Ok(Weights {
-        wte: next()?,
-        wpe: next()?,
-        layers: (0..config.n_layer)
-            .map(|_| {
-                Ok(Layer {
-                    ln_1: Norm { weight: next()?, bias: next()? },
-                    attn_c_attn: Linear { weight: next()?, bias: next()? },
-                    attn_c_proj: Linear { weight: next()?, bias: next()? },
-                    ln_2: Norm { weight: next()?, bias: next()? },
-                    mlp_c_fc: Linear { weight: next()?, bias: next()? },
-                    mlp_c_proj: Linear { weight: next()?, bias: next()? },
-                })
-            })
-            .collect::<Result<_, E>>()?,
-        ln_f: Norm { weight: next()?, bias: next()? },
-    })
+    let mut weights = Weights::default();
+    let mut fill = |values: Vec<&mut Vec<f32>>| {
+        values.into_iter().zip(&mut tensors).try_for_each(|(values, tensor)| {
+            *values = value(&tensor)?;
+            Ok(())
+        })
+    };
+    fill(embeddings_mut(&mut weights))?;
+    for _ in 0..config.n_layer {
+        let mut layer = Layer::default();
+        fill(layer_mut(&mut layer))?;
+        weights.layers.push(layer);
+    }
+    fill(last_mut(&mut weights))?;
+    Ok(weights)
 }
 
 /// Every tensor's elements in the fixed order.
 pub fn values(weights: &Weights) -> impl Iterator<Item = &[f32]> {
-    let layers = weights.layers.iter().flat_map(|layer| {
-        [
-            &layer.ln_1.weight,
-            &layer.ln_1.bias,
-            &layer.attn_c_attn.weight,
-            &layer.attn_c_attn.bias,
-            &layer.attn_c_proj.weight,
-            &layer.attn_c_proj.bias,
-            &layer.ln_2.weight,
-            &layer.ln_2.bias,
-            &layer.mlp_c_fc.weight,
-            &layer.mlp_c_fc.bias,
-            &layer.mlp_c_proj.weight,
-            &layer.mlp_c_proj.bias,
-        ]
-    });
-    [&weights.wte, &weights.wpe]
-        .into_iter()
-        .chain(layers)
-        .chain([&weights.ln_f.weight, &weights.ln_f.bias])
-        .map(Vec::as_slice)
+    let layers = weights.layers.iter().flat_map(layer);
+    embeddings(weights).into_iter().chain(layers).chain(last(weights)).map(Vec::as_slice)
+}
+
+/// Changes the elements of each tensor.
+pub fn change(weights: &mut Weights, mut change: impl FnMut(&Entry, &mut Vec<f32>)) {
+    let mut each = |entries: &[Entry], values: Vec<&mut Vec<f32>>| {
+        entries.iter().zip(values).for_each(|(entry, values)| change(entry, values));
+    };
+    each(EMBEDDINGS, embeddings_mut(weights));
+    weights.layers.iter_mut().for_each(|layer| each(LAYER, layer_mut(layer)));
+    each(LAST, last_mut(weights));
 }
 
 /// SHA-256, in lower-case hexadecimal, of the model: `vocab_size`, `n_positions`, `n_embd`, `n_head`, `n_layer`,

@@ -1,6 +1,5 @@
 //! What an environment is: its states, what a policy sees of them, and a step, all in f64; and the policy's sizes.
 
-use super::{acrobot, cartpole, mountaincar, pendulum, portfolio};
 use crate::error::{Error, Result};
 
 /// Components of a state, or observations; those that an environment does not have are 0.
@@ -68,17 +67,6 @@ pub struct Transition {
 }
 
 impl Environment {
-    pub fn all() -> [&'static Environment; 5] {
-        [&acrobot::ACROBOT, &cartpole::CARTPOLE, &mountaincar::MOUNTAINCAR, &pendulum::PENDULUM, &portfolio::PORTFOLIO]
-    }
-
-    pub fn named(name: &str) -> Result<&'static Environment> {
-        Environment::all().into_iter().find(|environment| environment.name == name).ok_or_else(|| {
-            let names = Environment::all().map(|environment| environment.name).join(", ");
-            Error::input(format!("no environment is called `{name}`; there are {names}"))
-        })
-    }
-
     /// Numbers in a genome: W1 [hidden][observation], b1 [hidden], W2 [output][hidden], b2 [output], in this order.
     pub fn parameters(&self) -> u32 {
         self.hidden * (self.observations + 1) + self.outputs * (self.hidden + 1)

@@ -11,6 +11,10 @@ use super::{Arm, Tuning};
 use crate::philox;
 use crate::program::{Binding, Blocks, Buffer, Contents, Dispatch, Kernel, Phase, Program};
 
+/// The ways to measure one: evaluation alone, of the first generation's individuals as often as there are generations, and the
+/// whole loop.
+pub const ARMS: [&str; 2] = ["evaluation", "evolution"];
+
 /// Best individuals that go on as they are. They start from the same states in each generation, so that the best return
 /// never falls.
 pub const ELITES: u32 = 4;

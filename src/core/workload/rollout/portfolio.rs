@@ -13,7 +13,8 @@ use std::sync::LazyLock;
 
 use super::environment::{Action, Component, Environment, Transition, Values};
 use crate::error::{Error, Result};
-use crate::spec::PRICED;
+
+pub const NAME: &str = "portfolio";
 
 /// Where the prices in the binary are from: `data/sources/README.md`.
 const PRICES: &str = include_str!("../../../../data/sources/eustockmarkets.csv");
@@ -60,7 +61,7 @@ pub static PORTFOLIO: LazyLock<Environment> =
 pub fn on_prices(csv: &str) -> Result<Environment> {
     let market = market(&closes(csv)?);
     Ok(Environment {
-        name: PRICED,
+        name: NAME,
         shader: "rollout/portfolio.wgsl",
         observations: 8,
         hidden: 16,

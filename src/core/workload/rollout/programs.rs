@@ -10,7 +10,14 @@ use crate::program::{Binding, Buffer, Contents, Dispatch, Kernel, Phase, Program
 /// Words of an `Episode` of the shaders: return, length, whether it was terminated.
 pub const EPISODE_WORDS: usize = 3;
 
-pub fn program(arm: Arm, environment: &Environment, population: u32, steps: u32, tuning: &Tuning) -> Program {
+impl Arm {
+    /// The program that follows `population` individuals for up to `steps` steps each.
+    pub fn program(self, environment: &Environment, population: u32, steps: u32, tuning: &Tuning) -> Program {
+        program(self, environment, population, steps, tuning)
+    }
+}
+
+fn program(arm: Arm, environment: &Environment, population: u32, steps: u32, tuning: &Tuning) -> Program {
     let span = arm.span().steps(steps);
     let mut plan = Plan {
         environment,

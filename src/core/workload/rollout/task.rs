@@ -3,10 +3,8 @@
 
 use super::Span;
 use super::gate::{Ranking, spearman};
-use super::{functions, nbody, pi};
 use crate::error::{Error, Result};
 use crate::program::{Blocks, Program};
-use crate::spec::RolloutCase;
 
 /// How a task is cut into dispatches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,30 +63,7 @@ pub struct Task {
     pub min_bytes: u64,
 }
 
-/// Names of what has no policy.
-pub const NAMES: [&str; 7] = [
-    "nbody",
-    functions::NAMES[0],
-    functions::NAMES[1],
-    functions::NAMES[2],
-    functions::NAMES[3],
-    functions::NAMES[4],
-    pi::NAME,
-];
-
 impl Task {
-    /// The task of a case; nothing for an environment with a policy.
-    pub fn of(case: &RolloutCase) -> Option<Task> {
-        if case.environment == NAMES[0] {
-            return Some(nbody::task(case.population, case.steps, case.seed));
-        }
-        if case.environment == pi::NAME {
-            return Some(pi::task(case.population, case.steps, case.seed));
-        }
-        let function = functions::NAMES.iter().position(|name| *name == case.environment)?;
-        Some(functions::task(function, case.population, case.steps, case.seed))
-    }
-
     /// What a dispatch of an arm covers.
     pub fn span(&self, arm: Arm) -> Span {
         match arm {
