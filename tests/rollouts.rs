@@ -11,7 +11,7 @@ use onedispatch::workload::rollout::environment::{Environment, Values};
 use onedispatch::workload::rollout::environments;
 use onedispatch::workload::rollout::gate::{Found, FoundEpisode, Reference};
 use onedispatch::workload::rollout::population::Population;
-use onedispatch::workload::rollout::{Arm, Tuning, oracle, task};
+use onedispatch::workload::rollout::{Arm, Tuning, oracle};
 use safetensors::SafeTensors;
 
 /// `tests/golden/rollout/README.md` says where these are from.
