@@ -43,8 +43,6 @@ use_debian() {
     export LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu:$root/usr/lib
     export RUSTC=$root/usr/bin/rustc RUSTC_BOOTSTRAP=1
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$installed/rust-lld
-    # Cargo looks for the sources beside the compiler.
-    cargo=("$root/usr/bin/cargo")
     flags=(-Zbuild-std=std,panic_abort)
     out=$target/debian
 }
