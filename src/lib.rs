@@ -4,7 +4,7 @@
 //!
 //! Modules import downwards only. From the bottom:
 //!
-//! - `error`, `philox`, `program`, `spec`, `shaders`;
+//! - `error`, `parallel`, `philox`, `program`, `spec`, `shaders`;
 //! - `workload`: from a case to a program and its oracle;
 //! - `device`: executes a program under a policy;
 //! - `measure::statistics`, then `record`: rows on the disk;
@@ -22,6 +22,7 @@ pub mod error;
 pub mod figures;
 pub mod measure;
 pub mod paper;
+pub mod parallel;
 pub mod peer;
 pub mod philox;
 pub mod program;

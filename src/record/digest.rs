@@ -17,7 +17,9 @@ use super::table::Table;
 
 /// Lower-case hexadecimal SHA-256.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digest = Sha256::digest(bytes);
+    digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// The first 16 hexadecimal digits: enough to find a change among thousands of rows, short enough to list them.
@@ -28,13 +30,18 @@ pub fn short(bytes: &[u8]) -> String {
 }
 
 pub fn row(columns: &[&str], cells: &[String]) -> String {
-    let lines: String =
-        columns.iter().zip(cells).map(|(column, cell)| format!("{column}={}\n", escaped(cell))).collect();
+    let mut lines = String::new();
+    for (column, cell) in columns.iter().zip(cells) {
+        lines += column;
+        lines.push('=');
+        push_line(&mut lines, cell);
+    }
     short(lines.as_bytes())
 }
 
 pub fn column<'a>(cells: impl Iterator<Item = &'a str>) -> String {
-    let lines: String = cells.map(|cell| escaped(cell) + "\n").collect();
+    let mut lines = String::new();
+    cells.for_each(|cell| push_line(&mut lines, cell));
     sha256_hex(lines.as_bytes())
 }
 
@@ -57,8 +64,14 @@ pub fn root<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     sha256_hex(lines.as_bytes())
 }
 
-fn escaped(cell: &str) -> String {
-    cell.replace('\\', "\\\\").replace('\n', "\\n")
+/// A cell, escaped, and a line end.
+fn push_line(lines: &mut String, cell: &str) {
+    if cell.contains(['\\', '\n']) {
+        *lines += &cell.replace('\\', "\\\\").replace('\n', "\\n");
+    } else {
+        *lines += cell;
+    }
+    lines.push('\n');
 }
 
 #[cfg(test)]

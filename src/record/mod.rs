@@ -2,6 +2,7 @@
 
 pub mod ceilings;
 pub mod cell;
+pub mod csv;
 pub mod digest;
 pub mod directory;
 pub mod fault;
