@@ -19,7 +19,8 @@ const CORE: [&str; 11] = [
 ];
 
 /// Modules of `src/`, likewise; all may import the core.
-const PROGRAM: [&str; 9] = ["record", "device", "measure", "peer", "analysis", "figures", "paper", "web", "commands"];
+const PROGRAM: [&str; 10] =
+    ["parallel", "record", "device", "measure", "peer", "analysis", "figures", "paper", "web", "commands"];
 
 /// Modules that know nothing of each other, though one has to stand before the other.
 const APART: [(&str, &str); 2] = [("figures", "paper"), ("paper", "web")];

@@ -1,6 +1,7 @@
 //! The command line: one file per verb.
 
 pub mod compare;
+mod delayed_bar;
 pub mod devices;
 pub mod evolve;
 pub mod export;

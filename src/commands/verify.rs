@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::delayed_bar::DelayedBar;
 use crate::error::{Error, Result};
 use crate::paper::ledger::Ledger;
 use crate::paper::{NUMBERS, survey};
 use crate::record::run::load_all;
-use crate::record::verify::{Verification, verify};
+use crate::record::verify::{Verification, verify_watched};
 
 /// Check every digest, gate, statistic and physical bound under a data directory, and the paper's numbers beside it
 #[derive(clap::Args)]
@@ -21,7 +22,9 @@ pub fn run(args: Args) -> Result<()> {
     if !args.dir.exists() {
         return Err(super::no_results(&args.dir));
     }
-    let verification = verify(&args.dir)?;
+    let bar = DelayedBar::new();
+    let verification = verify_watched(&args.dir, &|bytes, total| bar.advance(bytes, total))?;
+    bar.clear();
     if verification.runs.is_empty() && verification.faults.len() == 1 {
         return Err(super::no_results(&args.dir));
     }

@@ -65,18 +65,47 @@ fn median_in_place(values: &mut [f64]) -> Option<f64> {
 
 /// The median of each resample. Draw `d` of resample `r` is word `d % 4` of Philox at counter `[d / 4, r, stream, 0]`
 /// under the seed, scaled to an index by the high word of its product with the length.
+///
+/// A resample holds nothing but the values themselves, so these are sorted once, and of each resample is only counted how
+/// often it has which: the median then comes without sorting, and is the same to the last bit.
 fn resampled_medians(values: &[f64], seed: u64, stream: u32) -> impl Iterator<Item = f64> {
     let key = philox::key(seed);
-    let mut resample = vec![0.0; values.len()];
-    (0..RESAMPLES).filter_map(move |r| {
-        for (block, draws) in (0u32..).zip(resample.chunks_mut(4)) {
+    let length = values.len();
+    let (sorted, ranks) = ranked(values);
+    let mut counts = vec![0u32; length];
+    let resamples = if length == 0 { 0 } else { RESAMPLES };
+    (0..resamples).map(move |r| {
+        counts.fill(0);
+        for (block, first) in (0u32..).zip((0..length).step_by(4)) {
             let words = philox::philox4x32([block, r, stream, 0], key);
-            for (draw, word) in draws.iter_mut().zip(words) {
-                *draw = values[((u64::from(word) * values.len() as u64) >> 32) as usize];
+            for word in &words[..4.min(length - first)] {
+                counts[ranks[((u64::from(*word) * length as u64) >> 32) as usize]] += 1;
             }
         }
-        median_in_place(&mut resample)
+        let upper = sorted[rank_of_draw(&counts, length / 2)];
+        if length % 2 == 1 { upper } else { (sorted[rank_of_draw(&counts, length / 2 - 1)] + upper) / 2.0 }
     })
+}
+
+/// The values in their order, and the place of each in it.
+fn ranked(values: &[f64]) -> (Vec<f64>, Vec<usize>) {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_unstable_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut ranks = vec![0; values.len()];
+    order.iter().enumerate().for_each(|(rank, index)| ranks[*index] = rank);
+    (order.iter().map(|index| values[*index]).collect(), ranks)
+}
+
+/// The rank of the draw that is at `place` among all draws, sorted. Without a branch, which no processor could foretell.
+fn rank_of_draw(counts: &[u32], place: usize) -> usize {
+    let mut seen = 0;
+    counts
+        .iter()
+        .map(|count| {
+            seen += *count as usize;
+            usize::from(seen <= place)
+        })
+        .sum()
 }
 
 fn percentiles(mid: f64, estimates: impl Iterator<Item = f64>) -> Interval {
@@ -151,7 +180,28 @@ mod tests {
         assert!(!indistinguishable(&Interval { low: 0.70, mid: 0.80, high: 0.89 }, noise));
     }
 
+    /// As the definition says it: draw, sort, take the middle.
+    fn medians_by_sorting(values: &[f64], seed: u64, stream: u32) -> Vec<f64> {
+        let resample = |r| {
+            let draw = |d: usize| {
+                let words = philox::philox4x32([(d / 4) as u32, r, stream, 0], philox::key(seed));
+                values[((u64::from(words[d % 4]) * values.len() as u64) >> 32) as usize]
+            };
+            median(&(0..values.len()).map(draw).collect::<Vec<_>>())
+        };
+        (0..RESAMPLES).filter_map(resample).collect()
+    }
+
     proptest! {
+        #[test]
+        fn counting_gives_the_medians_of_sorting(values in prop::collection::vec(-3.0..3.0f64, 0..40), seed: u64) {
+            // Some values are there several times.
+            let values: Vec<f64> = values.iter().map(|value| (value * 4.0).round() / 7.0).collect();
+            let counted: Vec<u64> = resampled_medians(&values, seed, 1).map(f64::to_bits).collect();
+            let sorted: Vec<u64> = medians_by_sorting(&values, seed, 1).into_iter().map(f64::to_bits).collect();
+            prop_assert_eq!(counted, sorted);
+        }
+
         #[test]
         fn an_interval_contains_its_median(values in prop::collection::vec(1.0..1e9f64, 1..40), seed: u64) {
             let interval = median_interval(&values, seed).unwrap();

@@ -25,7 +25,7 @@ impl Cell for String {
 
 /// Numbers: Rust's `Debug` form, which for floats is the shortest decimal that reads back as the same number.
 macro_rules! numbers {
-    ($($number:ty: $accepts:literal),*) => {$(
+    ($($number:ty: $is_plain:expr, $accepts:literal);*) => {$(
         impl Cell for $number {
             const ACCEPTS: &'static str = $accepts;
 
@@ -34,17 +34,26 @@ macro_rules! numbers {
             }
 
             fn read(text: &str) -> Option<Self> {
-                text.parse().ok().filter(|value: &$number| value.write() == text)
+                text.parse().ok().filter(|value: &$number| $is_plain(text, value))
             }
         }
     )*};
 }
 
 numbers!(
-    u32: "an integer from 0 to 4294967295, plainly written",
-    u64: "an integer from 0 to 18446744073709551615, plainly written",
-    f64: "a number in its shortest form, such as `1.5` or `2.0`"
+    u32: is_plain, "an integer from 0 to 4294967295, plainly written";
+    u64: is_plain, "an integer from 0 to 18446744073709551615, plainly written";
+    f64: is_shortest, "a number in its shortest form, such as `1.5` or `2.0`"
 );
+
+/// Of an integer that was read: no sign and no zero before it, so that it is written in this way alone.
+fn is_plain<N>(text: &str, _: &N) -> bool {
+    text == "0" || !text.starts_with(['0', '+', '-'])
+}
+
+fn is_shortest(text: &str, value: &f64) -> bool {
+    value.write() == text
+}
 
 /// An empty cell is `None`.
 impl<C: Cell> Cell for Option<C> {

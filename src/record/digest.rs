@@ -15,13 +15,18 @@ use super::table::Table;
 use crate::digest::{sha256_hex, short};
 
 pub fn row(columns: &[&str], cells: &[String]) -> String {
-    let lines: String =
-        columns.iter().zip(cells).map(|(column, cell)| format!("{column}={}\n", escaped(cell))).collect();
+    let mut lines = String::new();
+    for (column, cell) in columns.iter().zip(cells) {
+        lines += column;
+        lines.push('=');
+        push_line(&mut lines, cell);
+    }
     short(lines.as_bytes())
 }
 
 pub fn column<'a>(cells: impl Iterator<Item = &'a str>) -> String {
-    let lines: String = cells.map(|cell| escaped(cell) + "\n").collect();
+    let mut lines = String::new();
+    cells.for_each(|cell| push_line(&mut lines, cell));
     sha256_hex(lines.as_bytes())
 }
 
@@ -44,8 +49,14 @@ pub fn root<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     sha256_hex(lines.as_bytes())
 }
 
-fn escaped(cell: &str) -> String {
-    cell.replace('\\', "\\\\").replace('\n', "\\n")
+/// A cell, escaped, and a line end.
+fn push_line(lines: &mut String, cell: &str) {
+    if cell.contains(['\\', '\n']) {
+        *lines += &cell.replace('\\', "\\\\").replace('\n', "\\n");
+    } else {
+        *lines += cell;
+    }
+    lines.push('\n');
 }
 
 #[cfg(test)]

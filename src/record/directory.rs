@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::digest;
 use super::manifest::{self, Host, Manifest};
+use super::replace::replace;
 use super::rows::{Case, ResultRow, Sample};
 use super::run::{directories, finished, read_manifest};
 use super::table::{Row, Table};
@@ -180,25 +181,6 @@ fn replace_manifest(directory: &Path, manifest: &Manifest) -> Result<()> {
     let path = directory.join(manifest::FILE);
     let text = manifest.to_text().map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
     replace(&path, text.as_bytes())
-}
-
-/// Writes a file whole or not at all, and has the disk hold it.
-pub(super) fn replace(path: &Path, contents: &[u8]) -> Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let new = PathBuf::from(new);
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&new)?;
-        file.write_all(contents)?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        // A name is on the disk once its directory is; where directories cannot be opened, the system sees to it.
-        path.parent().and_then(|directory| File::open(directory).ok()).map_or(Ok(()), |directory| directory.sync_all())
-    };
-    write().map_err(|error| {
-        let _ = fs::remove_file(&new);
-        Error::io(path, error)
-    })
 }
 
 /// Appends rows, then does what comes `next`; where either fails, the rows are taken back.

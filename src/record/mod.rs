@@ -2,11 +2,13 @@
 
 pub mod ceilings;
 pub mod cell;
+pub mod csv;
 pub mod digest;
 pub mod directory;
 pub mod fault;
 pub mod manifest;
 pub mod peers;
+mod replace;
 pub mod rows;
 pub mod run;
 pub mod summary;

@@ -134,3 +134,53 @@ pub struct ResultRow {
     /// `operation`, `step`, `steps:N` or `episode`. Empty in runs from before there was a choice. This column came later.
     pub span: String,
 }
+
+/// One variant of a peer on one case: whether it was right, and its times. A row of `peer-results.csv`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerRow {
+    /// A case of `cases.csv` beside it.
+    pub case: String,
+    /// The framework, such as `pytorch`, and the way in which it does the work, such as `compile-graph`.
+    pub peer: String,
+    pub variant: String,
+    /// What one timed run made: all tokens that the case asks for, or the environment steps of all episodes (0 where nothing
+    /// was made).
+    pub units: u64,
+    /// What these take, as for the arms; not counted in the peer.
+    pub multiply_adds: u64,
+    pub min_bytes: u64,
+    /// As in `results.csv`, by the oracle of the program that imported it. `fail` where the peer gave a reason itself.
+    pub gate: String,
+    pub gate_error: Option<f64>,
+    pub gate_tolerance: f64,
+    pub samples: u32,
+    pub wall_median_ns: Option<f64>,
+    pub wall_low_ns: Option<f64>,
+    pub wall_high_ns: Option<f64>,
+    pub units_per_s: Option<f64>,
+    pub cap: String,
+    pub reason: String,
+    /// `YYYY-MM-DD`, UTC.
+    pub date: String,
+    /// As the peer found it; empty where it did not say.
+    pub driver: String,
+    /// JSON objects: the variant's settings, and versions by name.
+    pub settings: String,
+    pub versions: String,
+    /// Of the peer's source, as `peers/peer/report.py` takes it.
+    pub source_sha256: String,
+    /// Of the file that the peer wrote.
+    pub file_sha256: String,
+}
+
+/// One timed run of a peer. A row of `peer-samples.csv`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerSample {
+    pub case: String,
+    pub peer: String,
+    pub variant: String,
+    /// Counts from 0 within the variant.
+    pub sample: u32,
+    /// From the first call to the end of a device synchronise.
+    pub wall_ns: u64,
+}

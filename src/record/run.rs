@@ -11,6 +11,7 @@ use super::peers::{self, Peers};
 use super::rows::{Case, ResultRow, Sample};
 use super::table::{Row, Table, record_ends};
 use crate::error::{Error, Result};
+use crate::parallel;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
@@ -44,15 +45,11 @@ pub fn load(directory: &Path) -> Result<Run> {
 
 /// Every run under `data_root`, as `<device>/<date>-<experiment>/`, sorted by path.
 pub fn load_all(data_root: &Path) -> Result<Vec<Run>> {
-    let mut runs = Vec::new();
+    let mut found = Vec::new();
     for device in directories(data_root)? {
-        for run in directories(&device)? {
-            if run.join(manifest::FILE).exists() {
-                runs.push(load(&run)?);
-            }
-        }
+        found.extend(directories(&device)?.into_iter().filter(|run| run.join(manifest::FILE).exists()));
     }
-    Ok(runs)
+    parallel::map(&found, |run| load(run)).into_iter().collect()
 }
 
 pub(super) fn read_manifest(directory: &Path) -> Result<Manifest> {

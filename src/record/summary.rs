@@ -21,16 +21,24 @@ pub fn bootstrap_seed(key: &Key) -> u64 {
 
 /// Summarises the samples of `key`, which are all of that key.
 pub fn summarise(key: &Key, samples: &[Sample]) -> Summary {
-    let wall: Vec<f64> = samples.iter().map(|sample| sample.wall_ns as f64).collect();
-    let gpu: Vec<f64> = samples.iter().filter_map(|sample| sample.gpu_ns).map(|ns| ns as f64).collect();
-    Summary {
-        samples: samples.len() as u32,
-        wall_ns: median_interval(&wall, bootstrap_seed(key)),
-        gpu_median_ns: median(&gpu),
-    }
+    Summary::of(key, samples.iter())
 }
 
 impl Summary {
+    /// As [`summarise`], of samples that lie among others.
+    pub fn of<'a>(key: &Key, samples: impl Iterator<Item = &'a Sample>) -> Summary {
+        let (mut wall, mut gpu) = (Vec::new(), Vec::new());
+        for sample in samples {
+            wall.push(sample.wall_ns as f64);
+            gpu.extend(sample.gpu_ns.map(|ns| ns as f64));
+        }
+        Summary {
+            samples: wall.len() as u32,
+            wall_ns: median_interval(&wall, bootstrap_seed(key)),
+            gpu_median_ns: median(&gpu),
+        }
+    }
+
     /// Writes every column of a result that comes from its samples; `row.units` must be set.
     pub fn write_into(&self, row: &mut ResultRow) {
         row.samples = self.samples;

@@ -1,15 +1,16 @@
 //! The tables of a result directory: rows as structs, as text cells, and as CSV.
 //!
-//! CSV is read and written by polars, every column as text: [`Cell`] turns text into numbers and back, so that no schema
-//! is inferred, no digest is taken for a number, and no float loses a digit. Only the exact bytes that this module would
-//! write are read: LF, quotes where they are needed and nowhere else, each row of full length.
+//! CSV is written by polars, every column as text: [`Cell`] turns text into numbers and back, so that no schema is
+//! inferred, no digest is taken for a number, and no float loses a digit. Only the exact bytes that this module would
+//! write are read: LF, quotes where they are needed and nowhere else, each row of full length. [`csv`] reads these;
+//! whatever it refuses, polars reads once more, to say what is wrong.
 
 use polars::prelude::*;
 
 use super::cell::Cell;
+use super::csv;
 use super::fault::Fault;
-use super::peers::{PeerRow, PeerSample};
-use super::rows::{Case, Key, ResultRow, Sample};
+use super::rows::{Case, Key, PeerRow, PeerSample, ResultRow, Sample};
 
 /// A struct that is a row of a table. The columns are its fields, in their order, a key's first.
 pub trait Row: Sized {
@@ -110,6 +111,25 @@ impl Table {
     /// Reads CSV that has exactly the columns of `R` and is written exactly as [`Table::to_csv`] writes it. `file` is
     /// only for messages.
     pub fn parse<R: Row>(csv: &[u8], file: &str) -> Result<Table, Fault> {
+        match Table::as_written::<R>(csv) {
+            Some(table) => Ok(table),
+            None => Table::parse_by_polars::<R>(csv, file),
+        }
+    }
+
+    /// The table whose [`Table::to_csv`] is `csv`; `None` where there is none.
+    fn as_written<R: Row>(csv: &[u8]) -> Option<Table> {
+        let mut records = csv::read(std::str::from_utf8(csv).ok()?)?;
+        let header = records.remove(0);
+        let columns = R::COLUMNS.get(..header.len()).filter(|columns| *columns == header)?;
+        let ends_a_version = R::VERSIONS.iter().scan(0, |end, added| {
+            *end += added;
+            Some(*end)
+        });
+        ends_a_version.into_iter().any(|end| end == header.len()).then_some(Table { columns, rows: records })
+    }
+
+    fn parse_by_polars<R: Row>(csv: &[u8], file: &str) -> Result<Table, Fault> {
         let fault = |there: String, expected: &str| Fault::file(file, there, expected);
         std::str::from_utf8(csv).map_err(|error| {
             fault(format!("no UTF-8 at byte {}", error.valid_up_to()), "UTF-8 text")

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
+use self::tables::CheckedRun;
 use super::digest;
 use super::directory::{device_folder, is_run_folder};
 use super::fault::Fault;
@@ -18,6 +19,7 @@ use super::peers::{self, PeerManifest, PeerRow, PeerSample, Peers};
 use super::rows::{Case, ResultRow, Sample};
 use super::table::Row;
 use crate::error::{Error, Result};
+use crate::parallel;
 use crate::spec::Spec;
 
 /// What was looked at, and what was found.
@@ -37,6 +39,11 @@ pub struct Verification {
 /// Checks every file under `data_root`, or a single run where `data_root` is the directory of one. An error is what kept
 /// it from being read at all.
 pub fn verify(data_root: &Path) -> Result<Verification> {
+    verify_watched(data_root, &|_, _| ())
+}
+
+/// As [`verify`]; `watch` is told of the bytes that were checked since it was told last, and of how many there are.
+pub fn verify_watched(data_root: &Path, watch: &(dyn Fn(u64, u64) + Sync)) -> Result<Verification> {
     let mut files = BTreeMap::new();
     let mut faults = Vec::new();
     read_tree(data_root, "", &mut files, &mut faults)?;
@@ -68,8 +75,22 @@ pub fn verify(data_root: &Path) -> Result<Verification> {
         cells: 0,
         root_digest,
     };
-    for folder in all.runs.clone() {
-        check_run(&files, &folder, &mut all);
+    let bytes = |folder: &str| -> u64 {
+        let of_run = files.range(folder.to_owned()..).take_while(|(path, _)| path.starts_with(folder));
+        of_run.map(|(_, bytes)| bytes.len() as u64).sum()
+    };
+    let total = all.runs.iter().map(|folder| bytes(folder)).sum();
+    let checked = parallel::map(&all.runs, |folder| {
+        let mut checked = CheckedRun::default();
+        check_run(&files, folder, &mut checked);
+        watch(bytes(folder), total);
+        checked
+    });
+    for (folder, checked) in all.runs.iter().zip(checked) {
+        all.faults.extend(checked.faults);
+        all.partial.extend(checked.is_partial.then(|| folder.clone()));
+        all.rows += checked.rows;
+        all.cells += checked.cells;
     }
     Ok(all)
 }
@@ -131,7 +152,7 @@ fn read_tree(
     Ok(())
 }
 
-fn check_run(files: &BTreeMap<String, Vec<u8>>, folder: &str, all: &mut Verification) {
+fn check_run(files: &BTreeMap<String, Vec<u8>>, folder: &str, all: &mut CheckedRun) {
     let file = |name: &str| format!("{folder}{name}");
     let manifest_file = file(manifest::FILE);
     let Some(bytes) = files.get(&manifest_file) else {
@@ -143,7 +164,7 @@ fn check_run(files: &BTreeMap<String, Vec<u8>>, folder: &str, all: &mut Verifica
         Err(fault) => return all.faults.push(fault),
     };
     if !manifest.complete {
-        all.partial.push(folder.to_owned());
+        all.is_partial = true;
     }
     let mut faults = manifest.changes(&text, &manifest_file);
     let mut meaning = check_manifest(&manifest, folder, &manifest_file);
@@ -186,7 +207,7 @@ fn check_run(files: &BTreeMap<String, Vec<u8>>, folder: &str, all: &mut Verifica
 fn check_peer_tables(
     files: &BTreeMap<String, Vec<u8>>,
     folder: &str,
-    all: &mut Verification,
+    all: &mut CheckedRun,
     faults: &mut Vec<Fault>,
 ) -> Option<Peers> {
     let file = |name: &str| format!("{folder}{name}");

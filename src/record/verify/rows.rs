@@ -7,7 +7,7 @@ use crate::record::fault::Fault;
 use crate::record::manifest::Manifest;
 use crate::record::peers::{Peers, as_many_steps, one_session};
 use crate::record::rows::{Case, Key, ResultRow, Sample};
-use crate::record::summary::summarise;
+use crate::record::summary::Summary;
 use crate::record::table::Row;
 
 /// Paths of the tables, for messages.
@@ -19,9 +19,7 @@ pub struct Files {
 
 /// Checks the tables of one run; `complete` where it ran to its end.
 pub fn check(files: &Files, cases: &[Case], results: &[ResultRow], samples: &[Sample], complete: bool) -> Vec<Fault> {
-    let mut by_key: BTreeMap<&Key, Vec<Sample>> = BTreeMap::new();
-    samples.iter().for_each(|sample| by_key.entry(&sample.key).or_default().push(sample.clone()));
-    let by_key = by_key;
+    let by_key = by_key(samples);
     let mut faults = check_cases(files, cases, results);
     for (index, row) in results.iter().enumerate() {
         let samples = by_key.get(&row.key).map_or(&[][..], Vec::as_slice);
@@ -36,6 +34,12 @@ pub fn check(files: &Files, cases: &[Case], results: &[ResultRow], samples: &[Sa
     faults
 }
 
+fn by_key(samples: &[Sample]) -> HashMap<&Key, Vec<&Sample>> {
+    let mut by_key: HashMap<&Key, Vec<&Sample>> = HashMap::new();
+    samples.iter().for_each(|sample| by_key.entry(&sample.key).or_default().push(sample));
+    by_key
+}
+
 /// Checks the peers of a run against its own tables, whose paths are `files`.
 pub fn check_peers(
     files: &Files,
@@ -44,8 +48,7 @@ pub fn check_peers(
     (cases, results): (&[Case], &[ResultRow]),
     peers: &Peers,
 ) -> Vec<Fault> {
-    let mut by_key: HashMap<&Key, Vec<Sample>> = HashMap::new();
-    peers.samples.iter().for_each(|sample| by_key.entry(&sample.key).or_default().push(sample.clone()));
+    let by_key = by_key(&peers.samples);
     let mut keys = HashSet::new();
     let mut faults = Vec::new();
     for (index, (peer, row)) in peers.rows.iter().zip(&peers.results).enumerate() {
@@ -118,11 +121,12 @@ impl Fault {
 fn check_cases(files: &Files, cases: &[Case], results: &[ResultRow]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut names = HashSet::new();
+    let with_results: HashSet<&str> = results.iter().map(|row| row.key.case.as_str()).collect();
     for (index, case) in cases.iter().enumerate() {
         let place = Fault::file(&files.cases, "", "").at_row(index + 1);
         if !names.insert(case.case.as_str()) {
             faults.push(place.cell("case", format!("`{}` again", case.case), "each case once"));
-        } else if !results.iter().any(|row| row.key.case == case.case) {
+        } else if !with_results.contains(case.case.as_str()) {
             faults.push(place.cell("case", format!("`{}`", case.case), "a case that results.csv has rows of"));
         }
         if !["decode", "rollout", "control"].contains(&case.workload.as_str()) {
@@ -168,9 +172,9 @@ fn check_gate(row: &ResultRow, place: &Fault) -> Vec<Fault> {
 }
 
 /// Every column that comes from the samples, worked out from them anew.
-fn check_statistics(row: &ResultRow, samples: &[Sample], place: &Fault) -> Vec<Fault> {
+fn check_statistics(row: &ResultRow, samples: &[&Sample], place: &Fault) -> Vec<Fault> {
     let mut expected = row.clone();
-    summarise(&row.key, samples).write_into(&mut expected);
+    Summary::of(&row.key, samples.iter().copied()).write_into(&mut expected);
     let cells = row.cells().into_iter().zip(expected.cells()).zip(ResultRow::COLUMNS);
     cells
         .filter(|((there, expected), _)| there != expected)
@@ -215,20 +219,29 @@ fn check_samples(files: &Files, results: &[ResultRow], samples: &[Sample]) -> Ve
     faults
 }
 
+/// The rows of each case, with their places.
+fn by_case(results: &[ResultRow]) -> HashMap<&str, Vec<(usize, &ResultRow)>> {
+    let mut by_case: HashMap<&str, Vec<(usize, &ResultRow)>> = HashMap::new();
+    results.iter().enumerate().for_each(|(index, row)| by_case.entry(&row.key.case).or_default().push((index, row)));
+    by_case
+}
+
 /// The arms of a decode case do the same arithmetic; those that made fewer tokens are left out. Kernels that take four
 /// outputs at a time pad the head to a multiple of four tokens of the vocabulary, others leave that out.
 fn check_work(files: &Files, cases: &[Case], results: &[ResultRow]) -> Vec<Fault> {
     let mut faults = Vec::new();
+    let by_case = by_case(results);
     for case in cases.iter().filter(|case| case.workload == "decode") {
+        let rows = by_case.get(case.case.as_str()).map_or(&[][..], Vec::as_slice);
         let tokens = u64::from(case.new_tokens) * u64::from(case.sequences.max(1));
-        let whole = |row: &&ResultRow| row.key.case == case.case && row.gate == "pass" && row.units == tokens;
+        let whole = |(_, row): &&(usize, &ResultRow)| row.gate == "pass" && row.units == tokens;
         let spare = case.vocab_size.next_multiple_of(4) - case.vocab_size;
         let padding = tokens * u64::from(case.n_embd.next_multiple_of(4)) * u64::from(spare);
         let mut counts = BTreeMap::<u64, usize>::new();
-        results.iter().filter(whole).for_each(|row| *counts.entry(row.multiply_adds).or_default() += 1);
+        rows.iter().filter(whole).for_each(|(_, row)| *counts.entry(row.multiply_adds).or_default() += 1);
         let Some((usual, _)) = counts.into_iter().max_by_key(|(_, count)| *count) else { continue };
         let differs = |row: &ResultRow| ![0, padding].contains(&row.multiply_adds.abs_diff(usual));
-        for (index, row) in results.iter().enumerate().filter(|(_, row)| whole(row) && differs(row)) {
+        for (index, row) in rows.iter().filter(whole).filter(|(_, row)| differs(row)) {
             let place = Fault::file(&files.results, "", "").at_row(index + 1);
             let expected = format!("`{usual}`, as the other arms of {}", case.case);
             faults.push(place.cell("multiply_adds", format!("`{}`", row.multiply_adds), expected));
@@ -240,11 +253,10 @@ fn check_work(files: &Files, cases: &[Case], results: &[ResultRow]) -> Vec<Fault
 /// The arms of a rollout do the same arithmetic for each step; how many steps an episode has can hang on rounding.
 fn check_step_work(files: &Files, cases: &[Case], results: &[ResultRow]) -> Vec<Fault> {
     let mut faults = Vec::new();
+    let by_case = by_case(results);
     for case in cases.iter().filter(|case| case.workload == "rollout") {
-        let rows = || {
-            let passing = |(_, row): &(usize, &ResultRow)| row.key.case == case.case && row.gate == "pass";
-            results.iter().enumerate().filter(passing)
-        };
+        let of_case = by_case.get(case.case.as_str()).map_or(&[][..], Vec::as_slice);
+        let rows = || of_case.iter().filter(|(_, row)| row.gate == "pass").copied();
         let Some((_, first)) = rows().next() else { continue };
         let work = |row: &ResultRow, other: &ResultRow| u128::from(row.multiply_adds) * u128::from(other.units);
         for (index, row) in rows().filter(|(_, row)| work(row, first) != work(first, row)) {

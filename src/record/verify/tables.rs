@@ -1,12 +1,20 @@
 //! Tables against the digests in their manifest: which cell, row or digest was changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::Verification;
 use crate::record::digest;
 use crate::record::fault::Fault;
 use crate::record::manifest::FileDigest;
 use crate::record::table::{Row, Table};
+
+/// What was found in one run.
+#[derive(Default)]
+pub struct CheckedRun {
+    pub faults: Vec<Fault>,
+    pub is_partial: bool,
+    pub rows: usize,
+    pub cells: usize,
+}
 
 /// A run whose tables are being checked.
 pub struct Checked<'a> {
@@ -15,7 +23,7 @@ pub struct Checked<'a> {
     pub manifest_file: &'a str,
     pub files: &'a BTreeMap<String, Vec<u8>>,
     pub folder: &'a str,
-    pub all: &'a mut Verification,
+    pub all: &'a mut CheckedRun,
     pub faults: Vec<Fault>,
 }
 
@@ -50,7 +58,8 @@ impl Checked<'_> {
             if changed.is_empty() { wrong_digests(self.manifest_file, R::FILE, recorded, &actual) } else { changed }
         };
         let rows = table.rows::<R>(&file).map_err(|unreadable| {
-            faults.retain(|fault| unreadable.iter().all(|other| fault.place() != other.place()));
+            let known: HashSet<_> = unreadable.iter().map(Fault::place).collect();
+            faults.retain(|fault| !known.contains(&fault.place()));
             faults.extend(unreadable);
         });
         self.faults.extend(faults);
