@@ -272,9 +272,15 @@ impl<'a> Measured<'a> {
         let cells = vec![self.cell("units_per_s").called("a"), slow.cell("units_per_s").called("b")];
         let number = Number::derived(value, "a / b", cells);
         let seed = bootstrap_seed(&self.row.key);
-        let Some(ratio) = ratio_interval(&slow.samples_ns(), &self.samples_ns(), seed) else { return Some(number) };
+        let (slow_ns, own_ns) = (slow.samples_ns(), self.samples_ns());
+        if slow_ns.is_empty() || own_ns.is_empty() {
+            return Some(number);
+        }
         let units = self.row.units as f64 / slow.row.units as f64;
         let formula = "bootstrap 95% interval of a / b over samples.csv wall_ns";
-        Some(number.within(ratio.low * units, ratio.high * units, formula))
+        Some(number.within_later(formula, move || {
+            let ratio = ratio_interval(&slow_ns, &own_ns, seed).expect("neither side is empty");
+            (ratio.low * units, ratio.high * units)
+        }))
     }
 }

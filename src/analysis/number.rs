@@ -1,5 +1,8 @@
 //! Numbers that know where they come from.
 
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
 use serde::{Deserialize, Serialize};
 
 use crate::statistics::Interval;
@@ -35,12 +38,33 @@ pub struct Number {
     pub interval: Option<Ends>,
 }
 
-/// The 95% interval of a number, and how it was found.
-#[derive(Clone, Debug, PartialEq)]
+/// The 95% interval of a number, and how it was found. It is worked out when it is first asked for: of most numbers nobody asks.
+#[derive(Clone)]
 pub struct Ends {
-    pub low: f64,
-    pub high: f64,
     pub formula: String,
+    ends: Arc<LazyLock<(f64, f64), WorkOut>>,
+}
+
+type WorkOut = Box<dyn FnOnce() -> (f64, f64) + Send>;
+
+impl Ends {
+    /// The low and the high end.
+    pub fn get(&self) -> (f64, f64) {
+        **self.ends
+    }
+}
+
+impl fmt::Debug for Ends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (low, high) = self.get();
+        f.debug_struct("Ends").field("low", &low).field("high", &high).field("formula", &self.formula).finish()
+    }
+}
+
+impl PartialEq for Ends {
+    fn eq(&self, other: &Ends) -> bool {
+        (self.get(), &self.formula) == (other.get(), &other.formula)
+    }
 }
 
 impl Number {
@@ -54,12 +78,22 @@ impl Number {
     }
 
     pub fn within(self, low: f64, high: f64, formula: impl Into<String>) -> Number {
-        Number { interval: Some(Ends { low, high, formula: formula.into() }), ..self }
+        self.within_later(formula, move || (low, high))
+    }
+
+    /// The same with ends that are still to be worked out.
+    pub fn within_later(
+        self,
+        formula: impl Into<String>,
+        ends: impl FnOnce() -> (f64, f64) + Send + 'static,
+    ) -> Number {
+        let ends = Arc::new(LazyLock::new(Box::new(ends) as WorkOut));
+        Number { interval: Some(Ends { formula: formula.into(), ends }), ..self }
     }
 
     /// The value between the ends of its interval, which are the value itself where it has none.
     pub fn as_interval(&self) -> Interval {
-        let (low, high) = self.interval.as_ref().map_or((self.value, self.value), |ends| (ends.low, ends.high));
+        let (low, high) = self.interval.as_ref().map_or((self.value, self.value), Ends::get);
         Interval { low, mid: self.value, high }
     }
 }

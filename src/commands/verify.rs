@@ -53,7 +53,10 @@ pub fn run(args: Args) -> Result<()> {
 fn wrong_numbers(numbers: &Path, data: &Path, root_digest: &str) -> Result<Vec<String>> {
     let text = fs::read_to_string(numbers).map_err(|error| Error::io(numbers, error))?;
     Ok(match Ledger::parse(&text, NUMBERS) {
-        Ok(committed) => survey::ledger(&load_all(data)?, root_digest).faults(&committed, NUMBERS),
+        Ok(committed) => {
+            let printed = committed.number.keys().cloned().collect();
+            survey::ledger_of(&load_all(data)?, root_digest, Some(&printed)).faults(&committed, NUMBERS)
+        }
         Err(unreadable) => vec![unreadable.to_string()],
     })
 }

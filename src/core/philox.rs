@@ -5,14 +5,24 @@ const MULTIPLIER: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// Four random words for a counter under a key.
-pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    let [words] = philox4x32_of([counter], key);
+    words
+}
+
+/// The words of several counters under a key: round by round for all of them, so that a processor need not wait for one
+/// multiplication before it begins the next.
+pub fn philox4x32_of<const N: usize>(mut counters: [[u32; 4]; N], mut key: [u32; 2]) -> [[u32; 4]; N] {
     for _ in 0..10 {
-        let a = u64::from(MULTIPLIER[0]) * u64::from(counter[0]);
-        let b = u64::from(MULTIPLIER[1]) * u64::from(counter[2]);
-        counter = [(b >> 32) as u32 ^ counter[1] ^ key[0], b as u32, (a >> 32) as u32 ^ counter[3] ^ key[1], a as u32];
+        for counter in &mut counters {
+            let a = u64::from(MULTIPLIER[0]) * u64::from(counter[0]);
+            let b = u64::from(MULTIPLIER[1]) * u64::from(counter[2]);
+            *counter =
+                [(b >> 32) as u32 ^ counter[1] ^ key[0], b as u32, (a >> 32) as u32 ^ counter[3] ^ key[1], a as u32];
+        }
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
-    counter
+    counters
 }
 
 /// The two key words of a 64-bit seed, low word first.

@@ -8,6 +8,8 @@ use crate::philox;
 
 /// Resamples of a bootstrap.
 pub const RESAMPLES: u32 = 2000;
+/// Blocks of four draws that are made together: of the 15 samples that most rows have, all.
+const BLOCKS: usize = 4;
 /// Resamples at or beyond each end of a 95% interval.
 const TAIL: usize = 50;
 
@@ -76,11 +78,12 @@ fn resampled_medians(values: &[f64], seed: u64, stream: u32) -> impl Iterator<It
     let resamples = if length == 0 { 0 } else { RESAMPLES };
     (0..resamples).map(move |r| {
         counts.fill(0);
-        for (block, first) in (0u32..).zip((0..length).step_by(4)) {
-            let words = philox::philox4x32([block, r, stream, 0], key);
-            for word in &words[..4.min(length - first)] {
-                counts[ranks[((u64::from(*word) * length as u64) >> 32) as usize]] += 1;
-            }
+        let mut count = |word: u32| counts[ranks[((u64::from(word) * length as u64) >> 32) as usize]] += 1;
+        for first in (0..length.div_ceil(4) as u32).step_by(BLOCKS) {
+            let blocks: [[u32; 4]; BLOCKS] = std::array::from_fn(|block| [first + block as u32, r, stream, 0]);
+            let words = philox::philox4x32_of(blocks, key);
+            let left = length - 4 * first as usize;
+            words.as_flattened().iter().take(left).for_each(|&word| count(word));
         }
         let upper = sorted[rank_of_draw(&counts, length / 2)];
         if length % 2 == 1 { upper } else { (sorted[rank_of_draw(&counts, length / 2 - 1)] + upper) / 2.0 }

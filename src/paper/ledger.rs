@@ -29,6 +29,9 @@ pub struct Ledger {
     pub lists: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     pub number: BTreeMap<String, Entry>,
+    /// Keys of the numbers that rest on intervals and are worked out, where not all are: others are there, and have no digits.
+    #[serde(skip)]
+    pub wanted: Option<BTreeSet<String>>,
 }
 
 impl Ledger {
@@ -42,10 +45,27 @@ impl Ledger {
         };
         self.number.insert(key.to_owned(), entry(number.value, &number.formula));
         if let Some(interval) = &number.interval {
-            self.number.insert(format!("{key}.low"), entry(interval.low, &format!("low end of {}", interval.formula)));
-            self.number
-                .insert(format!("{key}.high"), entry(interval.high, &format!("high end of {}", interval.formula)));
+            let [low, high] = ["low", "high"].map(|end| format!("{key}.{end}"));
+            if self.leaves_out(&low) && self.leaves_out(&high) {
+                self.add_pending(&low);
+                self.add_pending(&high);
+                return;
+            }
+            let ends = interval.get();
+            self.number.insert(low, entry(ends.0, &format!("low end of {}", interval.formula)));
+            self.number.insert(high, entry(ends.1, &format!("high end of {}", interval.formula)));
         }
+    }
+
+    /// Whether nobody asks for the digits of this number.
+    pub fn leaves_out(&self, key: &str) -> bool {
+        self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(key))
+    }
+
+    /// A number that is there, and whose digits nobody asks for.
+    pub fn add_pending(&mut self, key: &str) {
+        let entry = Entry { printed: String::new(), value: None, formula: String::new(), cells: Vec::new() };
+        self.number.insert(key.to_owned(), entry);
     }
 
     /// A cell printed otherwise than our own numbers are.
@@ -70,8 +90,25 @@ impl Ledger {
         self.number.retain(|key, _| used.contains(key));
     }
 
+    /// Takes in the numbers and lists of another ledger; a list that both have goes on with its names.
+    pub fn join(&mut self, other: Ledger) {
+        self.number.extend(other.number);
+        for (name, list) in other.lists {
+            self.lists.entry(name).or_default().extend(list);
+        }
+    }
+
     /// `paper/numbers.toml`, one number a paragraph, in the order of the keys.
     pub fn to_toml(&self) -> String {
+        self.write(true)
+    }
+
+    /// The same without the cells that numbers come from: what the paper's text asks for.
+    pub fn to_printed_toml(&self) -> String {
+        self.write(false)
+    }
+
+    fn write(&self, with_cells: bool) -> String {
         let mut text = String::from(
             "# Every number that the paper prints, where it comes from and how. Written by `onedispatch paper` from data/.\n\n[lists]\n",
         );
@@ -84,7 +121,11 @@ impl Ledger {
             if let Some(value) = entry.value {
                 let _ = writeln!(text, "value = {value:?}");
             }
-            let _ = writeln!(text, "formula = {}\ncells = [", quoted(&entry.formula));
+            let _ = writeln!(text, "formula = {}", quoted(&entry.formula));
+            if !with_cells {
+                continue;
+            }
+            text += "cells = [\n";
             for cell in &entry.cells {
                 let name =
                     if cell.name.is_empty() { String::new() } else { format!("name = {}, ", quoted(&cell.name)) };

@@ -1,5 +1,6 @@
 //! The paper and its numbers.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::error::{Error, Result, Within};
@@ -53,14 +54,25 @@ pub fn build(mut sources: Files, runs: &[Run], root_digest: &str) -> Result<Buil
     if !bare.is_empty() {
         return Err(Error::check(bare.join("\n")));
     }
-    let mut numbers = survey::ledger(runs, root_digest);
-    sources.insert(NUMBERS.to_owned(), numbers.to_toml().into_bytes());
-    let compiled = world::compile(&sources, MAIN)?;
-    numbers.keep(&compiled.numbers);
-    Ok(Built { numbers, pdf: compiled.pdf })
+    // What the paper printed last time is most likely what it prints now.
+    let committed = sources.remove(NUMBERS).and_then(|text| String::from_utf8(text).ok());
+    let committed = committed.and_then(|text| Ledger::parse(&text, NUMBERS).ok());
+    let printed: Option<BTreeSet<String>> = committed.map(|ledger| ledger.number.into_keys().collect());
+    let mut built = |wanted: Option<&BTreeSet<String>>| {
+        let mut numbers = survey::ledger_of(runs, root_digest, wanted);
+        sources.insert(NUMBERS.to_owned(), numbers.to_printed_toml().into_bytes());
+        let compiled = world::compile(&sources, MAIN)?;
+        numbers.keep(&compiled.numbers);
+        Ok(Built { numbers, pdf: compiled.pdf })
+    };
+    match printed {
+        // An interval that it did not print then stops the compilation.
+        Some(printed) => built(Some(&printed)).or_else(|_: Error| built(None)),
+        None => built(None),
+    }
 }
 
-/// The paper's sources, the figures and the shipped fonts below the project's root.
+/// The paper's sources, the figures and the shipped fonts below the project's root, and the numbers that it printed last.
 ///
 /// # Errors
 /// An input error where a directory or a file is there and cannot be read.
@@ -78,7 +90,7 @@ pub fn read_sources(root: &Path) -> Result<Files> {
             let path = entry.map_err(|error| Error::io(&path, error))?.path();
             let kind = path.extension().and_then(|kind| kind.to_str()).unwrap_or_default();
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            if kinds.contains(&kind) {
+            if kinds.contains(&kind) || format!("{directory}/{name}") == NUMBERS {
                 let contents = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
                 files.insert(format!("{directory}/{name}"), contents);
             }

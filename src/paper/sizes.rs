@@ -11,6 +11,10 @@ use crate::statistics::indistinguishable;
 
 /// `<key>.faster`, `.slower`, `.level`: in how many cases a speed-up lies above, below or within the A/A control's noise.
 pub fn add_wins(ledger: &mut Ledger, key: &str, numbers: &[(&Case, &Number)], noise: f64) {
+    let sides = [("faster", "above"), ("slower", "below"), ("level", "within")];
+    if sides.iter().all(|(name, _)| ledger.leaves_out(&format!("{key}.{name}"))) {
+        return sides.iter().for_each(|(name, _)| ledger.add_pending(&format!("{key}.{name}")));
+    }
     let cells: Vec<Cell> = numbers.iter().flat_map(|(_, number)| number.cells.clone()).collect();
     let counts = numbers.iter().fold([0; 3], |mut counts, (_, number)| {
         let interval = number.as_interval();
@@ -18,8 +22,7 @@ pub fn add_wins(ledger: &mut Ledger, key: &str, numbers: &[(&Case, &Number)], no
         counts[place] += 1;
         counts
     });
-    for ((name, side), count) in [("faster", "above"), ("slower", "below"), ("level", "within")].into_iter().zip(counts)
-    {
+    for ((name, side), count) in sides.into_iter().zip(counts) {
         let formula = format!("cases whose 95% interval of a / b lies {side} the A/A noise");
         ledger.add(&format!("{key}.{name}"), &Number::derived(f64::from(count), formula, cells.clone()), Print::Count);
     }

@@ -7,7 +7,7 @@ use crate::analysis::select::newest;
 use crate::record::run::Run;
 
 /// The experiments that the paper cannot do without.
-const EXPERIMENTS: [&str; 3] = ["decode", "decode-tokens", "controls"];
+const EXPERIMENTS: [&str; 4] = ["decode", "decode-tokens", "controls", "peers"];
 
 /// The device where none has these and the ladder of one kernel.
 const OTHERWISE: &str = "nvidia-h200";

@@ -3,7 +3,7 @@
 //! Keys read `<device>.<experiment>.<case>.<arm>.<quantity>`; a stepwise arm goes by its policy. Ranges over the cases of an
 //! experiment are `<device>.<experiment>.min.<arm>.<quantity>` and `.max.`, each with `.case`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::browsers::add_browsers;
 use super::claims;
@@ -22,21 +22,35 @@ use crate::analysis::claims::fastest_of_one_workgroup;
 use crate::analysis::measured::{Measured, fastest, file};
 use crate::analysis::number::{Cell, Number};
 use crate::analysis::select::newest;
+use crate::parallel;
 use crate::program::Policy;
 use crate::record::rows::Case;
 use crate::record::run::Run;
 
 /// The whole ledger: `root_digest` is that of all of `data/`.
 pub fn ledger(runs: &[Run], root_digest: &str) -> Ledger {
-    let mut ledger = Ledger::default();
+    ledger_of(runs, root_digest, None)
+}
+
+/// The ledger in which the intervals of `wanted` keys are worked out, where not all are asked for. It is quick: bootstraps take
+/// most of the time.
+pub fn ledger_of(runs: &[Run], root_digest: &str, wanted: Option<&BTreeSet<String>>) -> Ledger {
+    let empty = Ledger { wanted: wanted.cloned(), ..Ledger::default() };
+    let mut ledger = empty.clone();
     claims::add_published(&mut ledger);
     rollouts::add_published(&mut ledger);
     add_totals(&mut ledger, runs, root_digest);
     ledger.lists.insert("subject".to_owned(), vec![subject::subject(runs)]);
     ledger.lists.insert("ladder".to_owned(), subject::with_ladder(runs));
-    for newest in newest(runs).chunk_by(|a, b| a.device_folder() == b.device_folder()) {
+    let newest = newest(runs);
+    let devices: Vec<&[&Run]> = newest.chunk_by(|a, b| a.device_folder() == b.device_folder()).collect();
+    let of_devices = parallel::map(&devices, |newest| {
+        let mut ledger = empty.clone();
         add_device(&mut ledger, &newest[0].device_folder(), newest, runs);
-    }
+        ledger
+    });
+    of_devices.into_iter().for_each(|of_device| ledger.join(of_device));
+    ledger.wanted = None;
     ledger
 }
 
