@@ -8,8 +8,9 @@ use crate::cases::decode::weight_blocks;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Error, Result};
-use crate::measure::calibration::{calibrate, tunings};
+use crate::measure::calibration::Calibrator;
 use crate::measure::decode::{GAVE_UP, gave_up, outputs};
+use crate::measure::decode_tuning::{Decoding, tunings};
 use crate::program::{Blocks, Policy, Program};
 use crate::workload::decode::checkpoint::{self, Checkpoint};
 use crate::workload::decode::gate::Gate;
@@ -196,6 +197,8 @@ fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
     }
     let layouts: Vec<Layout> = fitting.iter().map(|(arm, _)| arm.layout()).collect();
     let blocks = weight_blocks(config, &checkpoint.weights, &layouts);
+    let decoding = Decoding { gpu, config, requests: std::slice::from_ref(request), blocks: &blocks };
+    let mut calibrator = Calibrator::new(gpu);
     let mut fastest: Option<(f64, Arm, Program)> = None;
     for (arm, tunings) in &fitting {
         // One size is as good as another on a software device, where trying each takes seconds to compile.
@@ -203,7 +206,7 @@ fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
         let (ns, tuning) = match (fitting.len(), tunings) {
             (1, [tuning]) => (0.0, *tuning),
             _ => {
-                let calibrated = calibrate(gpu, config, &blocks, std::slice::from_ref(request), *arm, tunings)?;
+                let calibrated = decoding.calibrate(&mut calibrator, *arm, tunings)?;
                 (calibrated.ns, calibrated.tuning)
             }
         };
