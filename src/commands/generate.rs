@@ -24,6 +24,26 @@ use crate::workload::decode::{Algorithm, Arm, gate, request};
 /// the f64 oracle's.
 const TOLERANCE: f64 = 1e-3;
 
+/// Tried where no arm is named; the fastest is taken. On a software device workgroups that wait for each other only get in each
+/// other's way, so there it is the first alone.
+const TRIED: [Algorithm; 2] = [Algorithm::FusedSubgroup, Algorithm::FusedGrid];
+
+/// Tried in this order where none of those runs.
+const FALLBACKS: [Algorithm; 2] = [Algorithm::FusedWorkgroup, Algorithm::Stepwise];
+
+fn help_of_arm() -> String {
+    let [.., last] = Algorithm::ALL;
+    let but_last: Vec<&str> = Algorithm::ALL.iter().filter(|arm| **arm != last).map(|arm| arm.name()).collect();
+    let either = |arms: [Algorithm; 2]| arms.map(Algorithm::name).join(" and ");
+    format!(
+        "{} or {} [default: the fastest of {}; of {} where neither runs]",
+        but_last.join(", "),
+        last.name(),
+        either(TRIED),
+        either(FALLBACKS),
+    )
+}
+
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["prompt", "prompt_ids"])))]
 pub struct Args {
@@ -39,9 +59,7 @@ pub struct Args {
     /// How many tokens to make at most
     #[arg(long, value_name = "N")]
     tokens: u32,
-    /// stepwise, fused-scalar, fused-workgroup, fused-subgroup, fused-grid or fused-batch [default: the fastest of
-    /// fused-subgroup and fused-grid; of fused-workgroup and stepwise where neither runs]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = help_of_arm())]
     arm: Option<String>,
     /// How much one dispatch covers: operation, stage, layer, token, chunk:N or generation [default: generation; of stepwise
     /// operation]
@@ -169,16 +187,14 @@ fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
     let arms = match &args.arm {
         Some(name) => vec![cut(Arm::named(name)?)?],
         None if args.policy.is_some() && span.is_none() => vec![Arm::of(Algorithm::Stepwise)],
-        // On a software device workgroups that wait for each other only get in each other's way.
-        None if gpu.info.is_software => vec![cut(Arm::of(Algorithm::FusedSubgroup))?],
         None => {
-            [Algorithm::FusedSubgroup, Algorithm::FusedGrid].map(Arm::of).into_iter().map(cut).collect::<Result<_>>()?
+            let tried = if gpu.info.is_software { &TRIED[..1] } else { &TRIED[..] };
+            tried.iter().map(|&algorithm| cut(Arm::of(algorithm))).collect::<Result<_>>()?
         }
     };
     arms.iter().try_for_each(|arm| arm.span.check(request.positions()))?;
     // Stepwise has not every span.
-    let fallbacks: Vec<Arm> =
-        [Algorithm::FusedWorkgroup, Algorithm::Stepwise].map(Arm::of).into_iter().flat_map(cut).collect();
+    let fallbacks: Vec<Arm> = FALLBACKS.map(Arm::of).into_iter().flat_map(cut).collect();
     let mut fitting = Vec::new();
     let mut objections = Vec::new();
     for (index, &arm) in arms.iter().chain(fallbacks.iter().filter(|_| args.arm.is_none())).enumerate() {
