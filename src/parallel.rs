@@ -35,6 +35,6 @@ mod tests {
     fn results_are_in_the_order_of_the_items() {
         let items: Vec<u32> = (0..1000).collect();
         assert_eq!(map(&items, |item| item * 2), items.iter().map(|item| item * 2).collect::<Vec<_>>());
-        assert_eq!(map(&[] as &[u32], |item| *item), []);
+        assert_eq!(map(&[] as &[u32], |item| *item), [] as [u32; 0]);
     }
 }

@@ -15,6 +15,7 @@ use onedispatch::figures::{FIGURES, Figure, Picture, claims, ladder, palette, pn
 use onedispatch::program::Policy;
 use onedispatch::record::rows::{Key, ResultRow};
 use onedispatch::record::run::Run;
+use onedispatch::workload::decode::Arm;
 use onedispatch::workload::decode::span::Span;
 use resvg::tiny_skia::Pixmap;
 use synthetic::{H200, LLVMPIPE, Model};
@@ -180,11 +181,13 @@ fn spans_are_drawn_from_one_dispatch_to_one_per_operation() {
 #[test]
 fn an_arm_that_is_not_known_yet_is_drawn_under_its_own_name() {
     let mut runs = synthetic::runs();
-    let mut grid: Vec<ResultRow> =
+    let name = "fused-unheard-of";
+    assert!(Arm::named(name).is_err());
+    let mut unknown: Vec<ResultRow> =
         runs[0].results.iter().filter(|row| row.key.arm == "fused-workgroup").cloned().collect();
-    grid.iter_mut().for_each(|row| row.key.arm = "fused-grid".into());
-    runs[0].results.extend(grid);
-    assert!(says(&svg("throughput-width", &runs)).contains("fused-grid"));
+    unknown.iter_mut().for_each(|row| row.key.arm = name.into());
+    runs[0].results.extend(unknown);
+    assert!(says(&svg("throughput-width", &runs)).contains(name));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::device::Gpu;
 use crate::device::adapter::{NO_ADAPTER, adapters, describe};
 use crate::error::{Error, Result};
-use crate::measure::calibration::tunings;
+use crate::measure::decode_tuning::tunings;
 use crate::record::manifest::Device;
 use crate::workload::decode::model::{Config, Request, Sampling};
 use crate::workload::decode::{Arm, Tuning};

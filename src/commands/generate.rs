@@ -8,9 +8,11 @@ use crate::cases::decode::weight_blocks;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Error, Result};
-use crate::measure::calibration::{calibrate, tunings};
+use crate::measure::calibration::Calibrator;
 use crate::measure::decode::{GAVE_UP, gave_up, outputs};
+use crate::measure::decode_tuning::{Decoding, tunings};
 use crate::program::{Blocks, Policy, Program};
+use crate::workload::decode::arm::ALGORITHMS;
 use crate::workload::decode::checkpoint::{self, Checkpoint};
 use crate::workload::decode::gate::Gate;
 use crate::workload::decode::model::{Request, Sampling};
@@ -22,6 +24,25 @@ use crate::workload::decode::{Algorithm, Arm, gate, request};
 /// Largest error of a logit, relative to the range of the logits: sums of a few thousand f32 terms in another order than
 /// the f64 oracle's.
 const TOLERANCE: f64 = 1e-3;
+
+/// Tried where no arm is named; the fastest is taken. On a software device workgroups that wait for each other only get in each
+/// other's way, so there it is the first alone.
+const TRIED: [Algorithm; 2] = [Algorithm::FusedSubgroup, Algorithm::FusedGrid];
+
+/// Tried in this order where none of those runs.
+const FALLBACKS: [Algorithm; 2] = [Algorithm::FusedWorkgroup, Algorithm::Stepwise];
+
+fn help_of_arm() -> String {
+    let [but_last @ .., last] = &ALGORITHMS.map(|about| about.name);
+    let either = |arms: [Algorithm; 2]| arms.map(Algorithm::name).join(" and ");
+    format!(
+        "{} or {} [default: the fastest of {}; of {} where neither runs]",
+        but_last.join(", "),
+        last,
+        either(TRIED),
+        either(FALLBACKS),
+    )
+}
 
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["prompt", "prompt_ids"])))]
@@ -38,9 +59,7 @@ pub struct Args {
     /// How many tokens to make at most
     #[arg(long, value_name = "N")]
     tokens: u32,
-    /// stepwise, fused-scalar, fused-workgroup, fused-subgroup, fused-grid or fused-batch [default: the fastest of
-    /// fused-subgroup and fused-grid; of fused-workgroup and stepwise where neither runs]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = help_of_arm())]
     arm: Option<String>,
     /// How much one dispatch covers: operation, stage, layer, token, chunk:N or generation [default: generation; of stepwise
     /// operation]
@@ -168,16 +187,14 @@ fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
     let arms = match &args.arm {
         Some(name) => vec![cut(Arm::named(name)?)?],
         None if args.policy.is_some() && span.is_none() => vec![Arm::of(Algorithm::Stepwise)],
-        // On a software device workgroups that wait for each other only get in each other's way.
-        None if gpu.info.is_software => vec![cut(Arm::of(Algorithm::FusedSubgroup))?],
         None => {
-            [Algorithm::FusedSubgroup, Algorithm::FusedGrid].map(Arm::of).into_iter().map(cut).collect::<Result<_>>()?
+            let tried = if gpu.info.is_software { &TRIED[..1] } else { &TRIED[..] };
+            tried.iter().map(|&algorithm| cut(Arm::of(algorithm))).collect::<Result<_>>()?
         }
     };
     arms.iter().try_for_each(|arm| arm.span.check(request.positions()))?;
     // Stepwise has not every span.
-    let fallbacks: Vec<Arm> =
-        [Algorithm::FusedWorkgroup, Algorithm::Stepwise].map(Arm::of).into_iter().flat_map(cut).collect();
+    let fallbacks: Vec<Arm> = FALLBACKS.map(Arm::of).into_iter().flat_map(cut).collect();
     let mut fitting = Vec::new();
     let mut objections = Vec::new();
     for (index, &arm) in arms.iter().chain(fallbacks.iter().filter(|_| args.arm.is_none())).enumerate() {
@@ -196,6 +213,8 @@ fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
     }
     let layouts: Vec<Layout> = fitting.iter().map(|(arm, _)| arm.layout()).collect();
     let blocks = weight_blocks(config, &checkpoint.weights, &layouts);
+    let decoding = Decoding { gpu, config, requests: std::slice::from_ref(request), blocks: &blocks };
+    let mut calibrator = Calibrator::new(gpu);
     let mut fastest: Option<(f64, Arm, Program)> = None;
     for (arm, tunings) in &fitting {
         // One size is as good as another on a software device, where trying each takes seconds to compile.
@@ -203,7 +222,7 @@ fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
         let (ns, tuning) = match (fitting.len(), tunings) {
             (1, [tuning]) => (0.0, *tuning),
             _ => {
-                let calibrated = calibrate(gpu, config, &blocks, std::slice::from_ref(request), *arm, tunings)?;
+                let calibrated = decoding.calibrate(&mut calibrator, *arm, tunings)?;
                 (calibrated.ns, calibrated.tuning)
             }
         };

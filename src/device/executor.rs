@@ -153,6 +153,10 @@ impl<'a> Prepared<'a> {
         Ok((busy > 0.0).then_some(busy))
     }
 
+    pub fn program(&self) -> &Program {
+        self.program
+    }
+
     /// Whether the program has a buffer of this name.
     pub fn has(&self, name: &str) -> bool {
         self.program.buffer(name).is_some()

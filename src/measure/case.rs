@@ -1,13 +1,16 @@
-//! One case: its arms are checked, warmed up, timed in turn, and checked again.
+//! The one way that a case is measured, whatever its workload: arms that cannot run here are refused, the others are made,
+//! described, timed in turn, and judged.
 
+use super::samples::{Candidate, take_samples};
+use crate::cases::entries::Entry;
+use crate::cases::verdict::Verdict;
+use crate::device::Gpu;
 use crate::device::executor::Prepared;
-use crate::error::Result;
-use crate::program::Policy;
-use crate::protocol::{self, Plan};
+use crate::error::{Result, Within};
+use crate::program::{Blocks, Policy, Program};
+use crate::protocol::Plan;
 use crate::record::rows::{Case, Key, ResultRow, Sample};
-use crate::record::summary::summarise;
-use crate::statistics;
-use crate::workload::rollout::gate::Ranking;
+use crate::shaders;
 
 /// All rows of one case.
 pub struct Measured {
@@ -16,21 +19,101 @@ pub struct Measured {
     pub samples: Vec<Sample>,
 }
 
-/// An arm, ready to run. The row holds everything that is known before it has run.
-pub struct Candidate<'a> {
-    pub prepared: &'a Prepared<'a>,
-    pub policy: Policy,
-    pub row: ResultRow,
+/// What a workload has of its own in a case, as far as it is known before anything large is made.
+pub trait Subject {
+    type Arm: Clone + PartialEq;
+
+    /// The case's row, without the digest of what is still to be made.
+    fn case(&self) -> Case;
+    /// Arms under policies, in the order of the rows.
+    fn entries(&self) -> Result<Vec<Entry<Self::Arm>>>;
+    /// What a row is about.
+    fn row(&self, entry: &Entry<Self::Arm>) -> ResultRow;
+    /// Why an arm gets no time here.
+    fn objection(&self, arm: &Self::Arm) -> Option<String>;
+    /// Makes what runs for these arms, to which there is no objection.
+    fn make(&self, arms: &[Self::Arm]) -> Result<Made<'_>>;
 }
 
-/// What a check of an arm's last output found.
-#[derive(Clone, Debug)]
-pub struct Verdict {
-    pub error: Option<f64>,
-    /// Why it fails; empty where it passes.
-    pub reason: String,
-    /// How it ranks individuals, where they have a fitness.
-    pub ranking: Option<Ranking>,
+/// What a case is measured with.
+pub struct Made<'a> {
+    /// Of each arm, in the sizes that suit this device, with its constants.
+    pub programs: Vec<(Program, Blocks)>,
+    /// Of the weights, the population, or what else is computed with.
+    pub weights_sha256: String,
+    pub judge: Box<dyn Judge + 'a>,
+}
+
+/// Says what a program does, and whether it does it right. Arms go by their place among those that were made.
+pub trait Judge {
+    /// Fills in what is known of a row before it is timed. What depends on the run may be run for.
+    fn describe(&self, arm: usize, policy: Policy, prepared: &Prepared, row: &mut ResultRow) -> Result<()>;
+
+    /// Judges what the last run left.
+    fn verdict(&mut self, arm: usize, prepared: &Prepared) -> Result<Verdict>;
+
+    /// Adds to the finished rows what is only known at the end.
+    fn conclude(&mut self, _rows: &mut [ResultRow]) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Measures a case. `step` is called with the number of samples that were taken or left out.
+pub fn measure_case<S: Subject>(gpu: &Gpu, plan: &Plan, subject: &S, step: &dyn Fn(u64)) -> Result<Measured> {
+    let entries = subject.entries()?;
+    let mut arms: Vec<S::Arm> = Vec::new();
+    let mut refused: Vec<(S::Arm, String)> = Vec::new();
+    for (arm, ..) in &entries {
+        if arms.contains(arm) || refused.iter().any(|(refused, _)| refused == arm) {
+            continue;
+        }
+        match subject.objection(arm) {
+            None => arms.push(arm.clone()),
+            Some(objection) => refused.push((arm.clone(), objection)),
+        }
+    }
+    let refused_row = |entry: &Entry<S::Arm>| {
+        let (_, objection) = refused.iter().find(|(refused, _)| *refused == entry.0)?;
+        Some(ResultRow { reason: objection.clone(), ..subject.row(entry) })
+    };
+    let refused_rows: Vec<ResultRow> = entries.iter().filter_map(refused_row).collect();
+    step(u64::from(plan.samples) * refused_rows.len() as u64);
+    let mut case = subject.case();
+    if arms.is_empty() {
+        // What no arm can hold is not made: it may be more than the host can hold.
+        return Ok(Measured { case, results: refused_rows, samples: Vec::new() });
+    }
+
+    let name = case.case.clone();
+    let Made { programs, weights_sha256, mut judge } = subject.make(&arms).within(&name)?;
+    case.weights_sha256 = weights_sha256;
+    let prepared: Vec<Prepared> = programs
+        .iter()
+        .map(|(program, blocks)| Prepared::new(gpu, program, blocks))
+        .collect::<Result<_>>()
+        .within(&name)?;
+    let mut candidates = Vec::new();
+    for entry in &entries {
+        if let Some(arm) = arms.iter().position(|arm| *arm == entry.0) {
+            let (policy, prepared) = (entry.1, &prepared[arm]);
+            let mut row = subject.row(entry);
+            of_program(&mut row, prepared.program(), policy);
+            judge.describe(arm, policy, prepared, &mut row).within(&name)?;
+            candidates.push(Candidate { arm, prepared, policy, row });
+        }
+    }
+    let mut check = |candidate: &Candidate| {
+        let mut verdict = judge.verdict(candidate.arm, candidate.prepared)?;
+        let (made, described) = (verdict.units, candidate.row.units);
+        if verdict.reason.is_empty() && made != described {
+            verdict.reason = format!("{made} steps, {described} in another run");
+        }
+        Ok(verdict)
+    };
+    let (mut results, samples) = take_samples(plan, candidates, &mut check, step).within(&name)?;
+    judge.conclude(&mut results).within(&name)?;
+    results.extend(refused_rows);
+    Ok(Measured { case, results, samples })
 }
 
 /// A row with nothing in it but what it is about.
@@ -39,100 +122,16 @@ pub fn blank_row(case: &str, arm: &str, policy: Policy, replica: u32) -> ResultR
     ResultRow { key, gate: "fail".into(), ..ResultRow::default() }
 }
 
-/// Measures the candidates of one case. `check` reads an arm's output back and compares it; `step` is called once for
-/// each sample taken or left out.
-pub fn measure(
-    plan: &Plan,
-    candidates: Vec<Candidate>,
-    check: &mut dyn FnMut(&Candidate) -> Result<Verdict>,
-    step: &dyn Fn(u64),
-) -> Result<(Vec<ResultRow>, Vec<Sample>)> {
-    let mut candidates = candidates;
-    let mut counts = Vec::new();
-    for candidate in &mut candidates {
-        candidate.prepared.run(candidate.policy)?;
-        let verdict = check(candidate)?;
-        record_verdict(&mut candidate.row, &verdict);
-        let mut count = 0;
-        if candidate.row.reason.is_empty() {
-            let (prepared, policy) = (candidate.prepared, candidate.policy);
-            let typical = protocol::warm_up(plan, &mut || Ok(prepared.run(policy)?.wall_ns))?;
-            let cap;
-            (count, cap) = protocol::samples_within_cap(plan, typical);
-            add_cap(&mut candidate.row.cap, &cap);
-        }
-        step(u64::from(plan.samples - count));
-        counts.push(count);
-    }
-
-    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); candidates.len()];
-    for (order, index) in (0u32..).zip(protocol::interleaved(&counts, plan.seed)) {
-        let candidate = &mut candidates[index];
-        let timing = candidate.prepared.run(candidate.policy)?;
-        let taken = &mut samples[index];
-        taken.push(Sample {
-            key: candidate.row.key.clone(),
-            sample: taken.len() as u32,
-            order,
-            wall_ns: timing.wall_ns,
-            gpu_ns: timing.gpu_ns.and_then(|reading| reading.ok()),
-            gpu_flag: timing.gpu_ns.and_then(|reading| reading.err()).unwrap_or_default().into(),
-        });
-        if taken.len() as u32 == counts[index] {
-            let verdict = check(candidate)?;
-            record_verdict(&mut candidate.row, &verdict);
-        }
-        step(1);
-    }
-
-    for (candidate, taken) in candidates.iter_mut().zip(&mut samples) {
-        if !candidate.row.reason.is_empty() {
-            taken.clear();
-        } else {
-            candidate.row.gpu_busy_ns = busy_ns(candidate)?;
-        }
-        summarise(&candidate.row.key, taken).write_into(&mut candidate.row);
-    }
-    let rows = candidates.into_iter().map(|candidate| candidate.row).collect();
-    Ok((rows, samples.concat()))
+/// Why an arm gets no time that a device cannot run.
+pub fn does_not_run(objection: String) -> String {
+    format!("does not run on this device: {objection}")
 }
 
-/// Runs of which the median busy time is taken; one where a run takes long.
-const BUSY_RUNS: usize = 3;
-const LONG_RUN_NS: u64 = 1_000_000_000;
-
-/// Median busy time of a few runs, after one that wakes a GPU that idled while its output was checked.
-fn busy_ns(candidate: &Candidate) -> Result<Option<f64>> {
-    let wall_ns = candidate.prepared.run(candidate.policy)?.wall_ns;
-    let runs = if wall_ns > LONG_RUN_NS { 1 } else { BUSY_RUNS };
-    let mut times = Vec::new();
-    for _ in 0..runs {
-        times.extend(candidate.prepared.busy_ns(candidate.policy)?);
-    }
-    Ok(statistics::median(&times))
-}
-
-/// Keeps the larger error of the two checks; a failure is not undone by a later pass.
-fn record_verdict(row: &mut ResultRow, verdict: &Verdict) {
-    let seen_before = row.gate == "pass";
-    row.gate_error = match (seen_before, row.gate_error, verdict.error) {
-        (true, Some(before), Some(now)) => Some(before.max(now)),
-        (_, _, now) => now,
-    };
-    if row.reason.is_empty() {
-        row.reason = verdict.reason.clone();
-    }
-    // An arm gives the same output again, or fails.
-    if let Some(ranking) = verdict.ranking {
-        (row.followed, row.decided, row.fitness_error) = (ranking.followed, ranking.decided, ranking.error);
-        (row.rank_correlation, row.rank_correlation_all) = (ranking.correlation, ranking.correlation_of_all);
-    }
-    row.gate = if row.reason.is_empty() { "pass" } else { "fail" }.into();
-}
-
-fn add_cap(cap: &mut String, more: &str) {
-    if !cap.is_empty() && !more.is_empty() {
-        cap.push_str("; ");
-    }
-    cap.push_str(more);
+/// What every row says of its program.
+fn of_program(row: &mut ResultRow, program: &Program, policy: Policy) {
+    let traffic = program.traffic(policy);
+    (row.dispatches, row.submits, row.waits) = (traffic.dispatches, traffic.submits, traffic.waits);
+    row.workgroup_size = program.kernels.iter().map(|kernel| kernel.workgroup_size).max().unwrap_or(0);
+    row.program_sha256 = program.sha256();
+    row.shaders_sha256 = shaders::sha256(program);
 }

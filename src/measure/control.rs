@@ -1,12 +1,15 @@
 //! Measures the controls of a device: one case, named `control`.
 
-use super::case::{Candidate, Measured, Verdict, blank_row, measure};
+use super::case::{Judge, Made, Measured, Subject, blank_row, measure_case};
+use crate::cases::entries::Entry;
+use crate::cases::verdict::Verdict;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::Result;
+use crate::program::Policy;
 use crate::protocol::Plan;
-use crate::record::rows::Case;
-use crate::workload::control::{CASE, Scale, controls};
+use crate::record::rows::{Case, ResultRow};
+use crate::workload::control::{CASE, Control, Scale, controls};
 
 /// Rows of a control case: each control, and the last one once more as A/A. One fewer where no workgroups wait for each
 /// other.
@@ -16,45 +19,64 @@ pub const ROWS: u64 = 10;
 pub fn measure_controls(gpu: &Gpu, plan: &Plan, tolerance: f64, step: &dyn Fn(u64)) -> Result<Measured> {
     let binding_bytes = gpu.device.limits().max_storage_buffer_binding_size;
     let scale = Scale::of(gpu.info.is_software, binding_bytes, gpu.workgroups_together());
-    let controls = controls(&scale);
-    let prepared: Vec<Prepared> =
-        controls.iter().map(|control| Prepared::new(gpu, &control.program, &control.blocks)).collect::<Result<_>>()?;
-    let entries = (0..controls.len()).map(|index| (index, 0)).chain([(controls.len() - 1, 1)]);
-    let candidates = entries
-        .map(|(index, replica)| {
-            let control = &controls[index];
-            let traffic = control.program.traffic(control.policy);
-            let mut row = blank_row(CASE, control.arm, control.policy, replica);
-            row.unit = control.unit.into();
-            row.units = control.units;
-            row.workgroup_size = control.program.kernels[0].workgroup_size;
-            (row.dispatches, row.submits, row.waits) = (traffic.dispatches, traffic.submits, traffic.waits);
-            row.multiply_adds = control.multiply_adds;
-            (row.barriers, row.rounds) = control.barriers_and_rounds();
-            row.workgroups = control.program.phases[0].dispatches[0].workgroups;
-            row.min_bytes = control.min_bytes;
-            row.gate_tolerance = tolerance;
-            row.program_sha256 = control.program.sha256();
-            row.shaders_sha256 = crate::shaders::sha256(&control.program);
-            Candidate { prepared: &prepared[index], policy: control.policy, row }
-        })
-        .collect();
-    let mut check = |candidate: &Candidate| {
-        let same = |control: &&crate::workload::control::Control| {
-            control.arm == candidate.row.key.arm && control.policy == candidate.policy
-        };
-        let Some(control) = controls.iter().find(same) else {
-            return Ok(Verdict { error: None, reason: "no such control".into(), ranking: None });
-        };
-        let error = control.error(&candidate.prepared.read(&control.program.outputs[0])?);
-        let reason = match error {
-            Some(error) if error <= tolerance => String::new(),
-            Some(error) => format!("the output is off by {error:.1e} of what was expected"),
-            None => "the output is not finite or not whole".into(),
-        };
-        Ok(Verdict { error, reason, ranking: None })
-    };
-    let (results, samples) = measure(plan, candidates, &mut check, step)?;
-    let case = Case { case: CASE.into(), workload: "control".into(), seed: plan.seed, ..Case::default() };
-    Ok(Measured { case, results, samples })
+    measure_case(gpu, plan, &Controls { seed: plan.seed, tolerance, controls: controls(&scale) }, step)
+}
+
+struct Controls {
+    seed: u64,
+    tolerance: f64,
+    controls: Vec<Control>,
+}
+
+impl Subject for Controls {
+    /// A control by its place.
+    type Arm = usize;
+
+    fn case(&self) -> Case {
+        Case { case: CASE.into(), workload: "control".into(), seed: self.seed, ..Case::default() }
+    }
+
+    fn entries(&self) -> Result<Vec<Entry<usize>>> {
+        let places = (0..self.controls.len()).map(|place| (place, 0)).chain([(self.controls.len() - 1, 1)]);
+        Ok(places.map(|(place, replica)| (place, self.controls[place].policy, replica)).collect())
+    }
+
+    fn row(&self, &(place, policy, replica): &Entry<usize>) -> ResultRow {
+        let control = &self.controls[place];
+        let mut row = blank_row(CASE, control.arm, policy, replica);
+        row.unit = control.unit.into();
+        row.gate_tolerance = self.tolerance;
+        row
+    }
+
+    /// What does not fit is an error: no device that runs anything is too small for them.
+    fn objection(&self, _: &usize) -> Option<String> {
+        None
+    }
+
+    fn make(&self, places: &[usize]) -> Result<Made<'_>> {
+        let of = |&place: &usize| (self.controls[place].program.clone(), self.controls[place].blocks.clone());
+        let programs = places.iter().map(of).collect();
+        Ok(Made { programs, weights_sha256: String::new(), judge: Box::new(Expected(self)) })
+    }
+}
+
+struct Expected<'a>(&'a Controls);
+
+impl Judge for Expected<'_> {
+    fn describe(&self, place: usize, _: Policy, prepared: &Prepared, row: &mut ResultRow) -> Result<()> {
+        let control = &self.0.controls[place];
+        row.units = control.units;
+        row.multiply_adds = control.multiply_adds;
+        (row.barriers, row.rounds) = control.barriers_and_rounds();
+        row.workgroups = prepared.program().phases[0].dispatches[0].workgroups;
+        row.min_bytes = control.min_bytes;
+        Ok(())
+    }
+
+    fn verdict(&mut self, place: usize, prepared: &Prepared) -> Result<Verdict> {
+        let control = &self.0.controls[place];
+        let error = control.error(&prepared.read(&control.program.outputs[0])?);
+        Ok(Verdict::of_error(error, self.0.tolerance, "what was expected", control.units))
+    }
 }

@@ -1,143 +1,193 @@
-//! Measures a decode case: arms are built for the device, tuned by a short calibration, and timed.
+//! Measures a decode case: its arms in the sizes that suit the device, and as many tokens as fit the cap.
 
 use std::collections::BTreeMap;
 
-use super::calibration::{Calibrated, calibrate, timed, tunings};
-use super::case::{Candidate, Measured, Verdict, blank_row, measure};
+use super::calibration::Calibrator;
+use super::case::{Judge, Made, Measured, Subject, blank_row, does_not_run, measure_case as measure};
+use super::decode_tuning::{Calibrated, Decoding, tunings};
 use crate::cases::decode::{config_of, entries, request_of, weight_blocks};
+use crate::cases::entries::Entry;
+use crate::cases::verdict::Verdict;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
-use crate::error::{Result, Within};
-use crate::program::{Blocks, Policy, Program};
+use crate::error::{Error, Result, Within};
+use crate::program::{Policy, Program};
 use crate::protocol::{Plan, tokens_within_cap};
 use crate::record::rows::{Case, ResultRow};
-use crate::shaders;
 use crate::spec::{DecodeCase, Spec};
 use crate::workload::decode::format::Format;
 use crate::workload::decode::gate::Reference;
 use crate::workload::decode::model::{Config, Request, Weights};
 use crate::workload::decode::{Arm, Tuning, cost, new_tokens, random, request, tensors};
 
-/// A model of a case, rounded to each format that its arms read, and as their kernels read it.
-struct Model {
-    config: Config,
-    weights: BTreeMap<Format, Weights>,
-    blocks: Blocks,
-}
-
-impl Model {
-    fn of(config: Config, seed: u64, arms: &[Arm]) -> Model {
-        let exact = random::weights(&config, seed);
-        let blocks = weight_blocks(&config, &exact, &arms.iter().map(|arm| arm.layout()).collect::<Vec<_>>());
-        let mut weights: BTreeMap<Format, Weights> = arms
-            .iter()
-            .map(|arm| (arm.format, arm.format))
-            .filter(|(format, _)| *format != Format::F32)
-            .map(|(format, _)| (format, format.rounded(&exact)))
-            .collect();
-        weights.insert(Format::F32, exact);
-        Model { config, weights, blocks }
-    }
-}
-
-/// An arm as it will be timed.
-struct Tuned {
-    arm: Arm,
-    program: Program,
-    requests: Vec<Request>,
-    cap: String,
-}
-
 /// Measures one case of a spec.
 pub fn measure_case(gpu: &Gpu, spec: &Spec, plan: &Plan, case: &DecodeCase, step: &dyn Fn(u64)) -> Result<Measured> {
     let config = config_of(case).within(&case.name)?;
     let requests: Vec<Request> = (0..case.sequences).map(|sequence| request_of(case, &config, sequence)).collect();
     request::validate(&config, &requests[0]).within(&case.name)?;
+    measure(gpu, plan, &Model { gpu, spec, plan, case, config, requests }, step)
+}
 
-    let entries = entries(spec)?;
-    let mut arms: Vec<Arm> = Vec::new();
-    for (arm, ..) in &entries {
-        if !arms.contains(arm) {
-            arms.push(*arm);
-        }
+/// A model, and what it is asked.
+struct Model<'a> {
+    gpu: &'a Gpu,
+    spec: &'a Spec,
+    plan: &'a Plan,
+    case: &'a DecodeCase,
+    config: Config,
+    requests: Vec<Request>,
+}
+
+impl Subject for Model<'_> {
+    type Arm = Arm;
+
+    fn case(&self) -> Case {
+        case_row(self.case, String::new())
     }
-    let mut fitting = Vec::new();
-    let mut refused = Vec::new();
-    for arm in arms {
-        match tunings(gpu, &config, &requests, arm, false) {
-            Ok(tunings) => fitting.push((arm, tunings)),
-            Err(objection) => refused.push((arm, objection)),
-        }
+
+    fn entries(&self) -> Result<Vec<Entry<Arm>>> {
+        entries(self.spec)
     }
-    let refused_row = |(arm, policy, replica): (Arm, Policy, u32)| {
-        let (_, objection) = refused.iter().find(|(refused, _)| *refused == arm)?;
-        let reason = format!("does not run on this device: {objection}");
-        Some(ResultRow { reason, ..decode_row(spec, case, arm, policy, replica) })
+
+    fn row(&self, &(arm, policy, replica): &Entry<Arm>) -> ResultRow {
+        let mut row = blank_row(&self.case.name, &arm.name(), policy, replica);
+        row.unit = "token".into();
+        row.gate_tolerance = self.spec.tolerance;
+        row
+    }
+
+    fn objection(&self, arm: &Arm) -> Option<String> {
+        tunings(self.gpu, &self.config, &self.requests, *arm, false).err().map(does_not_run)
+    }
+
+    fn make(&self, arms: &[Arm]) -> Result<Made<'_>> {
+        let exact = random::weights(&self.config, self.case.seed);
+        let layouts: Vec<_> = arms.iter().map(|arm| arm.layout()).collect();
+        let blocks = weight_blocks(&self.config, &exact, &layouts);
+        let decoding = Decoding { gpu: self.gpu, config: &self.config, requests: &self.requests, blocks: &blocks };
+        let mut calibrator = Calibrator::new(self.gpu);
+        let mut ladders = Vec::new();
+        let mut tuned = Vec::new();
+        let mut programs = Vec::new();
+        for &arm in arms {
+            let found = tune(&decoding, &mut calibrator, arm, &mut ladders)?;
+            let (fitting, program) = within_cap(&decoding, self.plan, arm, found);
+            tuned.push(fitting);
+            programs.push((program, blocks.clone()));
+        }
+        let weights_sha256 = tensors::weights_sha256(&self.config, &exact);
+        let references = references(&self.config, exact, arms);
+        let judge = Box::new(Oracle { config: &self.config, tolerance: self.spec.tolerance, tuned, references });
+        Ok(Made { programs, weights_sha256, judge })
+    }
+}
+
+/// An arm in two-byte weights is held to the oracle of the model that these weights are.
+fn references(config: &Config, exact: Weights, arms: &[Arm]) -> BTreeMap<Format, Reference<'static>> {
+    let mut references = BTreeMap::new();
+    for format in arms.iter().map(|arm| arm.format).filter(|format| *format != Format::F32) {
+        let rounded = || Reference::owning(config.clone(), format.rounded(&exact));
+        references.entry(format).or_insert_with(rounded);
+    }
+    references.insert(Format::F32, Reference::owning(config.clone(), exact));
+    references
+}
+
+/// The fastest tuning of an arm, and how long its calibration run takes. All rungs of a ladder, the spans of one kernel, have the
+/// tuning that is the fastest in one dispatch, so that nothing but the span differs between them; `ladders` keeps those that are
+/// known.
+fn tune(
+    decoding: &Decoding,
+    calibrator: &mut Calibrator,
+    arm: Arm,
+    ladders: &mut Vec<(Arm, Tuning)>,
+) -> Result<Calibrated> {
+    let fitting = |arm| tunings(decoding.gpu, decoding.config, decoding.requests, arm, false);
+    let whole = Arm { span: arm.algorithm.span(), ..arm };
+    let mut of_ladder = ladders.iter().find(|(known, _)| *known == whole).map(|(_, tuning)| *tuning);
+    if let (None, Ok(of_whole)) = (of_ladder, fitting(whole)) {
+        let tuning = decoding.calibrate(calibrator, whole, &of_whole)?.tuning;
+        ladders.push((whole, tuning));
+        of_ladder = Some(tuning);
+    }
+    match of_ladder {
+        Some(tuning) => decoding.timed(calibrator, arm, tuning),
+        None => decoding.calibrate(calibrator, arm, &fitting(arm).map_err(Error::input)?),
+    }
+}
+
+/// What an arm is asked within the cap, and its program.
+fn within_cap(decoding: &Decoding, plan: &Plan, arm: Arm, found: Calibrated) -> (Tuned, Program) {
+    let Calibrated { tuning, requests: short, ns } = found;
+    let (config, requests) = (decoding.config, decoding.requests);
+    // A token costs more the more there are before it.
+    let work_per_token = |requests: &[Request]| {
+        let work = cost::work(&arm.program_of_all(config, requests, &tuning));
+        work.multiply_adds as f64 / f64::from(requests[0].positions())
     };
-    let rows_of_refused: Vec<ResultRow> = entries.iter().filter_map(|&entry| refused_row(entry)).collect();
-    step(u64::from(plan.samples) * rows_of_refused.len() as u64);
-    if fitting.is_empty() {
-        // Weights that no arm can bind are not made: they may be more than the host can hold.
-        return Ok(Measured { case: case_row(case, String::new()), results: rows_of_refused, samples: Vec::new() });
-    }
-    let arms: Vec<Arm> = fitting.iter().map(|(arm, _)| *arm).collect();
-    let model = Model::of(config, case.seed, &arms);
-    let mut ladders = Vec::new();
-    let tuned: Vec<Tuned> = fitting
-        .into_iter()
-        .map(|(arm, tunings)| tune(gpu, plan, &model, &requests, (arm, &tunings), &mut ladders))
-        .collect::<Result<_>>()?;
-    let prepared: Vec<Prepared> = tuned
-        .iter()
-        .map(|tuned| Prepared::new(gpu, &tuned.program, &model.blocks))
-        .collect::<Result<_>>()
-        .within(&case.name)?;
+    let token_ns = ns / f64::from(short[0].positions()) * (work_per_token(requests) / work_per_token(&short));
+    let (new_tokens, cap) = tokens_within_cap(plan, token_ns, requests[0].new_tokens);
+    let requests: Vec<Request> = requests.iter().map(|request| Request { new_tokens, ..request.clone() }).collect();
+    let program = arm.program_of_all(config, &requests, &tuning);
+    (Tuned { arm, requests, cap }, program)
+}
 
-    let mut candidates = Vec::new();
-    for (arm, policy, replica) in entries {
-        if let Some(index) = tuned.iter().position(|tuned| tuned.arm == arm) {
-            let mut row = decode_row(spec, case, arm, policy, replica);
-            describe(&mut row, &tuned[index], &model.config, policy);
-            candidates.push(Candidate { prepared: &prepared[index], policy, row });
-        }
+/// An arm as it is timed.
+struct Tuned {
+    arm: Arm,
+    requests: Vec<Request>,
+    cap: String,
+}
+
+impl Tuned {
+    fn units(&self) -> u64 {
+        self.requests.iter().map(|request| u64::from(request.new_tokens)).sum()
+    }
+}
+
+struct Oracle<'a> {
+    config: &'a Config,
+    tolerance: f64,
+    /// By arm.
+    tuned: Vec<Tuned>,
+    references: BTreeMap<Format, Reference<'static>>,
+}
+
+impl Judge for Oracle<'_> {
+    fn describe(&self, arm: usize, _: Policy, prepared: &Prepared, row: &mut ResultRow) -> Result<()> {
+        let (tuned, program) = (&self.tuned[arm], prepared.program());
+        let work = cost::work(program);
+        let dispatches = program.phases.iter().flat_map(|phase| &phase.dispatches);
+        row.units = tuned.units();
+        row.subgroup_size = program.kernels.iter().map(|kernel| kernel.subgroup_size).max().unwrap_or(0);
+        row.barriers = work.barriers;
+        row.workgroups = dispatches.map(|dispatch| dispatch.workgroups).max().unwrap_or(0);
+        row.rounds = work.rounds;
+        row.row_lanes = cost::row_lanes(program);
+        row.multiply_adds = work.multiply_adds;
+        row.min_bytes = cost::min_bytes(self.config, &tuned.requests, tuned.arm.format);
+        row.span = tuned.arm.span.name();
+        row.cap = tuned.cap.clone();
+        Ok(())
     }
 
-    // An arm in two-byte weights is held to the oracle of the model that these weights are.
-    let mut references: BTreeMap<Format, Reference> =
-        model.weights.iter().map(|(&format, weights)| (format, Reference::new(&model.config, weights))).collect();
-    let mut check = |candidate: &Candidate| {
-        let tuned = tuned.iter().find(|tuned| tuned.arm.name() == candidate.row.key.arm);
-        let Some((tuned, reference)) = tuned.and_then(|tuned| Some((tuned, references.get_mut(&tuned.arm.format)?)))
-        else {
-            return Ok(Verdict { error: None, reason: "no such arm".into(), ranking: None });
-        };
-        if gave_up(candidate.prepared)? {
-            return Ok(Verdict { error: None, reason: GAVE_UP.into(), ranking: None });
+    fn verdict(&mut self, arm: usize, prepared: &Prepared) -> Result<Verdict> {
+        let tuned = &self.tuned[arm];
+        let reference = self.references.get_mut(&tuned.arm.format).expect("one for each format of the arms");
+        if gave_up(prepared)? {
+            return Ok(Verdict::failed(GAVE_UP));
         }
         let mut largest = 0f64;
-        for (index, (tokens, logits)) in
-            outputs(candidate.prepared, &model.config, &tuned.requests)?.into_iter().enumerate()
-        {
-            let gate = reference.check(&tuned.requests[index], &tokens, &logits, spec.tolerance);
+        for (index, (tokens, logits)) in outputs(prepared, self.config, &tuned.requests)?.into_iter().enumerate() {
+            let gate = reference.check(&tuned.requests[index], &tokens, &logits, self.tolerance);
             if !gate.pass {
                 let of = if tuned.requests.len() > 1 { format!("sequence {index}: ") } else { String::new() };
-                return Ok(Verdict { error: gate.error, reason: of + &gate.reason, ranking: None });
+                return Ok(Verdict::of(gate.error, of + &gate.reason, 0));
             }
             largest = largest.max(gate.error.unwrap_or_default());
         }
-        Ok(Verdict { error: Some(largest), reason: String::new(), ranking: None })
-    };
-    let (mut results, samples) = measure(plan, candidates, &mut check, step).within(&case.name)?;
-    results.extend(rows_of_refused);
-    let weights_sha256 = tensors::weights_sha256(&model.config, &model.weights[&Format::F32]);
-    Ok(Measured { case: case_row(case, weights_sha256), results, samples })
-}
-
-pub(crate) fn decode_row(spec: &Spec, case: &DecodeCase, arm: Arm, policy: Policy, replica: u32) -> ResultRow {
-    let mut row = blank_row(&case.name, &arm.name(), policy, replica);
-    row.unit = "token".into();
-    row.gate_tolerance = spec.tolerance;
-    row
+        Ok(Verdict::of(Some(largest), String::new(), tuned.units()))
+    }
 }
 
 pub(crate) fn case_row(case: &DecodeCase, weights_sha256: String) -> Case {
@@ -179,62 +229,4 @@ pub fn outputs(prepared: &Prepared, config: &Config, requests: &[Request]) -> Re
         (new, logits[index * stride..index * stride + vocab_size].to_vec())
     };
     Ok(requests.iter().enumerate().map(output).collect())
-}
-
-/// The fastest tuning of an arm, and as many tokens as fit the cap. All rungs of a ladder, the spans of one kernel, have the tuning
-/// that is the fastest in one dispatch, so that nothing but the span differs between them; `ladders` keeps those that are known.
-fn tune(
-    gpu: &Gpu,
-    plan: &Plan,
-    model: &Model,
-    requests: &[Request],
-    (arm, fitting): (Arm, &[Tuning]),
-    ladders: &mut Vec<(Arm, Tuning)>,
-) -> Result<Tuned> {
-    let config = &model.config;
-    let calibrated = |arm, tunings: &[Tuning]| calibrate(gpu, config, &model.blocks, requests, arm, tunings);
-    let whole = Arm { span: arm.algorithm.span(), ..arm };
-    let mut of_ladder = ladders.iter().find(|(known, _)| *known == whole).map(|(_, tuning)| *tuning);
-    if let (None, Ok(of_whole)) = (of_ladder, tunings(gpu, config, requests, whole, false)) {
-        let tuning = calibrated(whole, &of_whole)?.tuning;
-        ladders.push((whole, tuning));
-        of_ladder = Some(tuning);
-    }
-    let Calibrated { tuning, requests: short, ns } = match of_ladder {
-        Some(tuning) => timed(gpu, config, &model.blocks, requests, arm, tuning)?,
-        None => calibrated(arm, fitting)?,
-    };
-    // A token costs more the more there are before it.
-    let work_per_token = |requests: &[Request]| {
-        let work = cost::work(&arm.program_of_all(config, requests, &tuning));
-        work.multiply_adds as f64 / f64::from(requests[0].positions())
-    };
-    let token_ns = ns / f64::from(short[0].positions()) * (work_per_token(requests) / work_per_token(&short));
-    let (new_tokens, cap) = tokens_within_cap(plan, token_ns, requests[0].new_tokens);
-    let requests: Vec<Request> = requests.iter().map(|request| Request { new_tokens, ..request.clone() }).collect();
-    let program = arm.program_of_all(config, &requests, &tuning);
-    Ok(Tuned { arm, program, requests, cap })
-}
-
-/// Fills in what is known of an arm before it has run.
-fn describe(row: &mut ResultRow, tuned: &Tuned, config: &Config, policy: Policy) {
-    let Tuned { program, requests, cap, .. } = tuned;
-    let traffic = program.traffic(policy);
-    let work = cost::work(program);
-    // The sizes that were calibrated are those of the kernel that has the most threads.
-    let kernels = || program.kernels.iter();
-    row.units = requests.iter().map(|request| u64::from(request.new_tokens)).sum();
-    row.workgroup_size = kernels().map(|kernel| kernel.workgroup_size).max().unwrap_or(0);
-    row.subgroup_size = kernels().map(|kernel| kernel.subgroup_size).max().unwrap_or(0);
-    (row.dispatches, row.submits, row.waits) = (traffic.dispatches, traffic.submits, traffic.waits);
-    row.barriers = work.barriers;
-    row.workgroups = program.phases.iter().flat_map(|phase| &phase.dispatches).map(|d| d.workgroups).max().unwrap_or(0);
-    row.rounds = work.rounds;
-    row.row_lanes = cost::row_lanes(program);
-    row.multiply_adds = work.multiply_adds;
-    row.min_bytes = cost::min_bytes(config, requests, tuned.arm.format);
-    row.span = tuned.arm.span.name();
-    row.cap = cap.clone();
-    row.program_sha256 = program.sha256();
-    row.shaders_sha256 = shaders::sha256(program);
 }

@@ -4,19 +4,18 @@
 //! again; with evolution they are bred, scored and ranked in between, and live as long as what they have learnt lets them. So
 //! the arms make different numbers of steps, and each row counts its own.
 
-use std::cell::RefCell;
-
-use super::case::{Candidate, Measured, Verdict, measure};
+use super::case::{Judge, Made, Measured, Subject, measure_case as measure};
 use super::evolution::{WORKGROUP_SIZE, tried};
 use super::rollout_rows::{case_row, rollout_row};
+use crate::cases::entries::Entry;
 use crate::cases::rollout::evolution_entries;
+use crate::cases::verdict::Verdict;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
-use crate::error::{Error, Result, Within};
-use crate::program::{Blocks, Program};
+use crate::error::{Error, Result};
+use crate::program::Policy;
 use crate::protocol::Plan;
-use crate::record::rows::ResultRow;
-use crate::shaders;
+use crate::record::rows::{Case, ResultRow};
 use crate::spec::{RolloutCase, Spec};
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::evolution::{self, Evolution};
@@ -38,64 +37,126 @@ pub fn measure_case(
 ) -> Result<Measured> {
     let RolloutCase { population, steps, seed, episodes, generations, .. } = *case;
     let evolution = Evolution { environment, population, steps, episodes, generations, at_once: generations, seed };
-    let drawn = Population::random(environment, population, seed);
-    let mut blocks: Blocks = evolution.blocks();
-    blocks.extend(drawn.blocks(environment));
-    let programs = [evolution.evaluation(WORKGROUP_SIZE), evolution.program(WORKGROUP_SIZE)];
-    if let Some(objection) = programs.iter().find_map(|program| gpu.objection(program)) {
-        return Err(Error::input(format!("{}: does not fit {}: {objection}", case.name, gpu.info.name)));
-    }
-    let prepared: Vec<Prepared> = programs
-        .iter()
-        .map(|program| Prepared::new(gpu, program, &blocks))
-        .collect::<Result<_>>()
-        .within(&case.name)?;
-    let sampled = Sampled::of(&evolution, &drawn, spec.tolerance);
-    // The best policy is the same after every run, and so is what comes of it.
-    let champion: RefCell<Option<(Vec<f32>, Verdict)>> = RefCell::default();
+    measure(gpu, plan, &EvolutionCase { gpu, spec, case, evolution, prices_sha256 }, step)
+}
 
-    let mut candidates = Vec::new();
-    for (arm, policy, replica) in evolution_entries(spec) {
-        let index = usize::from(arm == evolution::ARMS[1]);
-        let mut row = rollout_row(spec, case, (&arm, Span::Episode), policy, replica);
-        prepared[index].run(policy)?;
-        row.units = made(&evolution, &arm, &prepared[index])?;
-        describe(&mut row, &evolution, &programs[index]);
-        let traffic = programs[index].traffic(policy);
-        (row.dispatches, row.submits, row.waits) = (traffic.dispatches, traffic.submits, traffic.waits);
-        candidates.push(Candidate { prepared: &prepared[index], policy, row });
+struct EvolutionCase<'a> {
+    gpu: &'a Gpu,
+    spec: &'a Spec,
+    case: &'a RolloutCase,
+    evolution: Evolution<'a>,
+    prices_sha256: String,
+}
+
+impl Subject for EvolutionCase<'_> {
+    /// By its name.
+    type Arm = String;
+
+    fn case(&self) -> Case {
+        case_row(self.case, String::new(), self.prices_sha256.clone())
     }
-    let mut check = |candidate: &Candidate| {
-        let (row, prepared) = (&candidate.row, candidate.prepared);
-        let steps = made(&evolution, &row.key.arm, prepared)?;
-        let mut verdict = if row.key.arm == evolution::ARMS[0] {
-            sampled.check(&Found::of_bytes(&prepared.read("episodes")?, &prepared.read("states")?))
-        } else {
-            let genome: Vec<f32> = bytemuck::pod_collect_to_vec(&prepared.read("best")?);
-            let mut champion = champion.borrow_mut();
-            match &*champion {
-                Some((known, verdict)) if *known == genome => verdict.clone(),
-                _ => {
-                    let verdict = check_loop(gpu, &evolution, prepared, &genome, spec.tolerance)?;
-                    *champion = Some((genome, verdict.clone()));
-                    verdict
-                }
-            }
-        };
-        if verdict.reason.is_empty() && steps != row.units {
-            verdict.reason = format!("{steps} steps, {} in another run", row.units);
+
+    fn entries(&self) -> Result<Vec<Entry<String>>> {
+        Ok(evolution_entries(self.spec))
+    }
+
+    fn row(&self, (arm, policy, replica): &Entry<String>) -> ResultRow {
+        rollout_row(self.spec, self.case, (arm, Span::Episode), *policy, *replica)
+    }
+
+    /// What does not fit is an error: one arm without the other says nothing.
+    fn objection(&self, _: &String) -> Option<String> {
+        None
+    }
+
+    fn make(&self, arms: &[String]) -> Result<Made<'_>> {
+        let Evolution { environment, population, seed, .. } = self.evolution;
+        let evaluation = self.evolution.evaluation(WORKGROUP_SIZE);
+        let whole = self.evolution.program(WORKGROUP_SIZE);
+        if let Some(objection) = [&evaluation, &whole].into_iter().find_map(|program| self.gpu.objection(program)) {
+            return Err(Error::input(format!("does not fit {}: {objection}", self.gpu.info.name)));
         }
-        Ok(verdict)
-    };
-    let (mut results, samples) = measure(plan, candidates, &mut check, step).within(&case.name)?;
-    if let Some((genome, _)) = champion.into_inner() {
-        let (returns, gate) = tried(gpu, environment, &genome, (FRESH, steps), !seed, spec.tolerance)?;
+        let drawn = Population::random(environment, population, seed);
+        let mut blocks = self.evolution.blocks();
+        blocks.extend(drawn.blocks(environment));
+        let program = |arm: &String| if is_whole(arm) { whole.clone() } else { evaluation.clone() };
+        let judge = Loop {
+            gpu: self.gpu,
+            evolution: self.evolution,
+            tolerance: self.spec.tolerance,
+            arms: arms.to_vec(),
+            sampled: Sampled::of(&self.evolution, &drawn, self.spec.tolerance),
+            champion: None,
+        };
+        Ok(Made {
+            programs: arms.iter().map(|arm| (program(arm), blocks.clone())).collect(),
+            weights_sha256: drawn.sha256(),
+            judge: Box::new(judge),
+        })
+    }
+}
+
+/// Whether an arm is the whole loop, and not evaluation alone.
+fn is_whole(arm: &str) -> bool {
+    arm == evolution::ARMS[1]
+}
+
+struct Loop<'a> {
+    gpu: &'a Gpu,
+    evolution: Evolution<'a>,
+    tolerance: f64,
+    arms: Vec<String>,
+    sampled: Sampled<'a>,
+    /// The best policy, which is the same after every run, and so is what comes of it.
+    champion: Option<(Vec<f32>, Verdict)>,
+}
+
+impl Judge for Loop<'_> {
+    fn describe(&self, arm: usize, policy: Policy, prepared: &Prepared, row: &mut ResultRow) -> Result<()> {
+        let Evolution { environment, population, steps, .. } = self.evolution;
+        let tuning = Tuning { workgroup_size: WORKGROUP_SIZE, traced: false };
+        let fused = Arm::WHOLE.program(environment, population, steps, &tuning);
+        prepared.run(policy)?;
+        row.units = made(&self.evolution, &self.arms[arm], prepared)?;
+        // Of the episodes; breeding and ranking are left out.
+        row.multiply_adds = row.units * cost::multiply_adds_per_step(&fused, environment);
+        row.min_bytes = cost::min_bytes(environment, population);
+        Ok(())
+    }
+
+    fn verdict(&mut self, arm: usize, prepared: &Prepared) -> Result<Verdict> {
+        let verdict = match is_whole(&self.arms[arm]) {
+            false => self.sampled.check(&Found::of_bytes(&prepared.read("episodes")?, &prepared.read("states")?)),
+            true => self.verdict_of_loop(prepared)?,
+        };
+        Ok(Verdict { units: made(&self.evolution, &self.arms[arm], prepared)?, ..verdict })
+    }
+
+    /// The best policy is tried from states that it has not seen.
+    fn conclude(&mut self, rows: &mut [ResultRow]) -> Result<()> {
+        let Some((genome, _)) = &self.champion else { return Ok(()) };
+        let Evolution { environment, steps, seed, .. } = self.evolution;
+        let (returns, gate) = tried(self.gpu, environment, genome, (FRESH, steps), !seed, self.tolerance)?;
         let mean = returns.iter().sum::<f64>() / returns.len() as f64;
-        for row in results.iter_mut().filter(|row| row.key.arm == evolution::ARMS[1] && row.gate == "pass") {
+        for row in rows.iter_mut().filter(|row| is_whole(&row.key.arm) && row.gate == "pass") {
             row.fresh_return = Some(mean).filter(|_| gate.reason.is_empty());
         }
+        Ok(())
     }
-    Ok(Measured { case: case_row(case, drawn.sha256(), prices_sha256), results, samples })
+}
+
+impl Loop<'_> {
+    fn verdict_of_loop(&mut self, prepared: &Prepared) -> Result<Verdict> {
+        let genome: Vec<f32> = bytemuck::pod_collect_to_vec(&prepared.read("best")?);
+        if let Some((known, verdict)) = &self.champion
+            && *known == genome
+        {
+            return Ok(verdict.clone());
+        }
+        let verdict = check_loop(self.gpu, &self.evolution, prepared, &genome, self.tolerance)?;
+        self.champion = Some((genome, verdict.clone()));
+        Ok(verdict)
+    }
 }
 
 /// Environment steps of the last run.
@@ -108,18 +169,6 @@ fn made(evolution: &Evolution, arm: &str, prepared: &Prepared) -> Result<u64> {
     Ok(history.iter().map(|generation| generation.steps).sum())
 }
 
-fn describe(row: &mut ResultRow, evolution: &Evolution, program: &Program) {
-    let Evolution { environment, population, steps, .. } = *evolution;
-    let fused =
-        Arm::WHOLE.program(environment, population, steps, &Tuning { workgroup_size: WORKGROUP_SIZE, traced: false });
-    row.workgroup_size = WORKGROUP_SIZE;
-    // Of the episodes; breeding and ranking are left out.
-    row.multiply_adds = row.units * cost::multiply_adds_per_step(&fused, environment);
-    row.min_bytes = cost::min_bytes(environment, population);
-    row.program_sha256 = program.sha256();
-    row.shaders_sha256 = shaders::sha256(program);
-}
-
 /// The loop is right where the best return never falls, and where the best policy, followed by itself from the same starts and
 /// checked there, has the return that the last generation gives it.
 fn check_loop(
@@ -129,7 +178,7 @@ fn check_loop(
     genome: &[f32],
     tolerance: f64,
 ) -> Result<Verdict> {
-    let fail = |reason: &str| Ok(Verdict { error: None, reason: reason.into(), ranking: None });
+    let fail = |reason: &str| Ok(Verdict::failed(reason));
     let history = evolution.history(&prepared.read("history")?, evolution.generations);
     let finite = history.iter().all(|generation| generation.best.is_finite() && generation.mean.is_finite());
     let (Some(last), true) = (history.last(), finite && genome.iter().all(|gene| gene.is_finite())) else {
@@ -150,7 +199,7 @@ fn check_loop(
         }
         () => String::new(),
     };
-    Ok(Verdict { error, reason, ranking: None })
+    Ok(Verdict::of(error, reason, 0))
 }
 
 /// Some of the first generation's episodes, and what the oracle says of them.
@@ -191,6 +240,6 @@ impl<'a> Sampled<'a> {
             (0..components).flat_map(|component| self.places.iter().map(move |&place| state(component, place)));
         let chosen = Found { episodes: episodes.collect(), states: states.collect() };
         let Gate { error, reason, .. } = self.reference.check(&chosen);
-        Verdict { error, reason, ranking: Some(self.reference.ranking(&chosen)) }
+        Verdict { error, reason, units: 0, ranking: Some(self.reference.ranking(&chosen)) }
     }
 }

@@ -1,28 +1,23 @@
-//! Measures a case that has no policy: its arms are tuned by a short calibration, checked against the oracle, and timed.
+//! Measures a case that has no policy: bodies, points of a test function, or draws.
 
-use super::case::{Candidate, Measured, Verdict, measure};
+use super::calibration::{Calibrator, Turns};
+use super::case::{Judge, Made, Measured, Subject, does_not_run, measure_case as measure};
 use super::rollout_rows::{case_row, rollout_row};
+use crate::cases::entries::Entry;
 use crate::cases::rollout::task_entries;
+use crate::cases::verdict::Verdict;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
-use crate::error::{Result, Within};
+use crate::error::Result;
 use crate::program::{Policy, Program};
 use crate::protocol::Plan;
-use crate::record::rows::ResultRow;
-use crate::shaders;
+use crate::record::rows::{Case, ResultRow};
 use crate::spec::{RolloutCase, Spec};
 use crate::workload::rollout::nbody;
 use crate::workload::rollout::task::{Arm, Task};
 
+/// Workgroup sizes that calibration tries; a software device gets the first alone.
 const WORKGROUP_SIZES: [u32; 4] = [64, 128, 256, 512];
-/// Runs of a calibration, the fastest of which counts.
-const CALIBRATION_RUNS: u32 = 5;
-
-/// An arm as it will be timed, or why it cannot be.
-struct Tuned {
-    arm: Arm,
-    program: std::result::Result<Program, String>,
-}
 
 pub fn measure_case(
     gpu: &Gpu,
@@ -31,91 +26,93 @@ pub fn measure_case(
     (case, task): (&RolloutCase, &Task),
     step: &dyn Fn(u64),
 ) -> Result<Measured> {
-    let entries = task_entries(spec)?;
-    let mut arms: Vec<Arm> = entries.iter().map(|(arm, ..)| *arm).collect();
-    arms.dedup();
-    let tuned: Vec<Tuned> = arms
-        .into_iter()
-        .map(|arm| Ok(Tuned { arm, program: tune(gpu, case, task, arm)? }))
-        .collect::<Result<_>>()
-        .within(&case.name)?;
-    let mut prepared = Vec::new();
-    for tuned in &tuned {
-        if let Ok(program) = &tuned.program {
-            prepared.push((tuned.arm, program, Prepared::new(gpu, program, &task.blocks).within(&case.name)?));
-        }
-    }
-    let mut candidates = Vec::new();
-    let mut refused = Vec::new();
-    for (arm, policy, replica) in entries {
-        let mut row = rollout_row(spec, case, (arm.name(), task.span(arm)), policy, replica);
-        row.unit = task.unit.into();
-        match prepared.iter().find(|(prepared, ..)| *prepared == arm) {
-            Some((_, program, prepared)) => {
-                let traffic = program.traffic(policy);
-                row.units = u64::from(case.population) * u64::from(case.steps);
-                row.workgroup_size = program.kernels[0].workgroup_size;
-                (row.dispatches, row.submits, row.waits) = (traffic.dispatches, traffic.submits, traffic.waits);
-                row.multiply_adds = row.units * task.multiply_adds_per_unit;
-                row.min_bytes = task.min_bytes;
-                row.program_sha256 = program.sha256();
-                row.shaders_sha256 = shaders::sha256(program);
-                candidates.push(Candidate { prepared, policy, row });
-            }
-            None => {
-                let why = tuned.iter().find(|tuned| tuned.arm == arm).and_then(|tuned| tuned.program.as_ref().err());
-                refused.push(ResultRow { reason: why.cloned().unwrap_or_default(), ..row });
-            }
-        }
-    }
-    step(u64::from(plan.samples) * refused.len() as u64);
-    let mut check = |candidate: &Candidate| {
-        let found = prepared.iter().find(|(arm, ..)| arm.name() == candidate.row.key.arm);
-        let Some((_, program, _)) = found else {
-            return Ok(Verdict { error: None, reason: "no such arm".into(), ranking: None });
-        };
-        let output = candidate.prepared.read(&program.outputs[0])?;
-        let error = task.error(&output);
-        let reason = match error {
-            Some(error) if error <= spec.tolerance => String::new(),
-            Some(error) => format!("the output is off by {error:.1e} of its range"),
-            None => "the output is not finite or not whole".into(),
-        };
-        Ok(Verdict { error, reason, ranking: task.ranking(&output) })
-    };
-    let (mut results, samples) = measure(plan, candidates, &mut check, step).within(&case.name)?;
-    results.extend(refused);
-    Ok(Measured { case: case_row(case, task.sha256.clone(), String::new()), results, samples })
+    measure(gpu, plan, &TaskCase { gpu, spec, case, task }, step)
 }
 
-/// The program in the workgroup size that is fastest; or why there is none.
-fn tune(gpu: &Gpu, case: &RolloutCase, task: &Task, arm: Arm) -> Result<std::result::Result<Program, String>> {
-    if !task.arms.contains(&arm) {
-        return Ok(Err(format!("{} has no such arm: {}", case.environment, task.other_arms)));
+struct TaskCase<'a> {
+    gpu: &'a Gpu,
+    spec: &'a Spec,
+    case: &'a RolloutCase,
+    task: &'a Task,
+}
+
+impl Subject for TaskCase<'_> {
+    type Arm = Arm;
+
+    fn case(&self) -> Case {
+        case_row(self.case, self.task.sha256.clone(), String::new())
     }
-    let sizes = if gpu.info.is_software { &WORKGROUP_SIZES[..1] } else { &WORKGROUP_SIZES[..] };
-    let mut best: Option<(u64, Program)> = None;
-    let mut objection = String::from("no workgroup size fits");
-    for &size in sizes {
-        let program = (task.program)(arm, size);
-        if case.environment == "nbody" && !nbody::fits(case.population, size) {
-            objection = format!("{} bodies are too many for a workgroup", case.population);
-            continue;
-        }
-        if let Some(reason) = gpu.objection(&program) {
-            objection = reason;
-            continue;
-        }
-        let prepared = Prepared::new(gpu, &program, &task.blocks)?;
-        // A first run may still compile.
-        let mut fastest = prepared.run(Policy::OneSubmit)?.wall_ns;
-        for _ in 0..if sizes.len() > 1 { CALIBRATION_RUNS } else { 0 } {
-            fastest = fastest.min(prepared.run(Policy::OneSubmit)?.wall_ns);
-        }
-        drop(prepared);
-        if best.as_ref().is_none_or(|(time, _)| fastest < *time) {
-            best = Some((fastest, program));
-        }
+
+    fn entries(&self) -> Result<Vec<Entry<Arm>>> {
+        task_entries(self.spec)
     }
-    Ok(best.map(|(_, program)| program).ok_or_else(|| format!("does not run on this device: {objection}")))
+
+    fn row(&self, &(arm, policy, replica): &Entry<Arm>) -> ResultRow {
+        let mut row = rollout_row(self.spec, self.case, (arm.name(), self.task.span(arm)), policy, replica);
+        row.unit = self.task.unit.into();
+        row
+    }
+
+    fn objection(&self, arm: &Arm) -> Option<String> {
+        if !self.task.arms.contains(arm) {
+            return Some(format!("{} has no such arm: {}", self.case.environment, self.task.other_arms));
+        }
+        self.fitting(*arm).err().map(does_not_run)
+    }
+
+    fn make(&self, arms: &[Arm]) -> Result<Made<'_>> {
+        let mut calibrator = Calibrator::new(self.gpu);
+        let mut programs = Vec::new();
+        for &arm in arms {
+            let choices = self.fitting(arm).unwrap_or_default();
+            let choices = choices.into_iter().map(|program| (program.clone(), program)).collect();
+            let fastest = calibrator.fastest(arm.name(), choices, &self.task.blocks, Turns::OneByOne)?;
+            programs.extend(fastest.map(|program| (program, self.task.blocks.clone())));
+        }
+        let units = u64::from(self.case.population) * u64::from(self.case.steps);
+        let judge = Box::new(Expected { task: self.task, units, tolerance: self.spec.tolerance });
+        Ok(Made { programs, weights_sha256: self.task.sha256.clone(), judge })
+    }
+}
+
+impl TaskCase<'_> {
+    /// The programs of an arm in the workgroup sizes that fit; or why none does.
+    fn fitting(&self, arm: Arm) -> std::result::Result<Vec<Program>, String> {
+        let sizes = if self.gpu.info.is_software { &WORKGROUP_SIZES[..1] } else { &WORKGROUP_SIZES[..] };
+        let mut fitting = Vec::new();
+        let mut objection = String::from("no workgroup size fits");
+        for &size in sizes {
+            if self.case.environment == "nbody" && !nbody::fits(self.case.population, size) {
+                objection = format!("{} bodies are too many for a workgroup", self.case.population);
+                continue;
+            }
+            let program = (self.task.program)(arm, size);
+            match self.gpu.objection(&program) {
+                Some(reason) => objection = reason,
+                None => fitting.push(program),
+            }
+        }
+        if fitting.is_empty() { Err(objection) } else { Ok(fitting) }
+    }
+}
+
+struct Expected<'a> {
+    task: &'a Task,
+    units: u64,
+    tolerance: f64,
+}
+
+impl Judge for Expected<'_> {
+    fn describe(&self, _: usize, _: Policy, _: &Prepared, row: &mut ResultRow) -> Result<()> {
+        row.units = self.units;
+        row.multiply_adds = self.units * self.task.multiply_adds_per_unit;
+        row.min_bytes = self.task.min_bytes;
+        Ok(())
+    }
+
+    fn verdict(&mut self, _: usize, prepared: &Prepared) -> Result<Verdict> {
+        let output = prepared.read(&prepared.program().outputs[0])?;
+        let verdict = Verdict::of_error(self.task.error(&output), self.tolerance, "its range", self.units);
+        Ok(Verdict { ranking: self.task.ranking(&output), ..verdict })
+    }
 }

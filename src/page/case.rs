@@ -1,7 +1,8 @@
 //! A case of the page: what is run for it, on what, and what judges the outputs.
 
 use js_sys::{Object, Reflect, Uint8Array};
-use onedispatch_core::cases::page::{PageCase, Verdict};
+use onedispatch_core::cases::page::PageCase;
+use onedispatch_core::cases::verdict::Verdict;
 use onedispatch_core::error::Error;
 use onedispatch_core::program::Blocks;
 use onedispatch_core::protocol::Plan;
@@ -60,7 +61,7 @@ impl Case {
             Ok(bytes) if !bytes.is_undefined() => Ok(Uint8Array::new(&bytes).to_vec()),
             _ => Err(Error::check(format!("has no output `{name}`"))),
         };
-        let Verdict { error, reason, units } = self.case.judge(index, &bytes).map_err(refusal)?;
+        let Verdict { error, reason, units, .. } = self.case.judge(index, &bytes).map_err(refusal)?;
         Ok(to_json(&json!({ "error": error, "reason": reason, "units": units })))
     }
 }

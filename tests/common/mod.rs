@@ -1,7 +1,7 @@
 //! How tests that run decoding on a device tune an arm for it.
 
 use onedispatch::device::Gpu;
-use onedispatch::measure::calibration::waiting;
+use onedispatch::measure::decode_tuning::waiting;
 use onedispatch::workload::decode::{Algorithm, Tuning};
 
 /// Two workgroups where an arm has several, each of `workgroup_size` threads but for the arm of one thread; every token's logits

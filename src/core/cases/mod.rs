@@ -4,3 +4,4 @@ pub mod decode;
 pub mod entries;
 pub mod page;
 pub mod rollout;
+pub mod verdict;

@@ -9,6 +9,7 @@ use programs::PageProgram;
 use serde::Serialize;
 
 use super::decode::{config_of, request_of};
+use super::verdict::Verdict;
 use super::{decode, rollout};
 use crate::error::{Error, Result, Within};
 use crate::program::{Blocks, Policy};
@@ -31,17 +32,6 @@ pub struct PageEntry {
     pub replica: u32,
     /// What a dispatch of the arm covers; empty of a control.
     pub span: String,
-}
-
-/// What an output was found to be.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    /// Largest error, relative to the range of what is compared; none where something was not finite or missing.
-    pub error: Option<f64>,
-    /// Why it fails; empty where it passes.
-    pub reason: String,
-    /// Units that the run made.
-    pub units: u64,
 }
 
 /// Reads the bytes of an output of a program's last run by its name.
@@ -273,13 +263,13 @@ impl PageCase {
                     Some(error) => format!("off by {error:.1e} of what was expected"),
                     None => "it is not finite or not whole".into(),
                 };
-                Ok(Verdict { error, reason, units: control.units })
+                Ok(Verdict::of(error, reason, control.units))
             }
             Judge::Decode { reference, request } => {
                 let units = u64::from(request.new_tokens);
                 if outputs("gave_up").is_ok_and(|bytes| bytes.iter().any(|byte| *byte != 0)) {
                     let reason = "a workgroup gave up waiting for another".into();
-                    return Ok(Verdict { error: None, reason, units });
+                    return Ok(Verdict::of(None, reason, units));
                 }
                 let vocab_size = reference.config().vocab_size as usize;
                 let tokens = sized("tokens", request.prompt.len() + request.new_tokens as usize)?;
@@ -289,11 +279,11 @@ impl PageCase {
                 logits.truncate(vocab_size);
                 if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
                     let reason = format!("logit {at} of the last token is NaN or infinite");
-                    return Ok(Verdict { error: None, reason, units });
+                    return Ok(Verdict::of(None, reason, units));
                 }
                 let new = decoding::new_tokens(request, &tokens);
                 let gate = reference.check(request, &new, &logits, self.tolerance);
-                Ok(Verdict { error: gate.error, reason: gate.reason, units })
+                Ok(Verdict::of(gate.error, gate.reason, units))
             }
             Judge::Rollout { reference, population, environment } => {
                 let found = |prefix: &str, individuals: u32| {
@@ -305,7 +295,7 @@ impl PageCase {
                 let made = found("", population.individuals)?;
                 let single = found("single_", reference.shared.individuals)?;
                 let gate = reference.check_single(&single).and(reference.check(&made));
-                Ok(Verdict { error: gate.error, reason: gate.reason, units: made.steps() })
+                Ok(Verdict::of(gate.error, gate.reason, made.steps()))
             }
         }
     }
