@@ -4,6 +4,7 @@
 //! chosen to differ in how its matrices are cut: none of them, some, or all in slices.
 
 mod common;
+mod optional;
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -14,13 +15,14 @@ use onedispatch::device::executor::Prepared;
 use onedispatch::measure::decode::gave_up;
 use onedispatch::measure::decode_tuning::waiting;
 use onedispatch::program::{Blocks, Policy, Program};
+use onedispatch::workload::decode::arm::ALGORITHMS;
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::gate::Reference;
-use onedispatch::workload::decode::kernel::LEAST_MEMORY;
 use onedispatch::workload::decode::model::{Config, Request, Sampling, Weights};
 use onedispatch::workload::decode::oracle::Oracle;
 use onedispatch::workload::decode::packing::Layout;
 use onedispatch::workload::decode::span::Span;
+use onedispatch::workload::decode::tuning::LEAST_MEMORY;
 use onedispatch::workload::decode::{Algorithm, Arm, Tuning, Waiting, checkpoint, new_tokens, random, sampling};
 use serde::Deserialize;
 
@@ -62,7 +64,7 @@ fn answers(
         let tuning = Tuning { memory, ..common::tuning(&gpu, algorithm, workgroup_size, capacity) };
         // A batch answers all at once: requests of several lengths, each with its own answer.
         let together = if algorithm == Algorithm::FusedBatch { requests.len() } else { 1 };
-        for (arm, policy) in ways(Arm::of(algorithm), algorithms == Algorithm::ALL) {
+        for (arm, policy) in ways(Arm::of(algorithm), algorithms.len() == ALGORITHMS.len()) {
             for requests in requests.chunks(together) {
                 let program = arm.program_of_all(config, requests, &tuning);
                 let Some(prepared) = prepared(&gpu, algorithm, &program, &blocks) else { continue };
@@ -83,11 +85,7 @@ fn gpu() -> Gpu {
 
 /// None where the device lacks what only some arms need.
 fn prepared<'a>(gpu: &'a Gpu, algorithm: Algorithm, program: &'a Program, blocks: &Blocks) -> Option<Prepared<'a>> {
-    if let Some(objection) = gpu.objection(program) {
-        assert!(algorithm >= Algorithm::FusedSubgroup, "only subgroups and progress are optional: {objection}");
-        return None;
-    }
-    Some(Prepared::new(gpu, program, blocks).unwrap())
+    optional::runs(gpu, algorithm, program).then(|| Prepared::new(gpu, program, blocks).unwrap())
 }
 
 /// What a program that answers `requests` left of one of them.
@@ -162,7 +160,7 @@ fn reproduces_golden(name: &str, workgroup_size: u32, memory: u32, algorithms: &
 
 #[test]
 fn golden_tiny_with_every_matrix_in_slices() {
-    reproduces_golden("tiny_d32_l1_h2", 64, LEAST_MEMORY, &Algorithm::ALL);
+    reproduces_golden("tiny_d32_l1_h2", 64, LEAST_MEMORY, &ALGORITHMS.map(|about| about.algorithm));
 }
 
 #[test]
@@ -253,10 +251,13 @@ fn wide_rows_and_every_format() {
     let gpu = gpu();
     let exact = random::weights(&config, 3);
     let request = Request { prompt: vec![7, 30], new_tokens: 11, sampling: Sampling::Greedy, end_token: None };
-    for (format, workgroup_size) in [(Format::F32, 1024), (Format::F16, 64), (Format::Bf16, 64)] {
+    // As many subgroups as fit workgroup memory, where each has a row of sums for each lane of a head.
+    let many = (128 * gpu.info.subgroup_min_size).clamp(64, 1024);
+    let memory = gpu.device.limits().max_compute_workgroup_storage_size;
+    for (format, workgroup_size) in [(Format::F32, many), (Format::F16, 64), (Format::Bf16, 64)] {
         let weights = format.rounded(&exact);
         let arm = Arm { format, ..Arm::of(Algorithm::FusedGrid) };
-        let tuning = common::tuning(&gpu, arm.algorithm, workgroup_size, request.positions());
+        let tuning = Tuning { memory, ..common::tuning(&gpu, arm.algorithm, workgroup_size, request.positions()) };
         let program = arm.program(&config, &request, &tuning);
         let blocks = weight_blocks(&config, &exact, &[arm.layout()]);
         let Some(prepared) = prepared(&gpu, arm.algorithm, &program, &blocks) else { return };

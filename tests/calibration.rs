@@ -5,6 +5,7 @@ mod fixture;
 use std::path::Path;
 
 use fixture::Temporary;
+use onedispatch::cases::rollout::task_of;
 use onedispatch::device::Gpu;
 use onedispatch::measure::calibration::{Calibrator, Turns};
 use onedispatch::measure::trials::Trials;
@@ -15,7 +16,7 @@ use onedispatch::workload::rollout::task::{Arm, Task};
 fn task() -> Task {
     let case =
         RolloutCase { environment: "sphere".into(), population: 64, steps: 4, seed: 1, ..RolloutCase::default() };
-    Task::of(&case).unwrap()
+    task_of(&case).unwrap()
 }
 
 /// Programs in these workgroup sizes.

@@ -57,13 +57,31 @@ pub fn tunings(
                 capacity,
                 memory: gpu.device.limits().max_compute_workgroup_storage_size,
             };
-            match gpu.objection(&arm.program_of_all(config, requests, &tuning)) {
-                None => fitting.push(tuning),
+            let program = arm.program_of_all(config, requests, &tuning);
+            match gpu.objection(&program) {
+                None => fitting.push((tuning, has_whole_vectors(&program))),
                 Some(reason) => objection = reason,
             }
         }
     }
-    if fitting.is_empty() { Err(objection) } else { Ok(fitting) }
+    if fitting.is_empty() {
+        return Err(objection);
+    }
+    // Tiles have more barriers, and a driver may compile them for minutes: they are for vectors that no size holds.
+    let some_are_whole = fitting.iter().any(|(_, is_whole)| *is_whole);
+    let kept = fitting.into_iter().filter(|(_, is_whole)| *is_whole || !some_are_whole);
+    Ok(kept.map(|(tuning, _)| tuning).collect())
+}
+
+/// Whether a model's vectors lie in workgroup memory as they are, and not in tiles.
+fn has_whole_vectors(program: &Program) -> bool {
+    program.kernels.iter().all(|kernel| kernel.constants.get("WHOLE") == Some(&1.0))
+}
+
+/// Those of some tunings, of which there is at least one, between which trying decides. On a software device one size is as good
+/// as another, and each takes many seconds to compile.
+pub fn worth_trying<'a>(gpu: &Gpu, tunings: &'a [Tuning]) -> &'a [Tuning] {
+    if gpu.info.is_software { &tunings[tunings.len() - 1..] } else { tunings }
 }
 
 /// About a second on a GPU, where asking takes most of a microsecond. On a CPU it takes some 10 ns, and other processes may
@@ -89,10 +107,10 @@ pub struct Decoding<'a> {
 }
 
 impl Decoding<'_> {
-    /// The tuning that is fastest in short runs: of `tunings`, which is not empty, and then of how the fastest of them deal out
-    /// rows to threads.
+    /// The tuning that is fastest in short runs: of [`worth_trying`], and then of how the fastest of those deal out rows to
+    /// threads.
     pub fn calibrate(&self, calibrator: &mut Calibrator, arm: Arm, tunings: &[Tuning]) -> Result<Calibrated> {
-        let by_size = self.rank(calibrator, arm, tunings)?;
+        let by_size = self.rank(calibrator, arm, worth_trying(self.gpu, tunings))?;
         if !arm.algorithm.has_formats() || self.gpu.info.is_software {
             return Ok(fastest(by_size));
         }
