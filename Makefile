@@ -72,10 +72,10 @@ test: ## Run all tests, on a software Vulkan device and in a browser that are in
 	@scripts/page-core.sh
 	@$(MAKE) --no-print-directory run-tests
 
-# A make of its own, so that LAVAPIPE is looked for after the installation.
+# A make of its own, so that LAVAPIPE is looked for after the installation. Lavapipe has subgroups: no test may leave them out.
 .PHONY: run-tests
 run-tests:
-	@$(if $(LAVAPIPE),VK_DRIVER_FILES=$(LAVAPIPE) $(SOON_COMPILED) )$(CARGO) test --release --locked --workspace --exclude onedispatch-page
+	@$(if $(LAVAPIPE),VK_DRIVER_FILES=$(LAVAPIPE) $(SOON_COMPILED) ONEDISPATCH_SUBGROUP_TESTS=required )$(CARGO) test --release --locked --workspace --exclude onedispatch-page
 
 lint: ## Check formatting, and lint with warnings as errors
 	@$(CARGO) fmt --check

@@ -1,6 +1,8 @@
 //! The printed counts of barriers, rounds and multiply-adds against a build of the same kernels that counts them, on the
 //! device: for sizes on both sides of every threshold at which a kernel deals out its work otherwise.
 
+mod optional;
+
 use std::num::NonZeroU32;
 
 use onedispatch::cases::decode::weight_blocks;
@@ -98,12 +100,12 @@ fn agrees(cases: &[Case]) {
         .enumerate()
         .flat_map(|(place, case)| case.programs(&gpu, place).into_iter().map(move |program| (case, program)))
         .map(|(case, program)| (case, counted::program(&program), program))
-        .filter(|(case, counted, _)| {
-            let objection = gpu.objection(counted);
-            assert!(objection.is_none() || case.algorithm >= Algorithm::FusedSubgroup, "{objection:?}");
-            objection.is_none()
-        })
+        .filter(|(case, counted, _)| optional::fits(&gpu, case.algorithm, counted))
         .collect();
+    for Case { algorithm, .. } in cases {
+        let is_there = counted.iter().any(|(case, ..)| case.algorithm == *algorithm);
+        assert!(is_there || !optional::required(), "{} runs none of {}", gpu.info.name, algorithm.name());
+    }
     executor::compile(&gpu, counted.iter().map(|(_, counted, _)| counted)).unwrap();
     for (case, counted, program) in &counted {
         let config = case.config();

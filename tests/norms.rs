@@ -4,6 +4,7 @@
 //! PyTorch in f32 was off by 2e-7 of the logits' range in a model of the first kind; an arm may be off by ten times as much.
 
 mod common;
+mod optional;
 
 use onedispatch::cases::decode::weight_blocks;
 use onedispatch::device::Gpu;
@@ -57,8 +58,7 @@ fn keeps_its_digits(gpu: &Gpu, algorithm: Algorithm, cases: &[(&str, Weights)]) 
     let request = Request { prompt: vec![1, 2, 3], new_tokens: 6, sampling: Sampling::Greedy, end_token: None };
     let tuning = common::tuning(gpu, algorithm, 32, request.positions());
     let program = Arm::of(algorithm).program(&config, &request, &tuning);
-    if let Some(objection) = gpu.objection(&program) {
-        assert!(algorithm >= Algorithm::FusedSubgroup, "{objection}");
+    if !optional::runs(gpu, algorithm, &program) {
         return;
     }
     for (what, weights) in cases {
