@@ -10,7 +10,7 @@ use crate::device::executor::Prepared;
 use crate::error::{Error, Result};
 use crate::measure::calibration::Calibrator;
 use crate::measure::decode::{GAVE_UP, gave_up, outputs};
-use crate::measure::decode_tuning::{Decoding, tunings};
+use crate::measure::decode_tuning::{Decoding, tunings, worth_trying};
 use crate::program::{Blocks, Policy, Program};
 use crate::workload::decode::checkpoint::{self, Checkpoint};
 use crate::workload::decode::gate::Gate;
@@ -217,9 +217,7 @@ fn choose_arm(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
     let mut calibrator = Calibrator::new(gpu);
     let mut fastest: Option<(f64, Arm, Program)> = None;
     for (arm, tunings) in &fitting {
-        // One size is as good as another on a software device, where trying each takes seconds to compile.
-        let tunings = if gpu.info.is_software { &tunings[tunings.len() - 1..] } else { tunings };
-        let (ns, tuning) = match (fitting.len(), tunings) {
+        let (ns, tuning) = match (fitting.len(), worth_trying(gpu, tunings)) {
             (1, [tuning]) => (0.0, *tuning),
             _ => {
                 let calibrated = decoding.calibrate(&mut calibrator, *arm, tunings)?;

@@ -66,6 +66,12 @@ pub fn tunings(
     if fitting.is_empty() { Err(objection) } else { Ok(fitting) }
 }
 
+/// Those of some tunings, of which there is at least one, between which trying decides. On a software device one size is as good
+/// as another, and each takes many seconds to compile.
+pub fn worth_trying<'a>(gpu: &Gpu, tunings: &'a [Tuning]) -> &'a [Tuning] {
+    if gpu.info.is_software { &tunings[tunings.len() - 1..] } else { tunings }
+}
+
 /// About a second on a GPU, where asking takes most of a microsecond. On a CPU it takes some 10 ns, and other processes may
 /// hold a workgroup up.
 pub fn waiting(is_software: bool) -> Waiting {
@@ -89,10 +95,10 @@ pub struct Decoding<'a> {
 }
 
 impl Decoding<'_> {
-    /// The tuning that is fastest in short runs: of `tunings`, which is not empty, and then of how the fastest of them deal out
-    /// rows to threads.
+    /// The tuning that is fastest in short runs: of [`worth_trying`], and then of how the fastest of those deal out rows to
+    /// threads.
     pub fn calibrate(&self, calibrator: &mut Calibrator, arm: Arm, tunings: &[Tuning]) -> Result<Calibrated> {
-        let by_size = self.rank(calibrator, arm, tunings)?;
+        let by_size = self.rank(calibrator, arm, worth_trying(self.gpu, tunings))?;
         if !arm.algorithm.has_formats() || self.gpu.info.is_software {
             return Ok(fastest(by_size));
         }
