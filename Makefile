@@ -5,7 +5,7 @@ TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 ONEDISPATCH := $(TARGET)/release/onedispatch
 
 # QUICK=1: minutes on a software device instead of hours. There nearly all of them go into compiling, and no claim stands on how fast
-# it runs what was compiled; other devices do not know these variables.
+# it runs what was compiled. Narrow vectors are narrow subgroups too: an arm that needs wider ones says so in its row.
 ifdef QUICK
 MEASURE := experiments/decode-quick.toml experiments/rollout.toml --quick
 FOR_MEASURE = $(SOON_COMPILED)

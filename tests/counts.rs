@@ -100,8 +100,12 @@ fn agrees(cases: &[Case]) {
         .enumerate()
         .flat_map(|(place, case)| case.programs(&gpu, place).into_iter().map(move |program| (case, program)))
         .map(|(case, program)| (case, counted::program(&program), program))
-        .filter(|(case, counted, _)| optional::runs(&gpu, case.algorithm, counted))
+        .filter(|(case, counted, _)| optional::fits(&gpu, case.algorithm, counted))
         .collect();
+    for Case { algorithm, .. } in cases {
+        let is_there = counted.iter().any(|(case, ..)| case.algorithm == *algorithm);
+        assert!(is_there || !optional::required(), "{} runs none of {}", gpu.info.name, algorithm.name());
+    }
     executor::compile(&gpu, counted.iter().map(|(_, counted, _)| counted)).unwrap();
     for (case, counted, program) in &counted {
         let config = case.config();
