@@ -1,4 +1,4 @@
-"""Weights as the kernels read them, as src/workload/decode/packing.rs packs them: one array of float4, every width padded
+"""Weights as the kernels read them, as src/core/workload/decode/packing.rs packs them: one array of float4, every width padded
 with zeros to a multiple of 4 (and each head by itself), each tensor at a multiple of 256 bytes."""
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Acrobot, CartPole and the portfolio in whatever has NumPy's functions: NumPy itself, JAX, PyTorch.
 
 A state is a tuple of components, each an array over individuals (or one number, where a caller maps over them). The
-arithmetic is that of the shaders in shaders/rollout, of which src/workload/rollout says what each number means.
+arithmetic is that of the shaders in shaders/rollout, of which src/core/workload/rollout says what each number means.
 """
 
 

@@ -1,4 +1,4 @@
-"""The protocol of src/measure/protocol.rs: warm-up by time until it settles, samples interleaved in a seeded order.
+"""The protocol of src/core/protocol.rs: warm-up by time until it settles, samples interleaved in a seeded order.
 
 A variant is one way in which a peer does the work. It has a `name`, `settings` (a dictionary for the result), and
 
