@@ -199,11 +199,13 @@ fn the_device_with_the_ladder_is_the_subject() {
     let numbers = build(sources(), &runs, DIGEST).unwrap().numbers;
     assert!(numbers.number.contains_key("nvidia-h300.claim.c9.verdict"), "its ladder is told of all the same");
     runs.extend(of_h200().map(another));
+    assert_eq!(subject(&runs), ["nvidia-h200"], "nor is it without peers");
+    runs.push(another(paper_runs::peers("nvidia-h200")));
     assert_eq!(subject(&runs), ["nvidia-h300"]);
     build(sources(), &runs, DIGEST).unwrap();
-    runs.push(paper_runs::spans("nvidia-h200"));
+    runs.extend([paper_runs::spans("nvidia-h200"), paper_runs::peers("nvidia-h200")]);
     assert_eq!(subject(&runs), ["nvidia-h200"], "of equals the first by name");
-    runs.push(another(paper_runs::peers("nvidia-h200")));
+    runs.extend(paper_runs::rollouts("nvidia-h200", 2.0).into_iter().map(another));
     assert_eq!(subject(&runs), ["nvidia-h300"], "the one with more");
     runs.retain(|run| run.manifest.experiment != "span");
     assert_eq!(subject(&runs), ["nvidia-h200"]);

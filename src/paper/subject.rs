@@ -7,12 +7,16 @@ use crate::analysis::select::newest;
 use crate::record::run::Run;
 
 /// The experiments that the paper cannot do without.
-const EXPERIMENTS: [&str; 4] = ["decode", "decode-tokens", "controls", "peers"];
+const EXPERIMENTS: [&str; 3] = ["decode", "decode-tokens", "controls"];
+
+/// What another device needs beside these to take the place of the first one: what is said of other frameworks has to be of the
+/// same device as the rest.
+const PEERS: &str = "peers";
 
 /// The device where none has these and the ladder of one kernel.
 const OTHERWISE: &str = "nvidia-h200";
 
-/// The folder of the device that has the ladder of one kernel beside [`EXPERIMENTS`]; of several, the one that has most
+/// The folder of the device that has the ladder of one kernel beside [`EXPERIMENTS`] and [`PEERS`]; of several, the one that has most
 /// experiments.
 pub fn subject(runs: &[Run]) -> String {
     let mut held: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
@@ -20,7 +24,8 @@ pub fn subject(runs: &[Run]) -> String {
         held.entry(run.device_folder()).or_default().insert(&run.manifest.experiment);
     }
     let laddered = with_ladder_of_any(runs);
-    held.retain(|device, names| laddered.contains(device) && EXPERIMENTS.iter().all(|name| names.contains(name)));
+    let needed = || EXPERIMENTS.iter().chain([&PEERS]);
+    held.retain(|device, names| laddered.contains(device) && needed().all(|name| names.contains(name)));
     // Of equals the first by name.
     let most = held.into_iter().rev().max_by_key(|(_, names)| names.len());
     most.map_or_else(|| OTHERWISE.to_owned(), |(device, _)| device)
