@@ -48,7 +48,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
-    let plan = Plan { samples: spec.samples, warmup_s: spec.warmup_s, arm_cap_s: spec.arm_cap_s, seed: spec.seed };
+    let plan = Plan::of(spec);
     let cases = spec.cases();
     let rows_per_case = if spec.workload == Workload::Decode { cases::decode::entries(spec)?.len() as u64 } else { 0 };
     let rollouts = spec.rollout_cases();

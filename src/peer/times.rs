@@ -47,7 +47,7 @@ pub fn check_count(spec: &Spec, times: &[u64], typical_ns: Option<f64>) -> Resul
     if there == asked {
         return Ok(String::new());
     }
-    let plan = Plan { samples: spec.samples, warmup_s: spec.warmup_s, arm_cap_s: spec.arm_cap_s, seed: spec.seed };
+    let plan = Plan::of(spec);
     let fitting = samples_within_cap(&plan, typical_ns.unwrap_or(SLOWER_BEFORE * typical)).0 as usize;
     let follows = if typical_ns.is_some() { there == fitting } else { (fitting..asked).contains(&there) };
     if !follows {
