@@ -16,11 +16,13 @@ use onedispatch::measure::decode::gave_up;
 use onedispatch::measure::decode_tuning::waiting;
 use onedispatch::program::{Blocks, Policy, Program};
 use onedispatch::workload::decode::arm::ALGORITHMS;
+use onedispatch::workload::decode::block::{Activation, Block};
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::gate::Reference;
 use onedispatch::workload::decode::model::{Config, Request, Sampling, Weights};
 use onedispatch::workload::decode::oracle::Oracle;
 use onedispatch::workload::decode::packing::Layout;
+use onedispatch::workload::decode::rotary::{Rotary, Scaling};
 use onedispatch::workload::decode::span::Span;
 use onedispatch::workload::decode::tuning::LEAST_MEMORY;
 use onedispatch::workload::decode::{Algorithm, Arm, Tuning, Waiting, checkpoint, new_tokens, random, sampling};
@@ -179,9 +181,57 @@ fn golden_odd_in_tiles() {
     reproduces_golden("odd_d96_l2_h6_inner200", 32, 3_000, &[Algorithm::FusedWorkgroup, Algorithm::FusedGrid]);
 }
 
+/// Heads that share keys and values, rotary positions, norms by root mean square, gates, a head of its own.
+#[test]
+fn golden_llama() {
+    let algorithms = [Algorithm::FusedWorkgroup, Algorithm::FusedGrid, Algorithm::FusedSubgroup, Algorithm::Stepwise];
+    reproduces_golden("llama_gqa_d64_l2_h8_kv2", 32, LEAST_MEMORY, &algorithms);
+}
+
+#[test]
+fn golden_llama_in_tiles() {
+    reproduces_golden("llama_gqa_d64_l2_h8_kv2", 32, 3_000, &[Algorithm::FusedWorkgroup, Algorithm::FusedGrid]);
+}
+
+/// Heads of 12 elements, and biases of query, key and value.
+#[test]
+fn golden_qwen2() {
+    let algorithms = [Algorithm::FusedWorkgroup, Algorithm::FusedGrid, Algorithm::FusedSubgroup];
+    reproduces_golden("qwen2_bias_d48_l3_h4_kv2", 32, LEAST_MEMORY, &algorithms);
+}
+
 /// Sizes that are no multiple of 4 or of a workgroup, a prompt, and draws from the top 10: by the oracle's own choices.
 #[test]
 fn draws_are_the_oracles_at_odd_sizes() {
+    let algorithms = [Algorithm::FusedWorkgroup, Algorithm::FusedSubgroup, Algorithm::FusedGrid, Algorithm::FusedBatch];
+    draws_are_the_oracles(Block::default(), &algorithms);
+}
+
+/// Everything that a family may set, at the same sizes: heads wider than their share, one key for three queries, and their norms.
+#[test]
+fn draws_are_the_oracles_of_the_llama_family() {
+    let block = Block {
+        n_key_head: Some(1),
+        head_dim: Some(14),
+        root_mean_square: true,
+        rotary: Some(Rotary { theta: 50.0, scaling: Some(Scaling::Linear { factor: 1.5 }) }),
+        query_key_norm: true,
+        activation: Activation::Silu,
+        gated: true,
+        untied: true,
+        scale_by_layer: false,
+    };
+    draws_are_the_oracles(block, &[Algorithm::FusedWorkgroup, Algorithm::FusedGrid]);
+}
+
+/// GELU by the error function, and scores divided by the layer.
+#[test]
+fn draws_are_the_oracles_of_other_gpt2s() {
+    let block = Block { activation: Activation::Gelu, scale_by_layer: true, ..Block::default() };
+    draws_are_the_oracles(block, &[Algorithm::FusedSubgroup]);
+}
+
+fn draws_are_the_oracles(block: Block, algorithms: &[Algorithm]) {
     let config = Config {
         vocab_size: 37,
         n_positions: 40,
@@ -191,6 +241,7 @@ fn draws_are_the_oracles_at_odd_sizes() {
         n_inner: 50,
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: false,
+        block,
     };
     let weights = random::weights(&config, 7);
     let request = |seed, top_k, temperature| Request {
@@ -210,7 +261,7 @@ fn draws_are_the_oracles_at_odd_sizes() {
         &config,
         &weights,
         (64, LEAST_MEMORY),
-        &[Algorithm::FusedWorkgroup, Algorithm::FusedSubgroup, Algorithm::FusedGrid, Algorithm::FusedBatch],
+        algorithms,
         &requests,
         &mut |what, request, output| {
             assert_eq!(output.tokens, oracle_tokens(&config, &weights, request), "{what}, {request:?}");
@@ -248,6 +299,7 @@ fn wide_rows_and_every_format() {
         n_inner: 256,
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
+        block: Default::default(),
     };
     let gpu = gpu();
     let exact = random::weights(&config, 3);
@@ -287,6 +339,7 @@ fn workgroups_that_wait_in_vain_give_up() {
         n_inner: 32,
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
+        block: Default::default(),
     };
     let gpu = gpu();
     let arm = Arm::of(Algorithm::FusedGrid);

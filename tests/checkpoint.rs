@@ -22,6 +22,7 @@ fn config() -> Config {
         n_inner: 12,
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
+        block: Default::default(),
     }
 }
 

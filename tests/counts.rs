@@ -11,10 +11,12 @@ use onedispatch::device::executor::{self, Prepared};
 use onedispatch::measure::decode::gave_up;
 use onedispatch::measure::decode_tuning::waiting;
 use onedispatch::program::{Policy, Program};
+use onedispatch::workload::decode::block::{Activation, Block};
 use onedispatch::workload::decode::cost::work;
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::model::{Config, Request, Sampling};
 use onedispatch::workload::decode::packing::Layout;
+use onedispatch::workload::decode::rotary::Rotary;
 use onedispatch::workload::decode::span::Span;
 use onedispatch::workload::decode::tuning::LEAST_MEMORY;
 use onedispatch::workload::decode::{Algorithm, Arm, Tuning, counted, random};
@@ -31,6 +33,8 @@ struct Case {
     algorithm: Algorithm,
     format: Format,
     drawn: bool,
+    /// Of the Llama family, with half as many heads of keys.
+    llama: bool,
     workgroups: u32,
     workgroup_size: u32,
     memory: u32,
@@ -38,12 +42,29 @@ struct Case {
 
 fn case(n_embd: u32, n_head: u32, algorithm: Algorithm, tuning: (u32, u32, u32)) -> Case {
     let (workgroups, workgroup_size, memory) = tuning;
-    Case { n_embd, n_head, algorithm, format: Format::F32, drawn: false, workgroups, workgroup_size, memory }
+    Case { n_embd, n_head, algorithm, format: Format::F32, drawn: false, llama: false, workgroups, workgroup_size, memory }
+}
+
+fn llama(n_key_head: u32) -> Block {
+    Block {
+        n_key_head: Some(n_key_head),
+        root_mean_square: true,
+        rotary: Some(Rotary { theta: 100.0, scaling: None }),
+        query_key_norm: true,
+        activation: Activation::Silu,
+        gated: true,
+        untied: true,
+        ..Block::default()
+    }
 }
 
 impl Case {
     fn drawn(self) -> Case {
         Case { drawn: true, ..self }
+    }
+
+    fn llama(self) -> Case {
+        Case { llama: true, ..self }
     }
 
     fn of(self, format: Format) -> Case {
@@ -60,6 +81,7 @@ impl Case {
             n_inner: if self.n_embd > 512 { self.n_embd } else { 4 * self.n_embd },
             layer_norm_epsilon: 1e-5,
             scale_attn_weights: true,
+            block: if self.llama { llama(self.n_head / 2) } else { Block::default() },
         }
     }
 
@@ -136,6 +158,7 @@ fn without_subgroups() {
         case(300, 6, FusedWorkgroup, (1, 64, AMPLE)),
         case(768, 12, FusedWorkgroup, (1, 128, LEAST_MEMORY)),
         case(30, 3, FusedWorkgroup, (1, 64, TINY)).drawn(),
+        case(64, 4, FusedWorkgroup, (2, 64, LEAST_MEMORY)).llama(),
         case(64, 1, Stepwise, (2, 64, LEAST_MEMORY)).drawn(),
         case(512, 8, Stepwise, (3, 128, LEAST_MEMORY)),
         case(768, 12, Stepwise, (2, 64, AMPLE)),
@@ -154,6 +177,8 @@ fn with_subgroups() {
         case(30, 3, FusedBatch, (1, 64, LEAST_MEMORY)).drawn(),
         case(64, 4, FusedGrid, (2, 64, LEAST_MEMORY)).drawn(),
         case(300, 6, FusedGrid, (2, 64, LEAST_MEMORY)).of(Format::Bf16),
+        case(64, 4, FusedGrid, (2, 64, LEAST_MEMORY)).llama(),
+        case(96, 6, FusedGrid, (2, 32, TINY)).llama(),
         case(512, 8, FusedGrid, (2, 1024, AMPLE)),
         case(768, 12, FusedGrid, (2, 128, AMPLE)),
         case(768, 1, FusedGrid, (2, 256, LEAST_MEMORY)).drawn(),

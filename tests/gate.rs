@@ -17,6 +17,7 @@ fn config() -> Config {
         n_inner: 96,
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
+        block: Default::default(),
     }
 }
 

@@ -29,6 +29,7 @@ fn config() -> Config {
         n_inner: 128,
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
+        block: Default::default(),
     }
 }
 

@@ -9,7 +9,15 @@ use onedispatch::workload::decode::oracle::Oracle;
 use onedispatch::workload::decode::sampling::choose;
 use serde::Deserialize;
 
-const NAMES: [&str; 3] = ["tiny_d32_l1_h2", "small_d64_l3_h4", "odd_d96_l2_h6_inner200"];
+/// Names, and the largest error of a logit. The two differ only by the order of f64 sums and the last bit of exp and tanh; of
+/// the Llama family also by cosines and sines, which both round to f32 from other angles.
+const MODELS: [(&str, f64); 5] = [
+    ("tiny_d32_l1_h2", 1e-12),
+    ("small_d64_l3_h4", 1e-12),
+    ("odd_d96_l2_h6_inner200", 1e-12),
+    ("llama_gqa_d64_l2_h8_kv2", 1e-5),
+    ("qwen2_bias_d48_l3_h4_kv2", 1e-5),
+];
 
 #[derive(Deserialize)]
 struct Expected {
@@ -36,10 +44,9 @@ fn error(found: &[f64], expected: &[f64]) -> f64 {
     found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / (max - min)
 }
 
-/// The two differ only by the order of f64 sums and the last bit of exp and tanh.
 #[test]
 fn reproduces_golden_tokens_and_logits() {
-    for name in NAMES {
+    for (name, tolerance) in MODELS {
         let model = checkpoint::load(&golden(name)).unwrap();
         let expected = expected(name);
         let mut oracle = Oracle::new(&model.config, &model.weights);
@@ -48,7 +55,7 @@ fn reproduces_golden_tokens_and_logits() {
 
         let mut tokens = expected.prompt.clone();
         let mut logits = oracle.step(*last);
-        assert!(error(&logits, &expected.logits_step0) < 1e-12, "{name}: first logits");
+        assert!(error(&logits, &expected.logits_step0) < tolerance, "{name}: first logits");
         loop {
             let token = choose(&logits, Sampling::Greedy, 0);
             tokens.push(token);
@@ -58,13 +65,13 @@ fn reproduces_golden_tokens_and_logits() {
             logits = oracle.step(token);
         }
         assert_eq!(tokens, expected.tokens, "{name}");
-        assert!(error(&logits, &expected.logits_last) < 1e-12, "{name}: last logits");
+        assert!(error(&logits, &expected.logits_last) < tolerance, "{name}: last logits");
     }
 }
 
 #[test]
 fn the_gate_passes_golden_outputs() {
-    for name in NAMES {
+    for (name, tolerance) in MODELS {
         let model = checkpoint::load(&golden(name)).unwrap();
         let expected = expected(name);
         let tokens = &expected.tokens[expected.prompt.len()..];

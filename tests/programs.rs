@@ -23,6 +23,7 @@ fn small() -> (Config, Request, Tuning) {
         n_inner: 50,
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
+        block: Default::default(),
     };
     let request = Request { prompt: vec![3, 1, 4], new_tokens: 5, sampling: Sampling::Greedy, end_token: Some(2) };
     let tuning = Tuning { subgroup_size: 8, keep_logits: true, ..Tuning::of(64, request.positions()) };
@@ -129,6 +130,7 @@ fn sizes() -> impl Strategy<Value = (Config, Request, Tuning)> {
             n_inner,
             layer_norm_epsilon: 1e-5,
             scale_attn_weights,
+            block: Default::default(),
         };
         let capacity = request.positions() + spare;
         (config, request, Tuning { subgroup_size: 1 << subgroup, keep_logits, ..Tuning::of(1 << workgroup, capacity) })

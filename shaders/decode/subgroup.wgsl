@@ -1,11 +1,11 @@
-// GPT-2 decoding, any span of it in one dispatch, with subgroup operations: by one workgroup for a sequence, or by WORKGROUPS
+// Decoding, any span of it in one dispatch, with subgroup operations: by one workgroup for a sequence, or by WORKGROUPS
 // of them. A dispatch of more workgroups decodes as many sequences as that makes, each by its own request.
 
 // Every thread of the workgroup reaches every shuffle; the analysis cannot see it.
 diagnostic(off, subgroup_uniformity);
 
 #import modules/generation.wgsl
-#import modules/gpt2.wgsl
+#import modules/model.wgsl
 #import modules/exchange.wgsl
 #import modules/stream.wgsl
 #import modules/sums_by_subgroup.wgsl

@@ -1,8 +1,8 @@
-// GPT-2 decoding, any span of it in one dispatch, without optional features: by one workgroup for a sequence, or by WORKGROUPS
+// Decoding, any span of it in one dispatch, without optional features: by one workgroup for a sequence, or by WORKGROUPS
 // of them. With WORKGROUP_SIZE = 1 this is the arm `fused-scalar`: one thread does everything.
 
 #import modules/generation.wgsl
-#import modules/gpt2.wgsl
+#import modules/model.wgsl
 #import modules/exchange.wgsl
 #import modules/stream.wgsl
 #import modules/sums_by_memory.wgsl

@@ -11,11 +11,14 @@ fn embedding(i: u32) -> vec4f {
     for (var j = 0u; j < 4u; j++) {
         row[j] = vector(WTE + (4u * i + j) * VOCAB4 + fed / 4u)[fed % 4u];
     }
+    if ROTARY {
+        return row;
+    }
     return row + vector(WPE + position * N_EMBD4 + i);
 }
 
 fn columns_of(m: Matrix) -> u32 {
-    return (m.rows + 3u) / 4u;
+    return (m.rows * gates(m) + 3u) / 4u;
 }
 
 // Weights are not asked for ahead.
@@ -140,7 +143,13 @@ fn finish(m: Matrix, column: u32, sum: vec4f) {
             region = STREAM;
         }
         case FC: {
-            value = vec4f(gelu(value.x), gelu(value.y), gelu(value.z), gelu(value.w));
+            if GATES == 2u {
+                // Gates stand before what they are multiplied with.
+                share(INNER, WIDE, 2u * column, activated(value.x) * value.y);
+                share(INNER, WIDE, 2u * column + 1u, activated(value.z) * value.w);
+                return;
+            }
+            value = vec4f(activated(value.x), activated(value.y), activated(value.z), activated(value.w));
             slot = INNER;
         }
         default: {}

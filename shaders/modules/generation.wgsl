@@ -291,7 +291,7 @@ fn bring(since: u32) {
     var region = NORMED;
     var count4 = N_EMBD4;
     switch kind {
-        case ATTENTION_AT: { slot = QUERY; region = WIDE; count4 = 3u * HEADS4; }
+        case ATTENTION_AT: { slot = QUERY; region = WIDE; count4 = HEADS4 + 2u * KEYS4; }
         case PROJECTION_AT: { slot = ATTENDED; region = WIDE; count4 = HEADS4; }
         case MLP_AT: { slot = INNER; region = WIDE; count4 = N_INNER4; }
         default: {}

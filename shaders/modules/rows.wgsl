@@ -58,6 +58,9 @@ fn embedding(i: u32) -> vec4f {
     if i >= EMBD_CHUNKS {
         row = high_half(chunk);
     }
+    if ROTARY {
+        return row;
+    }
     return row + vector(WPE + position * N_EMBD4 + i);
 }
 
@@ -87,11 +90,20 @@ fn row_steps(m: Matrix) -> u32 {
     return (lane_chunks(m) + STEP - 1u) / STEP;
 }
 
-// Rows that one group of lanes has at most. Each workgroup has about as many, and all at least one where there are as many.
+// Outputs that one group of lanes has at most. Each workgroup has about as many, and all at least one where there are as many.
 fn turns(m: Matrix) -> u32 {
     let workgroup_rows = (m.rows + WORKGROUPS - 1u) / WORKGROUPS;
     let groups = WORKGROUP_SIZE / lanes_of(m);
     return (workgroup_rows + groups - 1u) / groups;
+}
+
+// The turn in which step `k` is, and which of the output's rows it reads: a gate comes first.
+fn turn_of(m: Matrix, k: u32) -> u32 {
+    return k / (row_steps(m) * gates(m));
+}
+
+fn gate_of(m: Matrix, k: u32) -> u32 {
+    return k / row_steps(m) % gates(m);
 }
 
 fn row_at(m: Matrix, turn: u32) -> u32 {
@@ -104,7 +116,7 @@ fn fetch(m: Matrix, k: u32, is_wanted: bool) {
     let lanes = lanes_of(m);
     let chunk = k % row_steps(m) * STEP;
     let there = lane_chunks(m) - chunk;
-    let row = min(row_at(m, k / row_steps(m)), m.rows - 1u);
+    let row = min(row_at(m, turn_of(m, k)), m.rows - 1u) * gates(m) + gate_of(m, k);
     let at = select(0u, m.weight + row * chunks_of(m) + chunk * lanes, is_wanted) + thread % lanes;
     if m.stage == LOGITS {
         row_bias = 0.0;
@@ -179,16 +191,17 @@ fn ask(stage: u32, depth: u32, is_wanted: bool) {
 
 // All rows of this workgroup. Their first chunks have been fetched; the next ones are before a sum is added up.
 fn linear(m: Matrix) {
-    let steps = turns(m) * row_steps(m);
+    let steps = turns(m) * gates(m) * row_steps(m);
     if !WHOLE {
         //+ if m.stage == PROJECTION || m.stage == MLP { meets_round(); }
     }
     var sum = 0.0;
+    var gate = 0.0;
     for (var k = 0u; k < steps; k++) {
         if !WHOLE {
             next_tile(m, k);
         }
-        //+ is_own = row_at(m, k / row_steps(m)) < own_end(m.rows);
+        //+ is_own = row_at(m, turn_of(m, k)) < own_end(m.rows);
         sum += multiply(m, k);
         let bias = row_bias;
         let before = row_residual;
@@ -197,9 +210,11 @@ fn linear(m: Matrix) {
         }
         if (k + 1u) % row_steps(m) == 0u {
             sum = add_group(m, sum) + bias;
-            let row = row_at(m, k / row_steps(m));
-            if thread % lanes_of(m) == 0u && row < own_end(m.rows) {
-                finish(m, row, sum, before);
+            let row = row_at(m, turn_of(m, k));
+            if gates(m) == 2u && gate_of(m, k) == 0u {
+                gate = sum;
+            } else if thread % lanes_of(m) == 0u && row < own_end(m.rows) {
+                finish(m, row, sum, gate, before);
             }
             sum = 0.0;
         }
@@ -228,8 +243,8 @@ fn add_group(m: Matrix, value: f32) -> f32 {
     let lanes = lanes_of(m);
     var sum = add_lanes(vec2f(value, 0.0), min(lanes, SUBGROUP)).x;
     if lanes > SUBGROUP {
-        if turns(m) > 1u {
-            // The turn before has been read.
+        if turns(m) * gates(m) > 1u {
+            // The row before has been read.
             workgroupBarrier();
         }
         if thread % SUBGROUP == 0u {
@@ -243,12 +258,18 @@ fn add_group(m: Matrix, value: f32) -> f32 {
     return sum;
 }
 
-// What becomes of a row's sum; `before` is the stream's element, where that is far.
-fn finish(m: Matrix, row: u32, sum: f32, before: f32) {
+// What becomes of a row's sum, and of the gate's before it; `before` is the stream's element, where that is far.
+fn finish(m: Matrix, row: u32, sum: f32, gate: f32, before: f32) {
     switch m.stage {
         case QUERY_KEY_VALUE: { share(QUERY, WIDE, row, sum); }
         case PROJECTION: { share(AFTER_ATTENTION, STREAM, row, stream(row, before) + sum); }
-        case FC: { share(INNER, WIDE, row, gelu(sum)); }
+        case FC: {
+            if GATES == 2u {
+                share(INNER, WIDE, row, activated(gate) * sum);
+            } else {
+                share(INNER, WIDE, row, activated(sum));
+            }
+        }
         case MLP: { share(AFTER_LAYER, STREAM, row, stream(row, before) + sum); }
         default: {
             logits[logits_row() + row] = sum;

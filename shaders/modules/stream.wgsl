@@ -97,6 +97,13 @@ fn left(x: vec4f, i: u32) -> vec4f {
     return select(vec4f(0.0), x - mean, 4u * i + vec4u(0u, 1u, 2u, 3u) < vec4u(N_EMBD));
 }
 
+// The norm's scale from the means of what is left and of its square, and its mean: both about zero, where the mean stays.
+fn settled_scale(sums: vec2f) -> f32 {
+    let away = select(sums.x, 0.0, ROOT_MEAN_SQUARE);
+    mean += away;
+    return inverseSqrt(max(sums.y - away * away, 0.0) + EPSILON);
+}
+
 // NORMED = (STREAM - mean) / sqrt(variance + epsilon) * weight + bias. Sums are of what is left after an element that is like
 // most others, the middle one of three, so that one pass gives the variance and little cancels, whatever the mean.
 fn layer_norm(weight: u32, bias: u32) {
@@ -106,16 +113,14 @@ fn layer_norm(weight: u32, bias: u32) {
     }
     is_left_far = false;
     let some = hidden[STREAM].xyz;
-    mean = max(min(some.x, some.y), min(max(some.x, some.y), some.z));
+    mean = select(max(min(some.x, some.y), min(max(some.x, some.y), some.z)), 0.0, ROOT_MEAN_SQUARE);
     var sums = vec2f(0.0);
     for (var i = thread % NORM_LANES; i < N_EMBD4; i += NORM_LANES) {
         let x = left(hidden[STREAM + i], i);
         sums += vec2f(dot(x, vec4f(1.0)), dot(x, x));
     }
     sums = norm_total(sums) / f32(N_EMBD);
-    mean += sums.x;
-    let variance = sums.y - sums.x * sums.x;
-    let scale = inverseSqrt(max(variance, 0.0) + EPSILON);
+    let scale = settled_scale(sums);
     if thread < N_EMBD4 {
         hidden[NORMED + thread] = (hidden[STREAM + thread] - mean) * scale * norm_weight + norm_bias;
     }
@@ -125,24 +130,25 @@ fn layer_norm(weight: u32, bias: u32) {
     workgroupBarrier();
 }
 
-// Mean, then variance, each over the whole stream.
+// Mean, where it is taken off, then variance, each over the whole stream.
 fn norm_in_tiles(weight: u32, bias: u32) {
     //+ if stream_slot != NOWHERE { meets_round(); }
     mean = 0.0;
     var sum = vec2f(0.0);
-    for (var i = thread; i < N_EMBD4; i += WORKGROUP_SIZE) {
-        sum.x += dot(left(streamed(i), i), vec4f(1.0));
+    if !ROOT_MEAN_SQUARE {
+        for (var i = thread; i < N_EMBD4; i += WORKGROUP_SIZE) {
+            sum.x += dot(left(streamed(i), i), vec4f(1.0));
+        }
+        mean = norm_total(sum).x / f32(N_EMBD);
+        workgroupBarrier();
     }
-    mean = norm_total(sum).x / f32(N_EMBD);
-    workgroupBarrier();
     sum = vec2f(0.0);
     for (var i = thread; i < N_EMBD4; i += WORKGROUP_SIZE) {
         let x = left(streamed(i), i);
         sum += vec2f(dot(x, vec4f(1.0)), dot(x, x));
     }
     sum = norm_total(sum) / f32(N_EMBD);
-    mean += sum.x;
-    norm_scale = inverseSqrt(max(sum.y - sum.x * sum.x, 0.0) + EPSILON);
+    norm_scale = settled_scale(sum);
     norm_at = vec2u(weight, bias);
     is_normed = false;
     workgroupBarrier();

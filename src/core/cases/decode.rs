@@ -46,6 +46,7 @@ pub fn config_of(case: &DecodeCase) -> Result<Config> {
         n_inner: case.n_inner,
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
+        block: Default::default(),
     };
     config::validate(&config)?;
     Ok(config)

@@ -65,7 +65,7 @@ pub fn request_words(
     ]
 }
 
-/// Weights, KV cache `[sequence][layer][position][key, value][heads]`, logits `[sequence][new token or 1][vocab]`, tokens
+/// Weights, KV cache `[sequence][layer][position][key, value][heads of keys]`, logits `[sequence][new token or 1][vocab]`, tokens
 /// `[sequence][prompt + new]`, the requests of each dispatch, the slots of `exchange`, whether a workgroup gave up waiting for
 /// another; and where there are no subgroups scores `[sequence][head][position]`.
 pub fn buffers(config: &Config, requests: &[Request], tuning: &Tuning, shape: &Shape, parts: &[Part]) -> Vec<Buffer> {
@@ -74,9 +74,10 @@ pub fn buffers(config: &Config, requests: &[Request], tuning: &Tuning, shape: &S
     let sequences = requests.len() as u64;
     let most_new = requests.iter().map(|request| request.new_tokens).max().unwrap_or(0);
     let logits = 4 * widths.vocab4 * if tuning.keep_logits { most_new } else { 1 };
-    let slots = 12 * widths.n_embd4 + 16 * widths.heads4 + 4 * widths.n_inner4 + 5 * shape.workgroups;
+    let attention4 = widths.query_key_value4() + widths.heads4;
+    let slots = 12 * widths.n_embd4 + 4 * (attention4 + widths.n_inner4) + 5 * shape.workgroups;
     let positions = u64::from(tuning.capacity);
-    let cache = 32 * u64::from(config.n_layer) * positions * u64::from(widths.heads4);
+    let cache = 32 * u64::from(config.n_layer) * positions * u64::from(widths.keys4);
     let starts: Vec<(u32, u32)> = (0..)
         .zip(requests)
         .scan(0, |first_token, (index, request): (u32, _)| {

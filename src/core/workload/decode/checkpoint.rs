@@ -9,8 +9,9 @@ use half::{bf16, f16};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 
-use super::config;
+use super::{config, llama};
 use super::model::{Config, Weights};
+use super::tensor_source::TensorSource;
 use super::tensors::{self, Tensor};
 use crate::error::{Error, Result, Within};
 
@@ -81,6 +82,9 @@ fn largest(config: &Config) -> u128 {
 /// Weights from the bytes of a safetensors file.
 pub fn parse(bytes: &[u8], config: &Config) -> Result<Weights> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(bytes, &error))?;
+    if config.block.rotary.is_some() {
+        return llama::weights(config, &file, LISTED).map_err(|faults| report(&faults, false));
+    }
     let mut faults = Vec::new();
     let mut found = BTreeMap::new();
     for (name, view) in file.iter() {
@@ -125,6 +129,21 @@ pub fn parse(bytes: &[u8], config: &Config) -> Result<Weights> {
     if faults.is_empty() { Ok(weights) } else { Err(report(&faults, false)) }
 }
 
+impl TensorSource for SafeTensors<'_> {
+    fn names(&self) -> Vec<String> {
+        SafeTensors::names(self).into_iter().map(String::from).collect()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.tensor(name).ok().map(|view| view.shape().to_vec())
+    }
+
+    fn values(&self, name: &str) -> std::result::Result<Vec<f32>, String> {
+        let view = self.tensor(name).map_err(|error| error.to_string())?;
+        elements(name, view.shape(), &view)
+    }
+}
+
 /// Buffers that older versions of `transformers` saved beside the weights; they hold the causal mask, which is no
 /// parameter.
 fn is_causal_mask(name: &str, config: &Config) -> bool {
@@ -138,6 +157,10 @@ fn values(tensor: &Tensor, view: &TensorView) -> std::result::Result<Vec<f32>, S
     if view.shape() != shape {
         return Err(format!("tensor {name} has shape {:?}, expected {shape:?}", view.shape()));
     }
+    elements(name, shape, view)
+}
+
+fn elements(name: &str, shape: &[usize], view: &TensorView) -> std::result::Result<Vec<f32>, String> {
     let bytes = view.data();
     let elements: Vec<f32> = match view.dtype() {
         Dtype::F32 => bytes.as_chunks().0.iter().map(|&element| f32::from_le_bytes(element)).collect(),

@@ -1,10 +1,13 @@
-//! Reads Hugging Face's `config.json`, and refuses models that this project does not compute.
+//! Reads Hugging Face's `config.json`, and refuses models that this project does not compute. The keys of the Llama family are in
+//! [`super::llama_config`].
 
 use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::block::{Activation, Block};
+use super::llama_config;
 use super::model::Config;
 use crate::error::{Error, Result, Within};
 
@@ -33,30 +36,42 @@ pub fn parse(text: &str) -> Result<(Config, Option<u32>)> {
     let keys: Map<String, Value> = serde_json::from_str(text)
         .map_err(|error| Error::input(format!("not a JSON object ({error}); give a model's config.json")))?;
 
-    only(&keys, "model_type", &["gpt2"], None)?;
-    only(&keys, "activation_function", &["gelu_new", "gelu_pytorch_tanh"], Some("gelu_new"))?;
-    expect(&keys, "tie_word_embeddings", true)?;
-    expect(&keys, "scale_attn_by_inverse_layer_idx", false)?;
-    expect(&keys, "add_cross_attention", false)?;
-
-    let n_embd = required_size(&keys, "n_embd")?;
-    let n_inner = match size(&keys, "n_inner")? {
-        Some(n_inner) => n_inner,
-        None => n_embd.checked_mul(4).ok_or_else(|| Error::input(format!("n_embd is {n_embd}: too large")))?,
-    };
-    let config = Config {
-        vocab_size: required_size(&keys, "vocab_size")?,
-        n_positions: required_size(&keys, "n_positions")?,
-        n_embd,
-        n_head: required_size(&keys, "n_head")?,
-        n_layer: required_size(&keys, "n_layer")?,
-        n_inner,
-        layer_norm_epsilon: epsilon(&keys)?,
-        scale_attn_weights: flag(&keys, "scale_attn_weights")?.unwrap_or(true),
-    };
+    let families: Vec<&str> = std::iter::once("gpt2").chain(llama_config::FAMILIES).collect();
+    only(&keys, "model_type", &families, None)?;
+    let config = if keys["model_type"] == "gpt2" { gpt2(&keys)? } else { llama_config::read(&keys)? };
     validate(&config)?;
     let end_token = end_token(&keys)?.filter(|&token| token < config.vocab_size);
     Ok((config, end_token))
+}
+
+fn gpt2(keys: &Map<String, Value>) -> Result<Config> {
+    let activation = match keys.get("activation_function").and_then(Value::as_str) {
+        Some("gelu") => Activation::Gelu,
+        _ => {
+            only(keys, "activation_function", &["gelu_new", "gelu_pytorch_tanh", "gelu"], Some("gelu_new"))?;
+            Activation::GeluNew
+        }
+    };
+    expect(keys, "tie_word_embeddings", true)?;
+    expect(keys, "add_cross_attention", false)?;
+    let scale_by_layer = flag(keys, "scale_attn_by_inverse_layer_idx")?.unwrap_or(false);
+
+    let n_embd = required_size(keys, "n_embd")?;
+    let n_inner = match size(keys, "n_inner")? {
+        Some(n_inner) => n_inner,
+        None => n_embd.checked_mul(4).ok_or_else(|| Error::input(format!("n_embd is {n_embd}: too large")))?,
+    };
+    Ok(Config {
+        vocab_size: required_size(keys, "vocab_size")?,
+        n_positions: required_size(keys, "n_positions")?,
+        n_embd,
+        n_head: required_size(keys, "n_head")?,
+        n_layer: required_size(keys, "n_layer")?,
+        n_inner,
+        layer_norm_epsilon: epsilon(keys, "layer_norm_epsilon", 1e-5)?,
+        scale_attn_weights: flag(keys, "scale_attn_weights")?.unwrap_or(true),
+        block: Block { activation, scale_by_layer, ..Block::default() },
+    })
 }
 
 /// Refuses sizes that are zero, that do not divide, or whose products exceed what 32-bit indices and 1 TiB can hold.
@@ -73,14 +88,27 @@ pub fn validate(config: &Config) -> Result<()> {
     if let Some((key, _)) = sizes.iter().find(|(_, size)| *size == 0) {
         return Err(Error::input(format!("{key} is 0; it must be at least 1")));
     }
-    if !n_embd.is_multiple_of(n_head) {
+    if config.block.head_dim.is_none() && !n_embd.is_multiple_of(n_head) {
         return Err(Error::input(format!("n_embd is {n_embd} and n_head is {n_head}; n_head must divide n_embd")));
+    }
+    let (n_key_head, head_dim) = (config.n_key_head(), config.head_dim());
+    if n_key_head == 0 || !n_head.is_multiple_of(n_key_head) {
+        return Err(Error::input(format!(
+            "there are {n_head} heads and {n_key_head} of keys and values; the latter must divide the former"
+        )));
+    }
+    if head_dim == 0 || (config.block.rotary.is_some() && !head_dim.is_multiple_of(2)) {
+        return Err(Error::input(format!("a head has {head_dim} elements; rotary positions turn pairs of them")));
+    }
+    let heads = u128::from(n_head) * u128::from(head_dim);
+    if heads > u128::from(u32::MAX / 3) {
+        return Err(Error::input(format!("the heads have {heads} elements together; at most {} is supported", u32::MAX / 3)));
     }
     let tensors = [
         ("vocab_size * n_embd", vocab_size, n_embd, 1),
         ("n_positions * n_embd", n_positions, n_embd, 1),
-        ("n_embd * 3 n_embd", n_embd, n_embd, 3),
-        ("n_embd * n_inner", n_embd, n_inner, 1),
+        ("n_embd * query, key and value", n_embd, config.query_key_value(), 1),
+        ("n_embd * n_inner", n_embd, n_inner, u128::from(config.block.gates())),
     ];
     for (name, rows, columns, times) in tensors {
         let elements = u128::from(rows) * u128::from(columns) * times;
@@ -89,15 +117,17 @@ pub fn validate(config: &Config) -> Result<()> {
         }
     }
     let [vocab, positions, embd, inner] = [vocab_size, n_positions, n_embd, n_inner].map(u128::from);
-    let layer = 4 * embd * embd + 2 * embd * inner + 9 * embd + inner;
-    let bytes = 4 * ((vocab + positions + 2) * embd + u128::from(n_layer) * layer);
+    let attention = u128::from(config.query_key_value()) + heads;
+    let gates = u128::from(config.block.gates());
+    let layer = attention * embd + (gates + 1) * embd * inner + 9 * embd.max(heads) + gates * inner;
+    let bytes = 4 * ((2 * vocab + positions + 2) * embd + u128::from(n_layer) * layer);
     if bytes > 1 << 40 {
         return Err(Error::input(format!("the weights take {bytes} bytes in f32; at most 1 TiB is supported")));
     }
     Ok(())
 }
 
-fn only(keys: &Map<String, Value>, key: &str, supported: &[&str], default: Option<&str>) -> Result<()> {
+pub(super) fn only(keys: &Map<String, Value>, key: &str, supported: &[&str], default: Option<&str>) -> Result<()> {
     let supported_names = || supported.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
     match keys.get(key).filter(|value| !value.is_null()) {
         Some(Value::String(found)) if supported.contains(&found.as_str()) => Ok(()),
@@ -107,14 +137,14 @@ fn only(keys: &Map<String, Value>, key: &str, supported: &[&str], default: Optio
     }
 }
 
-fn expect(keys: &Map<String, Value>, key: &str, supported: bool) -> Result<()> {
+pub(super) fn expect(keys: &Map<String, Value>, key: &str, supported: bool) -> Result<()> {
     match flag(keys, key)? {
         Some(found) if found != supported => Err(Error::input(format!("{key} is {found}; supported: {supported}"))),
         _ => Ok(()),
     }
 }
 
-fn flag(keys: &Map<String, Value>, key: &str) -> Result<Option<bool>> {
+pub(super) fn flag(keys: &Map<String, Value>, key: &str) -> Result<Option<bool>> {
     match keys.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Bool(found)) => Ok(Some(*found)),
@@ -122,7 +152,7 @@ fn flag(keys: &Map<String, Value>, key: &str) -> Result<Option<bool>> {
     }
 }
 
-fn size(keys: &Map<String, Value>, key: &str) -> Result<Option<u32>> {
+pub(super) fn size(keys: &Map<String, Value>, key: &str) -> Result<Option<u32>> {
     match keys.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(found) => match found.as_u64().and_then(|size| u32::try_from(size).ok()) {
@@ -136,14 +166,13 @@ fn size(keys: &Map<String, Value>, key: &str) -> Result<Option<u32>> {
     }
 }
 
-fn required_size(keys: &Map<String, Value>, key: &str) -> Result<u32> {
+pub(super) fn required_size(keys: &Map<String, Value>, key: &str) -> Result<u32> {
     size(keys, key)?.ok_or_else(|| Error::input(format!("{key} is missing; it must be a whole number from 1")))
 }
 
-fn epsilon(keys: &Map<String, Value>) -> Result<f64> {
-    let key = "layer_norm_epsilon";
+pub(super) fn epsilon(keys: &Map<String, Value>, key: &str, default: f64) -> Result<f64> {
     match keys.get(key) {
-        None | Some(Value::Null) => Ok(1e-5),
+        None | Some(Value::Null) => Ok(default),
         Some(found) => match found.as_f64() {
             Some(epsilon) if epsilon > 0.0 && epsilon < 1.0 => Ok(epsilon),
             _ => Err(Error::input(format!("{key} is {}; it must be a number between 0 and 1", brief(found)))),
@@ -169,7 +198,7 @@ fn end_token(keys: &Map<String, Value>) -> Result<Option<u32>> {
 }
 
 /// A value as one short line of a message.
-fn brief(value: &Value) -> String {
+pub(super) fn brief(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}...", &text[..end]),
@@ -217,10 +246,9 @@ mod tests {
     #[test]
     fn what_is_not_computed_is_refused_by_key() {
         let refused = [
-            ("model_type", json!("llama")),
+            ("model_type", json!("bert")),
             ("activation_function", json!("relu")),
             ("tie_word_embeddings", json!(false)),
-            ("scale_attn_by_inverse_layer_idx", json!(true)),
             ("add_cross_attention", json!(true)),
             ("n_embd", json!(13)),
             ("n_embd", json!(0)),
@@ -252,6 +280,6 @@ mod tests {
         for text in ["", "[]", "{", "null", &"[".repeat(10_000)] {
             assert!(parse(text).unwrap_err().to_string().starts_with("not a JSON object"), "{text}");
         }
-        assert_eq!(parse("{}").unwrap_err().to_string(), "model_type is missing; supported: `gpt2`");
+        assert_eq!(parse("{}").unwrap_err().to_string(), "model_type is missing; supported: `gpt2` or `llama` or `mistral` or `qwen2` or `qwen3`");
     }
 }

@@ -45,14 +45,17 @@ pub fn row_lanes(program: &Program) -> u32 {
 pub fn min_bytes(config: &Config, requests: &[Request], format: Format) -> u64 {
     let [embd, inner, vocab, layers] =
         [config.n_embd, config.n_inner, config.vocab_size, config.n_layer].map(u64::from);
-    let matrices = 3 * embd * embd + embd * embd + 2 * embd * inner;
-    let vectors = (4 + 1 + 3 + 1) * embd + inner;
+    let [heads, query_key_value, gates] =
+        [config.n_head * config.head_dim(), config.query_key_value(), config.block.gates()].map(u64::from);
+    let keys = u64::from(config.n_key_head() * config.head_dim());
+    let matrices = (query_key_value + heads) * embd + (gates + 1) * embd * inner;
+    let vectors = (4 + 1 + 1) * embd + query_key_value + gates * inner;
     let most = |of: fn(&Request) -> u32| requests.iter().map(of).max().map_or(0, u64::from);
     let shared = most(Request::positions) * layers * (format.bytes() * matrices + 4 * vectors)
         + most(|request| request.new_tokens) * (format.bytes() * embd * vocab + 4 * 2 * embd);
     let own = |request: &Request| {
         let positions = u64::from(request.positions());
-        let cache: u64 = (1..=positions).map(|touched| touched * 2 * embd * layers).sum();
+        let cache: u64 = (1..=positions).map(|touched| touched * 2 * keys * layers).sum();
         positions * (format.bytes() + 4) * embd + 4 * (cache + u64::from(request.new_tokens) * vocab)
     };
     shared + requests.iter().map(own).sum::<u64>()
@@ -170,11 +173,14 @@ impl Sizes<'_> {
             return match (operation - 1) % operations::LAYER_OPERATIONS {
                 operations::NORM_1 if is_first_layer => self.norm(),
                 operations::NORM_1 | operations::NORM_2 => self.gathered(self.norm()),
-                operations::QUERY_KEY_VALUE => self.ended(self.matrix("QUERY_KEY_VALUE_LANES", embd4, 12 * heads4)),
+                operations::QUERY_KEY_VALUE => {
+                    let rows = 4 * (heads4 + 2 * self.get("KEYS4"));
+                    self.ended(self.matrix("QUERY_KEY_VALUE_LANES", embd4, rows, 1))
+                }
                 operations::ATTENTION => self.attention(position),
-                operations::PROJECTION => self.gathered(self.ended(self.matrix("PROJECTION_LANES", heads4, 4 * embd4))),
-                operations::FC => self.ended(self.matrix("FC_LANES", embd4, 4 * inner4)),
-                _ => self.gathered(self.ended(self.matrix("MLP_LANES", inner4, 4 * embd4))),
+                operations::PROJECTION => self.gathered(self.ended(self.matrix("PROJECTION_LANES", heads4, 4 * embd4, 1))),
+                operations::FC => self.ended(self.matrix("FC_LANES", embd4, 4 * inner4, self.get("GATES"))),
+                _ => self.gathered(self.ended(self.matrix("MLP_LANES", inner4, 4 * embd4, 1))),
             };
         }
         if operation == operations.norm_f {
@@ -183,7 +189,7 @@ impl Sizes<'_> {
         let offers = if self.is("SAMPLED") { operations.draw } else { operations.head };
         let mut work = Work::default();
         if operation == operations.head {
-            work += self.matrix("LOGITS_LANES", embd4, self.get("VOCAB_SIZE"));
+            work += self.matrix("LOGITS_LANES", embd4, self.get("VOCAB_SIZE"), 1);
         }
         let counts = operations.count..operations.count + if self.is("SAMPLED") { BITS } else { 0 };
         if counts.contains(&operation) {
@@ -230,7 +236,8 @@ impl Sizes<'_> {
             true => u64::from(self.get("NORM_LANES") > self.get("SUBGROUP")),
             false => 1,
         };
-        barriers(if self.is("WHOLE") { total + 1 } else { 2 * (total + 1) })
+        let passes = if self.is("WHOLE") || self.is("ROOT_MEAN_SQUARE") { 1 } else { 2 };
+        barriers(passes * (total + 1))
     }
 
     /// With the barrier at which a matrix ends that others read.
@@ -238,17 +245,21 @@ impl Sizes<'_> {
         Work { barriers: work.barriers + 1, ..work }
     }
 
-    fn matrix(&self, lanes: &str, in4: u64, rows: u64) -> Work {
-        if self.has_subgroups() { self.rows(self.get(lanes), in4, rows) } else { self.columns(in4, rows.div_ceil(4)) }
+    /// `gates` rows for each of `outputs`.
+    fn matrix(&self, lanes: &str, in4: u64, outputs: u64, gates: u64) -> Work {
+        match self.has_subgroups() {
+            true => self.rows(self.get(lanes), in4, outputs, gates),
+            false => self.columns(in4, (outputs * gates).div_ceil(4)),
+        }
     }
 
     /// As `linear` of `shaders/modules/rows.wgsl`.
-    fn rows(&self, lanes: u64, in4: u64, rows: u64) -> Work {
+    fn rows(&self, lanes: u64, in4: u64, outputs: u64, gates: u64) -> Work {
         const STEP: u64 = kernel::STEP as u64;
         let two_bytes = u64::from(self.is("FORMAT"));
         let chunks = in4.div_ceil(1 + two_bytes);
         let row_steps = (chunks / lanes).div_ceil(STEP);
-        let turns = rows.div_ceil(self.get("WORKGROUPS")).div_ceil(self.get("WORKGROUP_SIZE") / lanes);
+        let turns = gates * outputs.div_ceil(self.get("WORKGROUPS")).div_ceil(self.get("WORKGROUP_SIZE") / lanes);
         let shared = if lanes > self.get("SUBGROUP") { turns * (1 + u64::from(turns > 1)) } else { 0 };
         let mut tiles = 0;
         if !self.is("WHOLE") {
@@ -256,7 +267,7 @@ impl Sizes<'_> {
             let loads = if row_steps > tile_steps { turns * row_steps.div_ceil(tile_steps) } else { 1 };
             tiles = 2 * loads - 1;
         }
-        Work { multiply_adds: 4 * rows * chunks * (1 + two_bytes), barriers: shared + tiles, rounds: 0 }
+        Work { multiply_adds: 4 * outputs * gates * chunks * (1 + two_bytes), barriers: shared + tiles, rounds: 0 }
     }
 
     /// As `linear` of `shaders/modules/columns.wgsl`, of its first workgroup.
@@ -276,20 +287,22 @@ impl Sizes<'_> {
 
     fn attention(&self, position: u64) -> Work {
         let [heads, head4, workgroups] = ["N_HEAD", "HEAD4", "WORKGROUPS"].map(|name| self.get(name));
+        let group = self.get("GROUP");
         let near = self.is("NEAR");
         let rounds = if near { 0 } else { self.together() };
         let multiply_adds = 2 * 4 * heads * head4 * (position + 1);
         let fetched = u64::from(!near);
         if self.has_subgroups() {
-            let passes = heads.div_ceil(workgroups * self.get("TEAMS"));
-            return Work { multiply_adds, barriers: passes * (2 + fetched), rounds };
+            let passes = (heads / group).div_ceil(workgroups * self.get("TEAMS"));
+            return Work { multiply_adds, barriers: passes * (2 * group + fetched), rounds };
         }
-        let mut own = heads / workgroups;
+        let prepared = u64::from(self.is("ROTARY") || self.is("QUERY_KEY_NORM"));
+        let mut own = heads / group / workgroups;
         let mut met = 0;
         while own > 0 {
-            let now = own.min(self.get("HEADS"));
-            let sliced = self.get("WORKGROUP_SIZE") / (now * head4) > 1;
-            met += 2 + fetched + u64::from(sliced) + u64::from(!self.is("NEAR_SCORES"));
+            let now = own.min(self.get("GROUPS"));
+            let sliced = self.get("WORKGROUP_SIZE") / (now * group * head4) > 1;
+            met += 2 + fetched + prepared + u64::from(sliced) + u64::from(!self.is("NEAR_SCORES"));
             own -= now;
         }
         Work { multiply_adds, barriers: met, rounds }

@@ -34,7 +34,9 @@ impl Arm {
 fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning) -> Program {
     let layout = arm.layout();
     // Every workgroup adds to every matrix: who adds nothing to a stage could miss a round of it.
-    let narrowest = Widths::of(config).n_embd4 * if layout == Layout::InOut { 1 } else { 4 };
+    let widths = Widths::of(config);
+    let narrowest4 = widths.n_embd4.min(widths.n_inner4).min(widths.query_key_value4());
+    let narrowest = narrowest4 * if layout == Layout::InOut { 1 } else { 4 };
     let workgroups = tuning.workgroups.min(narrowest);
     let shape = Shape { has_subgroups: layout != Layout::InOut, layout, workgroups };
     let sampled = requests[0].sampling != Sampling::Greedy;
@@ -116,7 +118,7 @@ fn phases(
 /// Regions of `hidden` where vectors are whole, in vec4f: the stream, its norm, and the longest input of a matrix.
 fn whole4(widths: &Widths) -> u32 {
     let even = |count: u32| count.next_multiple_of(2);
-    2 * even(widths.n_embd4) + even(widths.n_inner4.max(3 * widths.heads4))
+    2 * even(widths.n_embd4) + even(widths.n_inner4.max(widths.query_key_value4()))
 }
 
 fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> Kernel {
@@ -133,11 +135,12 @@ fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -
     let chunk4 = shape.layout.format().vec4_in_chunk();
     // A tile is a power of two of chunks, so that the steps of a row end where it does.
     let tile_chunks = (left4 / chunk4).checked_ilog2().map_or(STEP, |log| (1u32 << log).max(STEP));
-    let mut teams = config.n_head.div_ceil(workgroups).next_power_of_two().min(subgroups);
-    while !whole && teams > 1 && 3 * teams * widths.head4 > left4 {
+    let mut teams = config.n_key_head().div_ceil(workgroups).next_power_of_two().min(subgroups);
+    let team4 = (config.n_head / config.n_key_head() + 2) * widths.head4;
+    while !whole && teams > 1 && teams * team4 > left4 {
         teams /= 2;
     }
-    let hidden4 = if whole { whole4(&widths) } else { (tile_chunks * chunk4).max(3 * teams * widths.head4) };
+    let hidden4 = if whole { whole4(&widths) } else { (tile_chunks * chunk4).max(teams * team4) };
     let [embd, heads, inner] = [widths.n_embd4, widths.heads4, widths.n_inner4].map(|in4| shape.layout.chunks(in4));
     let most_lanes = if whole { workgroup_size } else { tile_chunks / STEP };
     let lanes = |chunks: u32, rows: u32| lanes(tuning, rows.div_ceil(workgroups), chunks).min(most_lanes);
@@ -152,7 +155,7 @@ fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -
         ("INNER_CHUNKS", inner),
         ("TILE_CHUNKS", tile_chunks),
         ("HIDDEN4", hidden4),
-        ("QUERY_KEY_VALUE_LANES", lanes(embd, 12 * widths.heads4)),
+        ("QUERY_KEY_VALUE_LANES", lanes(embd, 4 * widths.query_key_value4())),
         ("PROJECTION_LANES", lanes(heads, 4 * widths.n_embd4)),
         ("FC_LANES", lanes(embd, 4 * widths.n_inner4)),
         ("MLP_LANES", lanes(inner, 4 * widths.n_embd4)),
@@ -180,24 +183,27 @@ fn by_memory(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> 
     let norm_lanes = |whole: bool| if whole { workgroup_size.min(widths.n_embd4).min(32) } else { workgroup_size };
     // Partial sums, their weights, candidates; then of attention, which may take fewer heads at a time.
     let others = |whole: bool| 28 * workgroup_size + 8 * norm_lanes(whole) + 16;
-    let own_heads = config.n_head.div_ceil(shape.workgroups);
+    let group = config.n_head / config.n_key_head();
+    let own_groups = config.n_key_head().div_ceil(shape.workgroups);
     let head_lanes = |heads: u32| (workgroup_size / heads).clamp(1, 64);
     let lane_scores = |heads: u32| workgroup_size.max(heads * head_lanes(heads));
     let near_scores = |heads: u32| Some(heads * tuning.capacity).filter(|&all| all <= MOST_NEAR_SCORES).unwrap_or(0);
     let of_scores = |heads: u32| 4 * (lane_scores(heads) + near_scores(heads).max(1));
-    let left4 = |heads: u32, whole: bool| tuning.memory.saturating_sub(others(whole) + of_scores(heads)) / 16;
-    let whole = whole4(&widths) <= left4(own_heads, true);
-    let mut heads = own_heads;
-    while !whole && heads > 1 && 3 * heads * widths.head4 > left4(heads, false) {
-        heads = heads.div_ceil(2);
+    let left4 = |groups: u32, whole: bool| tuning.memory.saturating_sub(others(whole) + of_scores(groups * group)) / 16;
+    let whole = whole4(&widths) <= left4(own_groups, true);
+    let group4 = (group + 2) * widths.head4;
+    let mut groups = own_groups;
+    while !whole && groups > 1 && groups * group4 > left4(groups, false) {
+        groups = groups.div_ceil(2);
     }
-    let tile4 = left4(heads, whole).max(1);
-    let hidden4 = if whole { whole4(&widths) } else { tile4.max(3 * heads * widths.head4) };
+    let heads = groups * group;
+    let tile4 = left4(groups, whole).max(1);
+    let hidden4 = if whole { whole4(&widths) } else { tile4.max(groups * group4) };
     let mut constants = shared_constants(config, sampled, tuning, shape, whole);
     constants.extend(named([
         ("TILE4", tile4),
         ("HIDDEN4", hidden4),
-        ("HEADS", heads),
+        ("GROUPS", groups),
         ("HEAD_LANES", head_lanes(heads)),
         ("LANE_SCORES", lane_scores(heads)),
         ("NEAR_SCORES", near_scores(heads)),
@@ -250,6 +256,8 @@ fn shared_constants(
         ("N_EMBD4", widths.n_embd4),
         ("HEAD4", widths.head4),
         ("HEADS4", widths.heads4),
+        ("GROUP", config.n_head / config.n_key_head()),
+        ("KEYS4", widths.keys4),
         ("N_INNER4", widths.n_inner4),
         ("VOCAB_SIZE", config.vocab_size),
         ("VOCAB4", widths.vocab4),
@@ -257,11 +265,29 @@ fn shared_constants(
         ("SAMPLED", u32::from(sampled)),
     ])
     .collect();
+    constants.extend(family_constants(config));
     constants.insert("EPSILON".into(), config.layer_norm_epsilon);
     constants.insert("SCALE".into(), config.attention_scale());
     let map = Map::of(config, shape.layout);
     constants.insert("LAYERS".into(), map.layers as f64);
     constants.insert("LAYER_STRIDE".into(), map.layer_stride as f64);
     constants.extend(map.offsets.iter().map(|(name, &offset)| (name.to_string(), offset as f64)));
+    if !config.block.untied {
+        constants.insert("LM_HEAD".into(), constants["WTE"]);
+    }
     constants
+}
+
+/// How families of models differ.
+fn family_constants(config: &Config) -> impl Iterator<Item = (String, f64)> {
+    let block = &config.block;
+    named([
+        ("SCALE_BY_LAYER", u32::from(block.scale_by_layer)),
+        ("ROOT_MEAN_SQUARE", u32::from(block.root_mean_square)),
+        ("ROTARY", u32::from(block.rotary.is_some())),
+        ("QUERY_KEY_NORM", u32::from(block.query_key_norm)),
+        ("HEAD_DIM", config.head_dim()),
+        ("ACTIVATION", block.activation as u32),
+        ("GATES", block.gates()),
+    ])
 }

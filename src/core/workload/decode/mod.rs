@@ -1,6 +1,7 @@
-//! GPT-2 decoding: the function of Hugging Face's `GPT2LMHeadModel`, token by token on the GPU.
+//! Decoding: the function of Hugging Face's `GPT2LMHeadModel`, `LlamaForCausalLM` and its relatives, token by token on the GPU.
 
 pub mod arm;
+pub mod block;
 pub mod buffers;
 pub mod checkpoint;
 pub mod config;
@@ -9,15 +10,19 @@ pub mod counted;
 pub mod format;
 pub mod gate;
 pub mod kernel;
+pub mod llama;
+mod llama_config;
 pub mod model;
 pub mod operations;
 pub mod oracle;
 pub mod packing;
 pub mod random;
 pub mod request;
+pub mod rotary;
 pub mod sampling;
 pub mod shape;
 pub mod span;
+pub mod tensor_source;
 pub mod tensors;
 pub mod text;
 pub mod tuning;

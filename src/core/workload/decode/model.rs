@@ -1,8 +1,10 @@
-//! GPT-2 as plain data: its sizes, its weights, and what is asked of it.
+//! A decoder as plain data: its sizes, its weights, and what is asked of it.
 
 use serde::{Deserialize, Serialize};
 
-/// Sizes of a GPT-2 model, named as in Hugging Face's `config.json`.
+use super::block::Block;
+
+/// Sizes of a model, named as in the `config.json` of Hugging Face's GPT-2, whatever its family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     pub vocab_size: u32,
@@ -14,11 +16,23 @@ pub struct Config {
     pub layer_norm_epsilon: f64,
     /// Scores are scaled by 1 / sqrt(head_dim) where true (the default), else by 1.
     pub scale_attn_weights: bool,
+    #[serde(default, skip_serializing_if = "Block::is_gpt2")]
+    pub block: Block,
 }
 
 impl Config {
     pub fn head_dim(&self) -> u32 {
-        self.n_embd / self.n_head
+        self.block.head_dim.unwrap_or(self.n_embd / self.n_head)
+    }
+
+    /// Heads of keys, and as many of values.
+    pub fn n_key_head(&self) -> u32 {
+        self.block.n_key_head.unwrap_or(self.n_head)
+    }
+
+    /// Outputs of the matrix of query, key and value.
+    pub fn query_key_value(&self) -> u32 {
+        (self.n_head + 2 * self.n_key_head()) * self.head_dim()
     }
 
     pub fn attention_scale(&self) -> f64 {
@@ -30,29 +44,34 @@ impl Config {
 /// `Conv1D`: `[in, out]`, so that y = x W + b.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights {
-    /// `[vocab_size, n_embd]`; also the output head.
+    /// `[vocab_size, n_embd]`; also the output head, where it is tied.
     pub wte: Vec<f32>,
-    /// `[n_positions, n_embd]`
+    /// `[n_positions, n_embd]`; where positions turn queries and keys, cosine and sine of each pair, `[n_positions, head_dim]`.
     pub wpe: Vec<f32>,
     pub layers: Vec<Layer>,
     pub ln_f: Norm,
+    /// `[vocab_size, n_embd]`; empty where the head is tied.
+    pub lm_head: Vec<f32>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layer {
     pub ln_1: Norm,
-    /// `[n_embd, 3 n_embd]`: query, key, value.
+    /// `[n_embd, (n_head + 2 n_key_head) head_dim]`: query, key, value.
     pub attn_c_attn: Linear,
-    /// `[n_embd, n_embd]`
+    /// `[head_dim]`, where each head's query and key are normed; else empty.
+    pub q_norm: Vec<f32>,
+    pub k_norm: Vec<f32>,
+    /// `[n_head head_dim, n_embd]`
     pub attn_c_proj: Linear,
     pub ln_2: Norm,
-    /// `[n_embd, n_inner]`
+    /// `[n_embd, n_inner]`; where inner values are gated `[n_embd, 2 n_inner]`, gates first.
     pub mlp_c_fc: Linear,
     /// `[n_inner, n_embd]`
     pub mlp_c_proj: Linear,
 }
 
-/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias; both `[n_embd]`.
+/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias; both `[n_embd]`. A root mean square takes the mean for 0.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Norm {
     pub weight: Vec<f32>,

@@ -1,9 +1,11 @@
-//! GPT-2 in f64 on the CPU: the twin of the shaders, written to be read.
+//! A decoder in f64 on the CPU: the twin of the shaders, written to be read.
 //!
 //! The function is Hugging Face's `GPT2LMHeadModel` (`modeling_gpt2.py`), after Radford et al., "Language Models are
 //! Unsupervised Multitask Learners" (2019): learned positions, pre-norm blocks, causal attention over a KV cache,
-//! tanh-GELU, and an output head tied to the token embedding. One token is computed at a time, as the shaders do it.
+//! tanh-GELU, and an output head tied to the token embedding; and where its [`Block`](super::block::Block) says so that of
+//! `LlamaForCausalLM` and its relatives. One token is computed at a time, as the shaders do it.
 
+use super::block::Activation;
 use super::model::{Config, Layer, Linear, Norm, Request, Weights};
 use super::sampling::choose;
 
@@ -42,7 +44,7 @@ impl Means {
     }
 }
 
-/// Of one layer; both `[tokens, n_embd]`.
+/// Of one layer; both `[tokens, n_key_head head_dim]`.
 #[derive(Clone, Default)]
 struct KeysValues {
     keys: Vec<f64>,
@@ -74,8 +76,12 @@ impl<'a> Oracle<'a> {
     pub fn feed(&mut self, token: u32) {
         let State { cache, tokens, hidden, means } = &mut self.state;
         let mut x = embed(self.config, self.weights, token, *tokens);
-        for (layer, cache) in self.weights.layers.iter().zip(cache) {
-            block(self.config, layer, cache, means, &mut x);
+        let turns = match self.config.block.rotary {
+            Some(_) => row(&self.weights.wpe, self.config.head_dim(), *tokens),
+            None => &[],
+        };
+        for (index, (layer, cache)) in self.weights.layers.iter().zip(cache).enumerate() {
+            block(self.config, layer, index, cache, turns, means, &mut x);
         }
         means.see(self.config, &x);
         *hidden = x;
@@ -89,40 +95,59 @@ impl<'a> Oracle<'a> {
     }
 
     /// Logits after the last token that was given, `[vocab_size]`: the final norm, then its product with each row of
-    /// `wte`.
+    /// the head.
     pub fn logits(&self) -> Vec<f64> {
         let x = layer_norm(self.config, &self.weights.ln_f, &self.state.hidden);
-        self.weights.wte.chunks_exact(x.len()).map(|row| dot(&x, row)).collect()
+        let head = if self.config.block.untied { &self.weights.lm_head } else { &self.weights.wte };
+        head.chunks_exact(x.len()).map(|row| dot(&x, row)).collect()
     }
 }
 
-/// Token and position embedding, summed: `[n_embd]`.
+fn row(matrix: &[f32], width: u32, index: usize) -> &[f32] {
+    &matrix[index * width as usize..][..width as usize]
+}
+
+/// Token embedding, and where positions are learned that of the position, summed: `[n_embd]`.
 fn embed(config: &Config, weights: &Weights, token: u32, position: usize) -> Vec<f64> {
-    let n_embd = config.n_embd as usize;
-    let token = &weights.wte[token as usize * n_embd..][..n_embd];
-    let position = &weights.wpe[position * n_embd..][..n_embd];
-    token.iter().zip(position).map(|(&t, &p)| f64::from(t) + f64::from(p)).collect()
+    let token = row(&weights.wte, config.n_embd, token as usize).iter().map(|&t| f64::from(t));
+    match config.block.rotary {
+        Some(_) => token.collect(),
+        None => token.zip(row(&weights.wpe, config.n_embd, position)).map(|(t, &p)| t + f64::from(p)).collect(),
+    }
 }
 
 /// One pre-norm block, in place: x += attention(ln_1(x)), then x += mlp(ln_2(x)); x is `[n_embd]`.
-fn block(config: &Config, layer: &Layer, cache: &mut KeysValues, means: &mut Means, x: &mut [f64]) {
+/// `turns` are the position's cosines and sines.
+fn block(
+    config: &Config,
+    layer: &Layer,
+    index: usize,
+    cache: &mut KeysValues,
+    turns: &[f32],
+    means: &mut Means,
+    x: &mut [f64],
+) {
     means.see(config, x);
     let normed = layer_norm(config, &layer.ln_1, x);
-    let qkv = linear(&layer.attn_c_attn, &normed);
-    let attended = attention(config, cache, &qkv);
+    let mut qkv = linear(&layer.attn_c_attn, &normed);
+    prepare(config, layer, turns, &mut qkv);
+    let scale = config.attention_scale() / if config.block.scale_by_layer { (index + 1) as f64 } else { 1.0 };
+    let attended = attention(config, scale, cache, &qkv);
     add(x, &linear(&layer.attn_c_proj, &attended));
 
     means.see(config, x);
     let normed = layer_norm(config, &layer.ln_2, x);
     let mut inner = linear(&layer.mlp_c_fc, &normed);
-    inner.iter_mut().for_each(|value| *value = gelu(*value));
+    let others = inner.split_off(config.n_inner as usize);
+    inner.iter_mut().for_each(|value| *value = activated(config.block.activation, *value));
+    inner.iter_mut().zip(others).for_each(|(gate, value)| *gate *= value);
     add(x, &linear(&layer.mlp_c_proj, &inner));
 }
 
 /// (x - mean) / sqrt(variance + epsilon) * weight + bias with the biased variance, over `[n_embd]` (Ba, Kiros and
-/// Hinton, "Layer Normalization", 2016).
+/// Hinton, "Layer Normalization", 2016); with the mean taken for 0 where the model's norms are root mean squares.
 fn layer_norm(config: &Config, norm: &Norm, x: &[f64]) -> Vec<f64> {
-    let (mean, variance) = moments(x);
+    let (mean, variance) = if config.block.root_mean_square { (0.0, mean_square(x)) } else { moments(x) };
     let scale = 1.0 / (variance + config.layer_norm_epsilon).sqrt();
     let affine = norm.weight.iter().zip(&norm.bias);
     x.iter().zip(affine).map(|(value, (&w, &b))| (value - mean) * scale * f64::from(w) + f64::from(b)).collect()
@@ -133,6 +158,29 @@ fn moments(x: &[f64]) -> (f64, f64) {
     let n = x.len() as f64;
     let mean = x.iter().sum::<f64>() / n;
     (mean, x.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n)
+}
+
+fn mean_square(x: &[f64]) -> f64 {
+    x.iter().map(|value| value * value).sum::<f64>() / x.len() as f64
+}
+
+/// Queries and keys of all heads, in place: normed where the model does so, then each pair (i, i + head_dim / 2) turned by the
+/// position (Su et al., "RoFormer", 2021, equation 34).
+fn prepare(config: &Config, layer: &Layer, turns: &[f32], qkv: &mut [f64]) {
+    let heads = qkv.chunks_exact_mut(config.head_dim() as usize);
+    let queries = config.n_head as usize;
+    for (index, head) in heads.take(queries + config.n_key_head() as usize).enumerate() {
+        if config.block.query_key_norm {
+            let weight = if index < queries { &layer.q_norm } else { &layer.k_norm };
+            let scale = 1.0 / (mean_square(head) + config.layer_norm_epsilon).sqrt();
+            head.iter_mut().zip(weight).for_each(|(value, &w)| *value *= scale * f64::from(w));
+        }
+        let (first, second) = head.split_at_mut(head.len() / 2);
+        for ((x, y), turn) in first.iter_mut().zip(second).zip(turns.chunks_exact(2)) {
+            let (cosine, sine) = (f64::from(turn[0]), f64::from(turn[1]));
+            (*x, *y) = (*x * cosine - *y * sine, *y * cosine + *x * sine);
+        }
+    }
 }
 
 /// x W + b: `[in]` to `[out]`, adding one contiguous row of W per input.
@@ -146,28 +194,23 @@ fn linear(linear: &Linear, x: &[f64]) -> Vec<f64> {
     y
 }
 
-/// Causal self-attention of the newest token, whose query, key and value are `qkv`, `[3 n_embd]`: per head, softmax(q
-/// K^T * scale) V over every token so far (Vaswani et al., "Attention Is All You Need", 2017, equation 1). Returns the
-/// heads side by side, `[n_embd]`.
-fn attention(config: &Config, cache: &mut KeysValues, qkv: &[f64]) -> Vec<f64> {
-    let (n_embd, head_dim) = (config.n_embd as usize, config.head_dim() as usize);
-    let (query, kv) = qkv.split_at(n_embd);
-    cache.keys.extend_from_slice(&kv[..n_embd]);
-    cache.values.extend_from_slice(&kv[n_embd..]);
+/// Causal self-attention of the newest token, whose query, key and value are `qkv`: per head, softmax(q K^T * scale) V over every
+/// token so far (Vaswani et al., "Attention Is All You Need", 2017, equation 1); neighbouring heads share keys and values where
+/// there are fewer of these (Ainslie et al., "GQA", 2023). Returns the heads side by side, `[n_head head_dim]`.
+fn attention(config: &Config, scale: f64, cache: &mut KeysValues, qkv: &[f64]) -> Vec<f64> {
+    let [head_dim, heads, key_heads] = [config.head_dim(), config.n_head, config.n_key_head()].map(|size| size as usize);
+    let keys = key_heads * head_dim;
+    let (query, kv) = qkv.split_at(heads * head_dim);
+    cache.keys.extend_from_slice(&kv[..keys]);
+    cache.values.extend_from_slice(&kv[keys..]);
 
-    let mut attended = vec![0.0; n_embd];
-    for first in (0..n_embd).step_by(head_dim) {
-        let head = first..first + head_dim;
-        let scores: Vec<f64> = cache
-            .keys
-            .chunks_exact(n_embd)
-            .map(|key| {
-                config.attention_scale()
-                    * query[head.clone()].iter().zip(&key[head.clone()]).map(|(q, k)| q * k).sum::<f64>()
-            })
-            .collect();
-        for (probability, value) in softmax(&scores).into_iter().zip(cache.values.chunks_exact(n_embd)) {
-            for (sum, v) in attended[head.clone()].iter_mut().zip(&value[head.clone()]) {
+    let mut attended = vec![0.0; heads * head_dim];
+    for (head, (query, attended)) in query.chunks_exact(head_dim).zip(attended.chunks_exact_mut(head_dim)).enumerate() {
+        let first = head / (heads / key_heads) * head_dim;
+        let score = |key: &[f64]| scale * query.iter().zip(&key[first..]).map(|(q, k)| q * k).sum::<f64>();
+        let scores: Vec<f64> = cache.keys.chunks_exact(keys).map(score).collect();
+        for (probability, value) in softmax(&scores).into_iter().zip(cache.values.chunks_exact(keys)) {
+            for (sum, v) in attended.iter_mut().zip(&value[first..]) {
                 *sum += probability * v;
             }
         }
@@ -181,6 +224,14 @@ pub fn softmax(x: &[f64]) -> Vec<f64> {
     let exps: Vec<f64> = x.iter().map(|value| (value - max).exp()).collect();
     let sum: f64 = exps.iter().sum();
     exps.into_iter().map(|e| e / sum).collect()
+}
+
+fn activated(activation: Activation, x: f64) -> f64 {
+    match activation {
+        Activation::GeluNew => gelu(x),
+        Activation::Gelu => x * 0.5 * (1.0 + libm::erf(x / std::f64::consts::SQRT_2)),
+        Activation::Silu => x / (1.0 + (-x).exp()),
+    }
 }
 
 /// 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): Hugging Face's `gelu_new`, from Hendrycks and Gimpel, "Gaussian

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::format::Format;
 use super::model::{Config, Weights};
+use super::rotary;
 use super::tensors::{self, Axis, EMBEDDINGS, Entry, Kind, LAST, LAYER};
 use crate::program::Binding;
 
@@ -20,6 +21,8 @@ pub struct Widths {
     pub head4: u32,
     /// Of all heads together.
     pub heads4: u32,
+    /// Of the keys of all heads together.
+    pub keys4: u32,
     pub n_inner4: u32,
     pub vocab4: u32,
 }
@@ -31,19 +34,29 @@ impl Widths {
             n_embd4: config.n_embd.div_ceil(4),
             head4,
             heads4: config.n_head * head4,
+            keys4: config.n_key_head() * head4,
             n_inner4: config.n_inner.div_ceil(4),
             vocab4: config.vocab_size.div_ceil(4),
         }
     }
 
+    /// Query, key and value.
+    pub fn query_key_value4(&self) -> u32 {
+        self.heads4 + 2 * self.keys4
+    }
+
     /// Of an axis that is padded.
-    fn along(&self, axis: Axis) -> u32 {
+    fn along(&self, axis: Axis, config: &Config) -> u32 {
         match axis {
-            Axis::Vocabulary => self.vocab4,
-            Axis::Channels => self.n_embd4,
+            Axis::Head | Axis::Untied if axis.size(config) == 0 => 0,
+            Axis::Vocabulary | Axis::Untied => self.vocab4,
+            Axis::Position if config.block.rotary.is_some() => self.head4,
+            Axis::Channels | Axis::Position => self.n_embd4,
             Axis::Heads => self.heads4,
-            Axis::QueryKeyValue => 3 * self.heads4,
+            Axis::QueryKeyValue => self.query_key_value4(),
+            Axis::Head => self.head4,
             Axis::Inner => self.n_inner4,
+            Axis::GatedInner => config.block.gates() * self.n_inner4,
             Axis::Positions => unreachable!("positions are rows, which are not padded"),
         }
     }
@@ -101,13 +114,13 @@ const VEC4: u64 = 16;
 fn size(kind: Kind, config: &Config, layout: Layout) -> u64 {
     let widths = Widths::of(config);
     let matrix = |inputs: Axis, outputs: Axis| {
-        4 * u64::from(widths.along(outputs)) * u64::from(layout.chunks(widths.along(inputs)))
+        4 * u64::from(widths.along(outputs, config)) * u64::from(layout.chunks(widths.along(inputs, config)))
     };
     match kind {
         Kind::Matrix { inputs, outputs } => matrix(inputs, outputs),
         Kind::Embedding { rows, inputs } => matrix(inputs, rows),
-        Kind::Rows { rows, inputs } => rows.size(config) as u64 * u64::from(widths.along(inputs)),
-        Kind::Scale(axis) | Kind::Bias(axis) => u64::from(widths.along(axis)),
+        Kind::Rows { rows, inputs } => rows.size(config) as u64 * u64::from(widths.along(inputs, config)),
+        Kind::Scale(axis) | Kind::Bias(axis) => u64::from(widths.along(axis, config)),
     }
 }
 
@@ -182,19 +195,30 @@ impl Sheet<'_> {
         }
     }
 
-    /// Padded place of an element: at the end of an axis, or of heads at the end of each.
+    /// Padded place of an element: at the end of an axis, or of heads at the end of each. Elements of queries and keys that are
+    /// turned as a pair are neighbours, as are a gate and what it is multiplied with.
     fn place(&self, axis: Axis, index: usize) -> usize {
+        let config = self.config;
+        let head_dim = config.head_dim() as usize;
+        let in_head = |turns: bool| {
+            let i = index % head_dim;
+            let i = if turns && config.block.rotary.is_some() { rotary::beside(i, head_dim) } else { i };
+            index / head_dim * 4 * self.widths.head4 as usize + i
+        };
         match axis {
-            Axis::Heads | Axis::QueryKeyValue => {
-                let head_dim = self.config.head_dim() as usize;
-                index / head_dim * 4 * self.widths.head4 as usize + index % head_dim
+            Axis::Heads => in_head(false),
+            Axis::QueryKeyValue => in_head(index / head_dim < (config.n_head + config.n_key_head()) as usize),
+            Axis::Head => in_head(true),
+            Axis::GatedInner if config.block.gated => {
+                let n_inner = config.n_inner as usize;
+                2 * (index % n_inner) + index / n_inner
             }
             _ => index,
         }
     }
 
     fn vector(&self, values: &[f32], axis: Axis) -> Vec<f32> {
-        let mut padded = vec![0f32; 4 * self.widths.along(axis) as usize];
+        let mut padded = vec![0f32; 4 * self.widths.along(axis, self.config) as usize];
         for (index, &value) in values.iter().enumerate() {
             padded[self.place(axis, index)] = value;
         }
@@ -203,7 +227,7 @@ impl Sheet<'_> {
 
     /// `value` gives the element of an input and an output.
     fn matrix(&self, [inputs, outputs]: [Axis; 2], value: impl Fn(usize, usize) -> f32) -> Vec<f32> {
-        let [rows, columns] = [inputs, outputs].map(|axis| 4 * self.widths.along(axis) as usize);
+        let [rows, columns] = [inputs, outputs].map(|axis| 4 * self.widths.along(axis, self.config) as usize);
         let mut padded = vec![0f32; rows * columns];
         for input in 0..inputs.size(self.config) {
             let i = self.place(inputs, input);

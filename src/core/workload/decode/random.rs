@@ -20,6 +20,8 @@
 //! | norm weights | 1 | 0.1 |
 //! | biases | 0 | 0.1 |
 //!
+//! The cosines and sines of a model whose positions turn queries and keys are no weights, and are computed.
+//!
 //! Each sigma is the f64 quotient shown. The final norm gives rows of length near sqrt(n_embd), so logits have a
 //! standard deviation near 2. What the layers and positions add outweighs the token's own embedding, which the tied
 //! head would otherwise find again: a greedy continuation keeps moving instead of repeating one token.
@@ -40,7 +42,11 @@ pub fn weights(config: &Config, seed: u64) -> Weights {
     let mut t = 0;
     let built = tensors::build(config, |tensor| {
         let (mean, sigma) = distribution(tensor);
-        let elements = (0..tensor.elements()).map(|i| (mean + sigma * normal(i as u32, t, seed)) as f32).collect();
+        let drawn = |i| (mean + sigma * normal(i as u32, t, seed)) as f32;
+        let elements = match tensors::computed(config, tensor) {
+            Some(elements) => elements,
+            None => (0..tensor.elements()).map(drawn).collect(),
+        };
         t += 1;
         Ok::<_, Infallible>(elements)
     });
@@ -95,6 +101,7 @@ mod tests {
             n_inner: 128,
             layer_norm_epsilon: 1e-5,
             scale_attn_weights: true,
+            block: Default::default(),
         }
     }
 

@@ -1,8 +1,9 @@
-//! The tensors of a GPT-2 model, as one table in one fixed order: what checkpoints are read and written by, random weights are
+//! The tensors of a model, as one table in one fixed order: what checkpoints are read and written by, random weights are
 //! numbered by, packing and rounding go by, and digests are taken over.
 //!
 //! `wte`, `wpe`, then per layer `ln_1`, `attn.c_attn`, `attn.c_proj`, `ln_2`, `mlp.c_fc`, `mlp.c_proj` (each weight,
-//! then bias), then `ln_f` (weight, bias).
+//! then bias), then `ln_f` (weight, bias). Families that have them have norms of query and key after `attn.c_attn`, and `lm_head` at
+//! the end; where a family has none, the tensor is left out.
 
 use sha2::{Digest, Sha256};
 
@@ -13,13 +14,21 @@ use super::model::{Config, Layer, Weights};
 pub enum Axis {
     Vocabulary,
     Positions,
+    /// What a position adds to the stream, or cosines and sines by which it turns pairs of a head.
+    Position,
     /// The channels of the stream.
     Channels,
     /// The same as heads, each of which kernels pad by itself.
     Heads,
-    /// Query, key and value, each all heads.
+    /// Query, key and value, each all of its heads.
     QueryKeyValue,
+    /// One head, where queries and keys are normed; else nothing.
+    Head,
     Inner,
+    /// Gates, then inner values, where they are gated; else the same as inner.
+    GatedInner,
+    /// The vocabulary, where the head has a matrix of its own; else nothing.
+    Untied,
 }
 
 impl Axis {
@@ -27,9 +36,15 @@ impl Axis {
         let size = match self {
             Axis::Vocabulary => config.vocab_size,
             Axis::Positions => config.n_positions,
-            Axis::Channels | Axis::Heads => config.n_embd,
-            Axis::QueryKeyValue => 3 * config.n_embd,
+            Axis::Position if config.block.rotary.is_some() => config.head_dim(),
+            Axis::Channels | Axis::Position => config.n_embd,
+            Axis::Heads => config.n_head * config.head_dim(),
+            Axis::QueryKeyValue => config.query_key_value(),
+            Axis::Head if config.block.query_key_norm => config.head_dim(),
             Axis::Inner => config.n_inner,
+            Axis::GatedInner => config.block.gates() * config.n_inner,
+            Axis::Untied if config.block.untied => config.vocab_size,
+            Axis::Head | Axis::Untied => 0,
         };
         size as usize
     }
@@ -95,12 +110,12 @@ macro_rules! entries {
     };
 }
 
-use Axis::{Channels, Heads, Inner, Positions, QueryKeyValue, Vocabulary};
+use Axis::{Channels, GatedInner, Head, Heads, Inner, Position, Positions, QueryKeyValue, Untied, Vocabulary};
 use Kind::{Bias, Embedding, Matrix, Rows, Scale};
 
 entries! { EMBEDDINGS of Weights, embeddings, embeddings_mut:
     "wte.weight" "WTE" Embedding { rows: Vocabulary, inputs: Channels } => wte;
-    "wpe.weight" "WPE" Rows { rows: Positions, inputs: Channels } => wpe;
+    "wpe.weight" "WPE" Rows { rows: Positions, inputs: Position } => wpe;
 }
 
 entries! { LAYER of Layer, layer, layer_mut:
@@ -108,12 +123,14 @@ entries! { LAYER of Layer, layer, layer_mut:
     "ln_1.bias" "LN_1_BIAS" Bias(Channels) => ln_1.bias;
     "attn.c_attn.weight" "ATTN_C_ATTN_WEIGHT" Matrix { inputs: Channels, outputs: QueryKeyValue } => attn_c_attn.weight;
     "attn.c_attn.bias" "ATTN_C_ATTN_BIAS" Bias(QueryKeyValue) => attn_c_attn.bias;
+    "attn.q_norm.weight" "Q_NORM_WEIGHT" Scale(Head) => q_norm;
+    "attn.k_norm.weight" "K_NORM_WEIGHT" Scale(Head) => k_norm;
     "attn.c_proj.weight" "ATTN_C_PROJ_WEIGHT" Matrix { inputs: Heads, outputs: Channels } => attn_c_proj.weight;
     "attn.c_proj.bias" "ATTN_C_PROJ_BIAS" Bias(Channels) => attn_c_proj.bias;
     "ln_2.weight" "LN_2_WEIGHT" Scale(Channels) => ln_2.weight;
     "ln_2.bias" "LN_2_BIAS" Bias(Channels) => ln_2.bias;
-    "mlp.c_fc.weight" "MLP_C_FC_WEIGHT" Matrix { inputs: Channels, outputs: Inner } => mlp_c_fc.weight;
-    "mlp.c_fc.bias" "MLP_C_FC_BIAS" Bias(Inner) => mlp_c_fc.bias;
+    "mlp.c_fc.weight" "MLP_C_FC_WEIGHT" Matrix { inputs: Channels, outputs: GatedInner } => mlp_c_fc.weight;
+    "mlp.c_fc.bias" "MLP_C_FC_BIAS" Bias(GatedInner) => mlp_c_fc.bias;
     "mlp.c_proj.weight" "MLP_C_PROJ_WEIGHT" Matrix { inputs: Inner, outputs: Channels } => mlp_c_proj.weight;
     "mlp.c_proj.bias" "MLP_C_PROJ_BIAS" Bias(Channels) => mlp_c_proj.bias;
 }
@@ -121,6 +138,7 @@ entries! { LAYER of Layer, layer, layer_mut:
 entries! { LAST of Weights, last, last_mut:
     "ln_f.weight" "LN_F_WEIGHT" Scale(Channels) => ln_f.weight;
     "ln_f.bias" "LN_F_BIAS" Bias(Channels) => ln_f.bias;
+    "lm_head.weight" "LM_HEAD" Embedding { rows: Untied, inputs: Channels } => lm_head;
 }
 
 /// A tensor of a model.
@@ -150,33 +168,41 @@ impl Tensor {
 pub fn tensors(config: &Config) -> impl Iterator<Item = Tensor> {
     let outer = |entries: &'static [Entry]| entries.iter().map(|entry| Tensor::of(entry, None, config));
     let of_layer = move |layer| LAYER.iter().map(move |entry| Tensor::of(entry, Some(layer), config));
-    outer(EMBEDDINGS).chain((0..config.n_layer).flat_map(of_layer)).chain(outer(LAST))
+    let all = outer(EMBEDDINGS).chain((0..config.n_layer).flat_map(of_layer)).chain(outer(LAST));
+    all.filter(|tensor| tensor.elements() > 0)
+}
+
+/// The elements of a tensor that no file holds: cosines and sines of positions.
+pub fn computed(config: &Config, tensor: &Tensor) -> Option<Vec<f32>> {
+    let rotary = config.block.rotary.as_ref().filter(|_| matches!(tensor.entry.kind, Rows { .. }))?;
+    Some(rotary.table(config.n_positions, config.head_dim()))
 }
 
 /// Weights from the values that `value` gives for each tensor, asked for in the fixed order.
 pub fn build<E>(config: &Config, mut value: impl FnMut(&Tensor) -> Result<Vec<f32>, E>) -> Result<Weights, E> {
-    let mut tensors = tensors(config);
     let mut weights = Weights::default();
-    let mut fill = |values: Vec<&mut Vec<f32>>| {
-        values.into_iter().zip(&mut tensors).try_for_each(|(values, tensor)| {
+    let mut fill = |entries: &'static [Entry], layer, values: Vec<&mut Vec<f32>>| {
+        let tensors = entries.iter().map(|entry| Tensor::of(entry, layer, config));
+        tensors.zip(values).filter(|(tensor, _)| tensor.elements() > 0).try_for_each(|(tensor, values)| {
             *values = value(&tensor)?;
             Ok(())
         })
     };
-    fill(embeddings_mut(&mut weights))?;
-    for _ in 0..config.n_layer {
+    fill(EMBEDDINGS, None, embeddings_mut(&mut weights))?;
+    for index in 0..config.n_layer {
         let mut layer = Layer::default();
-        fill(layer_mut(&mut layer))?;
+        fill(LAYER, Some(index), layer_mut(&mut layer))?;
         weights.layers.push(layer);
     }
-    fill(last_mut(&mut weights))?;
+    fill(LAST, None, last_mut(&mut weights))?;
     Ok(weights)
 }
 
 /// Every tensor's elements in the fixed order.
 pub fn values(weights: &Weights) -> impl Iterator<Item = &[f32]> {
     let layers = weights.layers.iter().flat_map(layer);
-    embeddings(weights).into_iter().chain(layers).chain(last(weights)).map(Vec::as_slice)
+    let all = embeddings(weights).into_iter().chain(layers).chain(last(weights)).map(Vec::as_slice);
+    all.filter(|values| !values.is_empty())
 }
 
 /// Changes the elements of each tensor.
@@ -190,8 +216,8 @@ pub fn change(weights: &mut Weights, mut change: impl FnMut(&Entry, &mut Vec<f32
 }
 
 /// SHA-256, in lower-case hexadecimal, of the model: `vocab_size`, `n_positions`, `n_embd`, `n_head`, `n_layer`,
-/// `n_inner` and `scale_attn_weights` (0 or 1) as little-endian u32, `layer_norm_epsilon` as little-endian f64, then
-/// every tensor's elements in the fixed order as little-endian f32.
+/// `n_inner` and `scale_attn_weights` (0 or 1) as little-endian u32, `layer_norm_epsilon` as little-endian f64, of a family other
+/// than GPT-2 its `Block` as JSON, then every tensor's elements in the fixed order as little-endian f32.
 pub fn weights_sha256(config: &Config, weights: &Weights) -> String {
     let mut digest = Sha256::new();
     for size in [
@@ -206,6 +232,9 @@ pub fn weights_sha256(config: &Config, weights: &Weights) -> String {
         digest.update(size.to_le_bytes());
     }
     digest.update(config.layer_norm_epsilon.to_le_bytes());
+    if !config.block.is_gpt2() {
+        digest.update(serde_json::to_vec(&config.block).expect("plain data"));
+    }
     for chunk in values(weights).flat_map(|tensor| tensor.chunks(4096)) {
         digest.update(chunk.iter().flat_map(|element| element.to_le_bytes()).collect::<Vec<u8>>());
     }

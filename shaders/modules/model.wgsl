@@ -1,4 +1,4 @@
-// What every kernel of GPT-2 is told: sizes as pipeline constants, weights and activations in storage, and a request for each
+// What every kernel is told of a model: sizes as pipeline constants, weights and activations in storage, and a request for each
 // sequence. Widths are padded with zeros to multiples of 4; sizes named *4 count vec4f.
 
 override WORKGROUPS: u32 = 1;        // of a sequence
@@ -11,17 +11,28 @@ override N_EMBD: u32 = 32;
 override N_EMBD4: u32 = 8;
 override HEAD4: u32 = 4;             // of one head
 override HEADS4: u32 = 8;            // N_HEAD * HEAD4
+override GROUP: u32 = 1;             // heads that share a key and a value
+override KEYS4: u32 = 8;             // of the keys of a position: HEADS4 / GROUP
 override N_INNER4: u32 = 32;
 override VOCAB_SIZE: u32 = 64;
 override VOCAB4: u32 = 16;
 override POSITIONS: u32 = 64;        // that the KV cache holds
 override EPSILON: f32 = 1e-5;
 override SCALE: f32 = 0.25;          // of attention scores
+override SCALE_BY_LAYER: bool = false;   // whether they are divided by the layer's number as well, from 1 on
 override SAMPLED: bool = false;      // whether tokens are drawn; else the likeliest is taken
+
+// How families of models differ.
+override ROOT_MEAN_SQUARE: bool = false;   // whether norms leave the mean where it is
+override ROTARY: bool = false;       // whether positions turn queries and keys; else each has a row that is added to the stream
+override QUERY_KEY_NORM: bool = false;   // whether each head's query and key have a norm of their own
+override HEAD_DIM: u32 = 16;         // without padding
+override ACTIVATION: u32 = 0;        // GELU by tanh, GELU by the error function, SiLU
+override GATES: u32 = 1;             // rows of FC for each inner value: 2 where a gate is multiplied with another row
 
 // Where each tensor starts in `weights`, in vec4u; those of a layer count from the layer's start.
 override WTE: u32 = 0;
-override WPE: u32 = 0;
+override WPE: u32 = 0;               // or cosine and sine of each pair of a head, where positions turn
 override LAYERS: u32 = 0;
 override LAYER_STRIDE: u32 = 0;
 override LN_1_WEIGHT: u32 = 0;
@@ -32,15 +43,18 @@ override ATTN_C_PROJ_WEIGHT: u32 = 0;
 override ATTN_C_PROJ_BIAS: u32 = 0;
 override LN_2_WEIGHT: u32 = 0;
 override LN_2_BIAS: u32 = 0;
+override Q_NORM_WEIGHT: u32 = 0;
+override K_NORM_WEIGHT: u32 = 0;
 override MLP_C_FC_WEIGHT: u32 = 0;
 override MLP_C_FC_BIAS: u32 = 0;
 override MLP_C_PROJ_WEIGHT: u32 = 0;
 override MLP_C_PROJ_BIAS: u32 = 0;
 override LN_F_WEIGHT: u32 = 0;
 override LN_F_BIAS: u32 = 0;
+override LM_HEAD: u32 = 0;           // WTE, where it is tied
 
 @group(0) @binding(0) var<storage, read> weights: array<vec4u>;
-@group(0) @binding(1) var<storage, read_write> cache: array<vec4f>;   // [sequence][layer][position][key, value][HEADS4]
+@group(0) @binding(1) var<storage, read_write> cache: array<vec4f>;   // [sequence][layer][position][key, value][KEYS4]
 @group(0) @binding(2) var<storage, read_write> logits: array<f32>;    // [row][4 VOCAB4]
 @group(0) @binding(3) var<storage, read_write> tokens: array<u32>;    // prompt, then new tokens
 @group(0) @binding(4) var<storage, read> requests: array<Request>;
@@ -83,7 +97,7 @@ struct Matrix {
     bias: u32,
     input: u32,        // region of `hidden`, where vectors are whole
     in4: u32,
-    rows: u32,         // outputs
+    rows: u32,         // outputs; of FC inner values, each of GATES rows
 }
 
 const QUERY_KEY_VALUE: u32 = 0u;
@@ -96,7 +110,7 @@ fn matrix(stage: u32, of_layer: u32) -> Matrix {
     let at = LAYERS + of_layer * LAYER_STRIDE;
     switch stage {
         case QUERY_KEY_VALUE: {
-            return Matrix(stage, at + ATTN_C_ATTN_WEIGHT, at + ATTN_C_ATTN_BIAS, NORMED, N_EMBD4, 12u * HEADS4);
+            return Matrix(stage, at + ATTN_C_ATTN_WEIGHT, at + ATTN_C_ATTN_BIAS, NORMED, N_EMBD4, 4u * (HEADS4 + 2u * KEYS4));
         }
         case PROJECTION: {
             return Matrix(stage, at + ATTN_C_PROJ_WEIGHT, at + ATTN_C_PROJ_BIAS, WIDE, HEADS4, 4u * N_EMBD4);
@@ -108,9 +122,26 @@ fn matrix(stage: u32, of_layer: u32) -> Matrix {
             return Matrix(stage, at + MLP_C_PROJ_WEIGHT, at + MLP_C_PROJ_BIAS, WIDE, N_INNER4, 4u * N_EMBD4);
         }
         default: {
-            // The tied head has no bias.
-            return Matrix(stage, WTE, 0u, NORMED, N_EMBD4, VOCAB_SIZE);
+            // The head has no bias.
+            return Matrix(stage, LM_HEAD, 0u, NORMED, N_EMBD4, VOCAB_SIZE);
         }
+    }
+}
+
+fn attention_scale() -> f32 {
+    return select(SCALE, SCALE / f32(layer + 1u), SCALE_BY_LAYER);
+}
+
+// Rows of a matrix that make one output together.
+fn gates(m: Matrix) -> u32 {
+    return select(1u, GATES, m.stage == FC);
+}
+
+fn activated(x: f32) -> f32 {
+    switch ACTIVATION {
+        case 0u: { return gelu(x); }
+        case 1u: { return gelu_by_erf(x); }
+        default: { return silu(x); }
     }
 }
 
@@ -118,6 +149,25 @@ fn matrix(stage: u32, of_layer: u32) -> Matrix {
 fn gelu(x: f32) -> f32 {
     let u = 0.7978845608 * (x + 0.044715 * x * x * x);
     return x / (1.0 + exp(min(-2.0 * u, 80.0)));
+}
+
+// x Phi(x), with the error function's complement by Abramowitz and Stegun, "Handbook of Mathematical Functions", 7.1.26, which
+// is off by at most 1.5e-7.
+fn gelu_by_erf(x: f32) -> f32 {
+    let z = 0.7071067812 * abs(x);
+    let t = 1.0 / (1.0 + 0.3275911 * z);
+    let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+    let beyond = 0.5 * series * exp(-z * z);
+    return x * select(beyond, 1.0 - beyond, x > 0.0);
+}
+
+fn silu(x: f32) -> f32 {
+    return x / (1.0 + exp(min(-x, 80.0)));
+}
+
+// A query or key, of whose pairs each is turned by a position: `by` has their cosines and sines.
+fn turned(x: vec4f, by: vec4f) -> vec4f {
+    return x * by.xxzz + x.yxwz * by.yyww * vec4f(-1.0, 1.0, -1.0, 1.0);
 }
 
 //+ #import modules/counters.wgsl

@@ -1,0 +1,124 @@
+//! `LlamaForCausalLM` and its relatives, as Hugging Face stores them: a matrix for each of query, key, value, gate and what it is
+//! multiplied with, all `[out, in]`.
+
+use super::model::{Config, Weights};
+use super::tensor_source::TensorSource;
+use super::tensors::{self, Entry, Tensor};
+
+/// Where a tensor of [`tensors`] comes from: matrices whose outputs stand side by side in it, or vectors.
+struct Parts {
+    stored: &'static [&'static str],
+    kind: Stored,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Stored {
+    /// As it is.
+    Whole,
+    /// Each `[out, in]`.
+    Matrices,
+    /// Zeros where a model has none.
+    Biases,
+    /// Norms have none: zeros.
+    Nothing,
+}
+
+fn parts(entry: &Entry) -> Parts {
+    use Stored::{Biases, Matrices, Nothing, Whole};
+    const QUERY_KEY_VALUE: [&str; 3] = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
+    let (stored, kind): (&'static [&'static str], Stored) = match entry.name {
+        "wte.weight" => (&["model.embed_tokens.weight"], Whole),
+        "ln_1.weight" => (&["input_layernorm.weight"], Whole),
+        "attn.c_attn.weight" => (&QUERY_KEY_VALUE, Matrices),
+        "attn.c_attn.bias" => (&QUERY_KEY_VALUE, Biases),
+        "attn.q_norm.weight" => (&["self_attn.q_norm.weight"], Whole),
+        "attn.k_norm.weight" => (&["self_attn.k_norm.weight"], Whole),
+        "attn.c_proj.weight" => (&["self_attn.o_proj"], Matrices),
+        "attn.c_proj.bias" => (&["self_attn.o_proj"], Biases),
+        "ln_2.weight" => (&["post_attention_layernorm.weight"], Whole),
+        "mlp.c_fc.weight" => (&["mlp.gate_proj", "mlp.up_proj"], Matrices),
+        "mlp.c_fc.bias" => (&["mlp.gate_proj", "mlp.up_proj"], Biases),
+        "mlp.c_proj.weight" => (&["mlp.down_proj"], Matrices),
+        "mlp.c_proj.bias" => (&["mlp.down_proj"], Biases),
+        "ln_f.weight" => (&["model.norm.weight"], Whole),
+        "lm_head.weight" => (&["lm_head.weight"], Whole),
+        _ => (&[], Nothing),
+    };
+    Parts { stored, kind }
+}
+
+/// Outputs of each part of a tensor.
+fn outputs(config: &Config, entry: &Entry, all: usize) -> Vec<usize> {
+    let head_dim = config.head_dim() as usize;
+    match entry.name {
+        "attn.c_attn.weight" | "attn.c_attn.bias" => {
+            let [heads, keys] = [config.n_head, config.n_key_head()].map(|heads| heads as usize * head_dim);
+            vec![heads, keys, keys]
+        }
+        "mlp.c_fc.weight" | "mlp.c_fc.bias" => vec![config.n_inner as usize; config.block.gates() as usize],
+        _ => vec![all],
+    }
+}
+
+/// The weights, or every fault (the first few, where there are many).
+pub fn weights(config: &Config, source: &dyn TensorSource, most_faults: usize) -> Result<Weights, Vec<String>> {
+    let mut faults = Vec::new();
+    let built = tensors::build(config, |tensor| {
+        values(config, source, tensor).or_else(|fault| {
+            faults.push(fault);
+            // An absurd number of layers is not walked when no file can hold them.
+            if faults.len() < most_faults { Ok(Vec::new()) } else { Err(()) }
+        })
+    });
+    match built {
+        Ok(weights) if faults.is_empty() => Ok(weights),
+        _ => Err(faults),
+    }
+}
+
+fn values(config: &Config, source: &dyn TensorSource, tensor: &Tensor) -> Result<Vec<f32>, String> {
+    if let Some(values) = tensors::computed(config, tensor) {
+        return Ok(values);
+    }
+    let parts = parts(tensor.entry);
+    let full = |part: &str| match tensor.layer {
+        Some(layer) => format!("model.layers.{layer}.{part}"),
+        None => part.to_string(),
+    };
+    let outputs = outputs(config, tensor.entry, *tensor.shape.last().expect("one or two axes"));
+    match parts.kind {
+        Stored::Nothing => Ok(vec![0.0; tensor.elements()]),
+        Stored::Whole => read(source, &full(parts.stored[0]), &tensor.shape),
+        Stored::Biases => {
+            let of_part = |(part, &outputs): (&&str, &usize)| {
+                let name = full(&format!("{part}.bias"));
+                if source.shape(&name).is_none() { Ok(vec![0.0; outputs]) } else { read(source, &name, &[outputs]) }
+            };
+            Ok(parts.stored.iter().zip(&outputs).map(of_part).collect::<Result<Vec<_>, _>>()?.concat())
+        }
+        Stored::Matrices => {
+            let inputs = tensor.shape[0];
+            let columns = tensor.shape[1];
+            let mut matrix = vec![0.0; inputs * columns];
+            let mut first = 0;
+            for (part, &outputs) in parts.stored.iter().zip(&outputs) {
+                let stored = read(source, &full(&format!("{part}.weight")), &[outputs, inputs])?;
+                for (output, row) in stored.chunks_exact(inputs).enumerate() {
+                    for (input, &weight) in row.iter().enumerate() {
+                        matrix[input * columns + first + output] = weight;
+                    }
+                }
+                first += outputs;
+            }
+            Ok(matrix)
+        }
+    }
+}
+
+fn read(source: &dyn TensorSource, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
+    match source.shape(name) {
+        None => Err(format!("tensor {name} {shape:?} is missing")),
+        Some(found) if found != shape => Err(format!("tensor {name} has shape {found:?}, expected {shape:?}")),
+        Some(_) => source.values(name),
+    }
+}
