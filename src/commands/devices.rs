@@ -66,7 +66,7 @@ fn arms(gpu: &Gpu) -> String {
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
     };
-    let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::Greedy, end_token: None };
+    let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::Greedy, end_tokens: Vec::new() };
     let mut text = String::new();
     for arm in Arm::all() {
         text += &match tunings(gpu, &config, std::slice::from_ref(&request), arm, false) {
