@@ -131,13 +131,15 @@ fn reproduces_golden(name: &str, workgroup_size: u32, memory: u32, algorithms: &
     // Ends at the first token that the continuation does not begin with.
     let end = expected.iter().position(|token| *token != expected[0]).unwrap();
     let ended = Request { end_tokens: vec![expected[end]], ..whole.clone() };
+    let others = (0..model.config.vocab_size).filter(|token| !expected.contains(token));
+    let several = Request { end_tokens: others.take(END_TOKENS - 1).chain([expected[end]]).collect(), ..whole.clone() };
     let mut reference = Reference::new(&model.config, &model.weights);
     answers(
         &model.config,
         &model.weights,
         (workgroup_size, memory),
         algorithms,
-        &[whole, ended],
+        &[whole, ended, several],
         &mut |what, request, output| {
             let expected = if !request.end_tokens.is_empty() { &expected[..=end] } else { expected };
             assert_eq!(output.tokens, expected, "{name}, {what}");

@@ -198,11 +198,11 @@ fn a_wrong_number_of_tokens_fails() {
     assert!(of(&ended, &right.tokens[..=end]).pass);
     assert_eq!(
         reason(of(&ended, &right.tokens[..end])),
-        format!("there are {end} tokens, expected 20 or the end token last")
+        format!("there are {end} tokens, expected 20 or an end token last")
     );
     assert_eq!(
         reason(of(&ended, &right.tokens)),
-        format!("step {}: token {} follows the end token, expected none", end + 1, right.tokens[end + 1])
+        format!("step {}: token {} follows an end token, expected none", end + 1, right.tokens[end + 1])
     );
 }
 

@@ -67,7 +67,9 @@ impl Model {
     pub fn new(config_json: &str, weights: &[u8], generation_config_json: Option<String>) -> Answer<Model> {
         let (config, own_end_tokens) = config::parse(config_json).within("config.json").map_err(refusal)?;
         let end_tokens = match generation_config_json {
-            Some(text) => end_tokens::parse(&text, config.vocab_size).within("generation_config.json").map_err(refusal)?,
+            Some(text) => {
+                end_tokens::parse(&text, config.vocab_size).within("generation_config.json").map_err(refusal)?
+            }
             None => own_end_tokens,
         };
         let (weights, notes) = checkpoint::parse(weights, &config).within("model.safetensors").map_err(refusal)?;

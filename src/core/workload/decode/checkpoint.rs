@@ -79,7 +79,7 @@ fn without_weights(dir: &Path) -> Error {
             "{}: there is no such file; there is {name}, which is not read: {mend}",
             place.display()
         )),
-        None => Error::io(&place, std::io::Error::from(std::io::ErrorKind::NotFound)),
+        None => Error::input(format!("{}: there is no such file; check the path", place.display())),
     }
 }
 
@@ -94,8 +94,7 @@ pub fn parse(bytes: &[u8], config: &Config) -> Result<(Weights, Vec<String>)> {
 /// there are none at all. A tensor within the model that it has no place for is refused: the function would be another.
 pub fn assemble(source: &dyn TensorSource, config: &Config) -> Result<(Weights, Vec<String>)> {
     let source = Bare::of(source, &["wte.weight", "wpe.weight", "ln_f.weight", "h.0.ln_1.weight"])?;
-    let found: BTreeSet<String> =
-        source.names().into_iter().filter(|name| !is_causal_mask(name, config)).collect();
+    let found: BTreeSet<String> = source.names().into_iter().filter(|name| !is_causal_mask(name, config)).collect();
     let has_biases = found.iter().any(|name| entry(name, config).is_some_and(|entry| is_bias(entry.kind)));
     let mut notes = Vec::new();
     let mut faults = Vec::new();
@@ -120,9 +119,9 @@ pub fn assemble(source: &dyn TensorSource, config: &Config) -> Result<(Weights, 
         let embedding = tensors::tensors(config).next().expect("every model has an embedding");
         match values(&source, HEAD, &embedding) {
             Err(fault) => faults.push(fault),
-            Ok(head) if !weights.wte.is_empty() && head != weights.wte => faults.push(format!(
-                "tensor {HEAD} differs from wte.weight; only a head tied to it is supported"
-            )),
+            Ok(head) if !weights.wte.is_empty() && head != weights.wte => {
+                faults.push(format!("tensor {HEAD} differs from wte.weight; only a head tied to it is supported"))
+            }
             Ok(_) => {}
         }
     }
@@ -167,9 +166,8 @@ fn is_bias(kind: Kind) -> bool {
 /// Buffers that older versions of `transformers` saved beside the weights; they hold the causal mask, which is no
 /// parameter.
 fn is_causal_mask(name: &str, config: &Config) -> bool {
-    layer(name).is_some_and(|(layer, buffer)| {
-        layer < config.n_layer && matches!(buffer, "attn.bias" | "attn.masked_bias")
-    })
+    layer(name)
+        .is_some_and(|(layer, buffer)| layer < config.n_layer && matches!(buffer, "attn.bias" | "attn.masked_bias"))
 }
 
 /// Whether a tensor is of a module of the model, and not of one beside it.

@@ -1,6 +1,5 @@
 //! Reads Hugging Face's `config.json`, and refuses models that this project does not compute.
 
-use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -9,24 +8,9 @@ use super::model::Config;
 use super::{end_tokens, python_json};
 use crate::error::{Error, Result, Within, printable};
 
-/// A `config.json` is a page of text; more than this is something else.
-const MAX_BYTES: u64 = 1 << 20;
-
 /// Sizes and end tokens (`eos_token_id`) from a `config.json`.
 pub fn read(path: &Path) -> Result<(Config, Vec<u32>)> {
-    parse(&text(path)?).within(path.display())
-}
-
-/// The text of a small JSON file.
-pub(super) fn text(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
-        .map_err(|error| Error::io(path, error))?;
-    if text.len() as u64 > MAX_BYTES {
-        return Err(Error::input(format!("{}: over 1 MiB; give that of a model", path.display())));
-    }
-    Ok(text)
+    parse(&python_json::text(path, 1)?).within(path.display())
 }
 
 /// Sizes and end tokens from the text of a `config.json`.

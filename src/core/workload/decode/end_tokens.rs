@@ -18,7 +18,7 @@ pub fn read(dir: &Path, vocab_size: u32) -> Result<Option<Vec<u32>>> {
     if !path.exists() {
         return Ok(None);
     }
-    let text = config::text(&path)?;
+    let text = python_json::text(&path, 1)?;
     parse(&text, vocab_size).within(path.display()).map(Some)
 }
 

@@ -184,6 +184,10 @@ mod tests {
         assert_eq!(Format::Bf16.check(&config, &weights), Ok(()));
         weights.wte[6] = -f32::MAX;
         let line = Format::Bf16.check(&config, &weights).unwrap_err().to_string();
-        assert!(line.starts_with("wte.weight [1, 2] is -3402823") && line.ends_with(", beyond bf16's 3.3895314e38; use f32"), "{line}");
+        assert!(
+            line.starts_with("wte.weight [1, 2] is -3402823")
+                && line.ends_with(", beyond bf16's 3.3895314e38; use f32"),
+            "{line}"
+        );
     }
 }

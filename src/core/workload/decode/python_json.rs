@@ -1,6 +1,25 @@
 //! JSON as Python writes it: with `NaN`, `Infinity` and `-Infinity`, which are no JSON.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
 use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+
+/// The text of a file that has no more than some MiB: what is larger is something else.
+pub fn text(path: &Path, most_mib: u64) -> Result<String> {
+    let most = most_mib << 20;
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(most + 1).read_to_string(&mut text))
+        .map_err(|error| Error::io(path, error))?;
+    if text.len() as u64 > most {
+        return Err(Error::input(format!("{}: over {most_mib} MiB; give that of a model", path.display())));
+    }
+    Ok(text)
+}
 
 /// An object. Numbers that JSON has no word for become their names as strings, so that a key with one reads like any other and is
 /// refused by its name where a number has to be finite.
@@ -60,7 +79,9 @@ mod tests {
 
     #[test]
     fn what_neither_reads_is_refused() {
-        for text in ["", "NaN", "{\"a\": NaNa}", "{\"a\": --Infinity}", "{\"a\": \"NaN", "{\"a\": NaN, \"\\", "[Infinity]"] {
+        for text in
+            ["", "NaN", "{\"a\": NaNa}", "{\"a\": --Infinity}", "{\"a\": \"NaN", "{\"a\": NaN, \"\\", "[Infinity]"]
+        {
             assert!(object(text).is_err(), "{text}");
         }
     }

@@ -11,12 +11,15 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata};
 use serde::Deserialize;
 
-use super::config;
+use super::python_json;
 use super::tensor_source::TensorSource;
 use crate::error::{Error, Result, Within, printable};
 
 /// As the format's own library has it.
 const LONGEST_HEADER: u64 = 100_000_000;
+
+/// Models with many experts have an index of some MiB.
+const MOST_INDEX_MIB: u64 = 64;
 
 /// What names the shards of a model.
 pub const INDEX: &str = "model.safetensors.index.json";
@@ -86,7 +89,7 @@ impl<'a> Safetensors<'a> {
     /// Of the shards that the index in `dir` names.
     pub fn open_shards(dir: &Path) -> Result<Safetensors<'a>> {
         let index = dir.join(INDEX);
-        let weight_map = weight_map(&config::text(&index)?).within(index.display())?;
+        let weight_map = weight_map(&python_json::text(&index, MOST_INDEX_MIB)?).within(index.display())?;
         let shards: Vec<&String> = weight_map.values().collect::<BTreeSet<_>>().into_iter().collect();
         let mut files = Vec::new();
         let mut all: BTreeMap<String, Place> = BTreeMap::new();
@@ -94,14 +97,20 @@ impl<'a> Safetensors<'a> {
             let path = dir.join(shard);
             if !path.is_file() {
                 let mend = "copy or download it to its place beside the others";
-                return Err(Error::input(format!("{}: {INDEX} names this file, which is not there; {mend}", path.display())));
+                return Err(Error::input(format!(
+                    "{}: {INDEX} names this file, which is not there; {mend}",
+                    path.display()
+                )));
             }
             let bytes = Bytes::At(path.clone());
             for (name, place) in places(&bytes, number).map_err(|error| named(error, &path))? {
                 if let Some(other) = all.get(&name) {
                     let (name, other) = (printable(&name), shards[other.file]);
                     let mend = "the shards are not of one model; copy or download them again";
-                    return Err(Error::input(format!("{}: tensor {name} is in {other} as well; {mend}", path.display())));
+                    return Err(Error::input(format!(
+                        "{}: tensor {name} is in {other} as well; {mend}",
+                        path.display()
+                    )));
                 }
                 all.insert(name, place);
             }
@@ -132,9 +141,8 @@ fn weight_map(text: &str) -> Result<BTreeMap<String, String>> {
         weight_map: BTreeMap<String, String>,
     }
     let mend = "copy or download it again";
-    let Index { weight_map } = serde_json::from_str(text).map_err(|error| {
-        Error::input(format!("no index of shards ({}); {mend}", printable(&error.to_string())))
-    })?;
+    let Index { weight_map } = serde_json::from_str(text)
+        .map_err(|error| Error::input(format!("no index of shards ({}); {mend}", printable(&error.to_string()))))?;
     let is_plain = |name: &str| {
         name.ends_with(".safetensors") && !name.contains(['/', '\\', ':', '\0']) && !name.chars().any(char::is_control)
     };

@@ -32,21 +32,28 @@ impl<'a> Bare<'a> {
             let ended = names.iter().filter_map(|name| name.strip_suffix(anchor));
             ended.filter(|before| before.is_empty() || before.ends_with('.')).collect()
         };
-        let found = anchors.iter().map(|anchor| before(anchor)).find(|found| !found.is_empty());
-        // The shortest, where there are several: the others meet it below.
-        let prefix = found.into_iter().flatten().min_by_key(|before| before.len()).unwrap_or("");
+        let found = anchors.iter().map(|anchor| (anchor, before(anchor))).find(|(_, found)| !found.is_empty());
+        let prefix = match found.as_ref().map(|(anchor, found)| (anchor, found.as_slice())) {
+            None => "",
+            Some((_, [prefix])) => prefix,
+            Some((anchor, found)) => {
+                let [first, second] = [0, 1].map(|place| printable(&format!("{}{anchor}", found[place])));
+                return Err(twice(anchor, &first, &second));
+            }
+        };
         let mut full = BTreeMap::new();
         for name in &names {
             let bare = without(name, prefix);
             if let Some(other) = full.insert(bare.to_owned(), name.clone()) {
-                let [bare, other, name] = [bare, &other, name].map(printable);
-                return Err(Error::input(format!(
-                    "tensor {bare} is there twice, as {other} and as {name}; leave one of the two out"
-                )));
+                return Err(twice(&printable(bare), &printable(&other), &printable(name)));
             }
         }
         Ok(Bare { source, full })
     }
+}
+
+fn twice(bare: &str, first: &str, second: &str) -> Error {
+    Error::input(format!("tensor {bare} is there twice, as {first} and as {second}; leave one of the two out"))
 }
 
 /// `name` without as many of the prefix's dotted parts as it begins with; whole, where those are all that it has.
@@ -121,7 +128,11 @@ mod tests {
         assert_eq!(bare(&["wte.weight", "h.0.b", "lm_head.weight"]), whole);
         assert_eq!(bare(&["transformer.wte.weight", "transformer.h.0.b", "lm_head.weight"]), whole);
         assert_eq!(bare(&["module.wte.weight", "module.h.0.b", "module.lm_head.weight"]), whole);
-        let nested = ["_orig_mod.module.transformer.wte.weight", "_orig_mod.module.transformer.h.0.b", "_orig_mod.module.lm_head.weight"];
+        let nested = [
+            "_orig_mod.module.transformer.wte.weight",
+            "_orig_mod.module.transformer.h.0.b",
+            "_orig_mod.module.lm_head.weight",
+        ];
         assert_eq!(Bare::of(&Names(Box::leak(Box::new(nested))), &["wte.weight"]).unwrap().names(), whole);
         // Without the first anchor by the second; beside the model, names are left as they are.
         assert_eq!(bare(&["a.ln_f.weight", "a.h.0.b", "v_head.b"]), ["h.0.b", "ln_f.weight", "v_head.b"]);
@@ -141,6 +152,12 @@ mod tests {
         let source = Names(&["transformer.h.0.b", "transformer.wte.weight", "h.0.b"]);
         let line = Bare::of(&source, &["wte.weight"]).err().unwrap().to_string();
         assert_eq!(line, "tensor h.0.b is there twice, as transformer.h.0.b and as h.0.b; leave one of the two out");
+        let source = Names(&["transformer.wte.weight", "wte.weight"]);
+        let line = Bare::of(&source, &["wte.weight"]).err().unwrap().to_string();
+        assert_eq!(
+            line,
+            "tensor wte.weight is there twice, as transformer.wte.weight and as wte.weight; leave one of the two out"
+        );
     }
 
     #[test]
