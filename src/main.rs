@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use onedispatch::commands::{
     compare, devices, evolve, export, figures, generate, import, paper, rollout, run, serve, verify, web,
 };
+use onedispatch::error::escaped;
 
 /// How much of a GPU's time is lost by sending work one piece at a time, and what one dispatch gains
 #[derive(Parser)]
@@ -78,7 +79,8 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("onedispatch: {error}");
+            // Paths, names and values in it may hold anything.
+            eprintln!("onedispatch: {}", escaped(&error.to_string()));
             ExitCode::from(error.exit_code())
         }
     }

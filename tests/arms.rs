@@ -128,26 +128,28 @@ fn reproduces_golden(name: &str, workgroup_size: u32, memory: u32, algorithms: &
         prompt: golden.prompt.clone(),
         new_tokens: expected.len() as u32,
         sampling: Sampling::Greedy,
-        end_token: None,
+        end_tokens: Vec::new(),
     };
     // Ends at the first token that the continuation does not begin with.
     let end = expected.iter().position(|token| *token != expected[0]).unwrap();
-    let ended = Request { end_token: Some(expected[end]), ..whole.clone() };
+    let ended = Request { end_tokens: vec![expected[end]], ..whole.clone() };
+    let others = (0..model.config.vocab_size).filter(|token| !expected.contains(token));
+    let several = Request { end_tokens: others.take(END_TOKENS - 1).chain([expected[end]]).collect(), ..whole.clone() };
     let mut reference = Reference::new(&model.config, &model.weights);
     answers(
         &model.config,
         &model.weights,
         (workgroup_size, memory),
         algorithms,
-        &[whole, ended],
+        &[whole, ended, several],
         &mut |what, request, output| {
-            let expected = if request.end_token.is_some() { &expected[..=end] } else { expected };
+            let expected = if !request.end_tokens.is_empty() { &expected[..=end] } else { expected };
             assert_eq!(output.tokens, expected, "{name}, {what}");
             let gate = reference.check_all_logits(request, &output.tokens, &output.logits, TOLERANCE);
             assert!(gate.pass, "{name}, {what}: {}", gate.reason);
             assert!(output.unwritten.0.iter().all(|word| *word == u32::MAX), "{name}, {what} goes on after the end");
             assert!(output.unwritten.1.iter().all(|logit| logit.is_nan()), "{name}, {what} goes on after the end");
-            if request.end_token.is_none() {
+            if request.end_tokens.is_empty() {
                 let last = &output.logits[output.logits.len() - golden.logits_last.len()..];
                 let (low, high) =
                     golden.logits_last.iter().fold((0f64, 0f64), |(low, high), x| (low.min(*x), high.max(*x)));
@@ -248,7 +250,7 @@ fn draws_are_the_oracles(block: Block, algorithms: &[Algorithm]) {
         prompt: vec![3, 1, 4, 1, 5],
         new_tokens: 24,
         sampling: Sampling::TopK { temperature, top_k, seed },
-        end_token: None,
+        end_tokens: Vec::new(),
     };
     let requests = [
         request(0x1234_5678_9abc, 10, 0.8),
@@ -303,7 +305,7 @@ fn wide_rows_and_every_format() {
     };
     let gpu = gpu();
     let exact = random::weights(&config, 3);
-    let request = Request { prompt: vec![7, 30], new_tokens: 11, sampling: Sampling::Greedy, end_token: None };
+    let request = Request { prompt: vec![7, 30], new_tokens: 11, sampling: Sampling::Greedy, end_tokens: Vec::new() };
     // The least that a device may have would cut rows into tiles.
     let memory = gpu.device.limits().max_compute_workgroup_storage_size;
     for (format, workgroup_size) in [(Format::F32, 1024), (Format::F16, 64), (Format::Bf16, 64)] {
@@ -343,7 +345,7 @@ fn workgroups_that_wait_in_vain_give_up() {
     };
     let gpu = gpu();
     let arm = Arm::of(Algorithm::FusedGrid);
-    let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::Greedy, end_token: None };
+    let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::Greedy, end_tokens: Vec::new() };
     let tuning = Tuning {
         workgroups: 2,
         waiting: Waiting { patience: 1000, ..waiting(gpu.info.is_software) },

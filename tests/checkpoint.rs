@@ -1,117 +1,13 @@
 //! Checkpoints that load, and one clear line for each fault of those that do not.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+mod checkpoints;
 
+use checkpoints::{CONFIG_JSON, Dir, File, Stored, bytes, config, dir, file, stored, weights};
 use half::{bf16, f16};
-use onedispatch::workload::decode::checkpoint::{self, Checkpoint};
-use onedispatch::workload::decode::model::{Config, Weights};
 use onedispatch::workload::decode::text::Tokenizer;
-use onedispatch::workload::decode::{random, tensors};
+use onedispatch::workload::decode::{checkpoint, tensors};
 use proptest::prelude::*;
-use safetensors::tensor::{Dtype, TensorView, serialize};
-
-fn config() -> Config {
-    Config {
-        vocab_size: 10,
-        n_positions: 6,
-        n_embd: 8,
-        n_head: 2,
-        n_layer: 2,
-        n_inner: 12,
-        layer_norm_epsilon: 1e-5,
-        scale_attn_weights: true,
-        block: Default::default(),
-    }
-}
-
-const CONFIG_JSON: &str = r#"{"model_type": "gpt2", "vocab_size": 10, "n_positions": 6, "n_embd": 8, "n_head": 2,
-    "n_layer": 2, "n_inner": 12, "eos_token_id": 3}"#;
-
-/// A tensor as it is in a file.
-#[derive(Clone)]
-struct Stored {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-type File = BTreeMap<String, Stored>;
-
-fn stored(values: &[f32], shape: &[usize], dtype: Dtype) -> Stored {
-    let bytes = values
-        .iter()
-        .flat_map(|&value| match dtype {
-            Dtype::F16 => f16::from_f32(value).to_le_bytes().to_vec(),
-            Dtype::BF16 => bf16::from_f32(value).to_le_bytes().to_vec(),
-            Dtype::F64 => f64::from(value).to_le_bytes().to_vec(),
-            _ => value.to_le_bytes().to_vec(),
-        })
-        .collect();
-    Stored { dtype, shape: shape.to_vec(), bytes }
-}
-
-fn weights() -> Weights {
-    random::weights(&config(), 1)
-}
-
-fn file(dtype: Dtype, prefix: &str) -> File {
-    let weights = weights();
-    tensors::tensors(&config())
-        .zip(tensors::values(&weights))
-        .map(|(tensor, values)| (format!("{prefix}{}", tensor.name), stored(values, &tensor.shape, dtype)))
-        .collect()
-}
-
-fn bytes(file: &File) -> Vec<u8> {
-    let views = file.iter().map(|(name, tensor)| {
-        (name.clone(), TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes).unwrap())
-    });
-    serialize(views, None).unwrap()
-}
-
-/// A directory under the build directory, removed when dropped.
-struct Dir(PathBuf);
-
-impl Dir {
-    fn new() -> Dir {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("checkpoint-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::create_dir_all(&dir).unwrap();
-        Dir(dir)
-    }
-
-    fn with(self, name: &str, contents: impl AsRef<[u8]>) -> Dir {
-        std::fs::write(self.0.join(name), contents).unwrap();
-        self
-    }
-
-    fn load(&self) -> onedispatch::error::Result<Checkpoint> {
-        checkpoint::load(&self.0)
-    }
-
-    /// The one line that loading fails with, without the directory's path.
-    fn refusal(&self) -> String {
-        let error = self.load().expect_err("the checkpoint is faulty");
-        assert_eq!(error.exit_code(), 2);
-        let line = error.to_string().replace(&format!("{}/", self.0.display()), "");
-        assert_eq!(line.lines().count(), 1, "{line}");
-        assert!(line.len() < 800, "{line}");
-        line
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn dir(model: impl AsRef<[u8]>) -> Dir {
-    Dir::new().with("config.json", CONFIG_JSON).with("model.safetensors", model)
-}
+use safetensors::tensor::Dtype;
 
 fn refusal(change: impl FnOnce(&mut File)) -> String {
     let mut file = file(Dtype::F32, "transformer.");
@@ -123,7 +19,8 @@ fn refusal(change: impl FnOnce(&mut File)) -> String {
 fn loads_every_type_with_and_without_prefix() {
     for prefix in ["", "transformer."] {
         let exact = dir(bytes(&file(Dtype::F32, prefix))).load().unwrap();
-        assert_eq!((exact.config, exact.eos_token), (config(), Some(3)));
+        assert_eq!((exact.config, exact.end_tokens), (config(), vec![3]));
+        assert!(exact.notes.is_empty());
         assert_eq!(exact.weights, weights());
         for (dtype, round) in [
             (Dtype::F16, (|x| f16::from_f32(x).to_f32()) as fn(f32) -> f32),
@@ -175,13 +72,13 @@ fn faults_of_tensors_are_named() {
         refusal(|file| file.retain(|name, _| !name.starts_with("transformer.h.0"))),
         refusal(put("transformer.h.2.ln_1.weight", stored(&[1.0; 8], &[8], Dtype::F32))),
         refusal(put("transformer.h.2.attn.bias", stored(&[1.0; 4], &[1, 1, 2, 2], Dtype::F32))),
-        refusal(put("score\n\u{1b}[2J.weight", stored(&[1.0], &[1], Dtype::F32))),
+        refusal(put("transformer.h.1.\n\u{1b}[2J.weight", stored(&[1.0], &[1], Dtype::F32))),
         refusal(put("wte.weight", stored(&[1.0; 80], &[10, 8], Dtype::F32))),
         refusal(put("transformer.wte.weight", stored(&[1.0; 80], &[8, 10], Dtype::F32))),
         refusal(put("transformer.ln_f.bias", stored(&[1.0; 9], &[9], Dtype::F32))),
         refusal(put("transformer.h.1.mlp.c_fc.weight", nan_at(2 * 12 + 7))),
         refusal(put("transformer.ln_f.bias", stored(&overflowing, &[8], Dtype::F16))),
-        refusal(put("transformer.ln_f.bias", stored(&[1.0; 8], &[8], Dtype::F64))),
+        refusal(put("transformer.ln_f.bias", Stored { dtype: Dtype::I8, shape: vec![8], bytes: vec![1; 8] })),
         refusal(put("lm_head.weight", stored(&[1.0; 80], &[10, 8], Dtype::F32))),
         refusal(|file| {
             file.remove("transformer.wpe.weight");
@@ -265,7 +162,8 @@ fn missing_and_foreign_files_are_named() {
     let lines = [
         Dir::new().refusal(),
         Dir::new().with("config.json", CONFIG_JSON).refusal(),
-        Dir::new().with("config.json", CONFIG_JSON).with("model.safetensors.index.json", "{}").refusal(),
+        Dir::new().with("config.json", CONFIG_JSON).with("pytorch_model.bin", "").refusal(),
+        Dir::new().with("config.json", CONFIG_JSON).with("adapter_model.safetensors", "").refusal(),
         Dir::new().with("config.json", "{").with("model.safetensors", &model).refusal(),
         Dir::new().with("config.json", vec![b' '; 2 << 20]).with("model.safetensors", &model).refusal(),
         Dir::new().with("config.json", b"\xff\xfe").with("model.safetensors", &model).refusal(),
@@ -276,15 +174,19 @@ fn missing_and_foreign_files_are_named() {
     assert!(checkpoint::load(&Dir::new().0.join("nowhere")).unwrap_err().to_string().contains("no such directory"));
 }
 
+/// Only what is asked for is read of a file.
 #[test]
 fn a_file_far_too_large_is_not_read() {
-    let dir = dir([]);
-    let sparse = std::fs::File::create(dir.0.join("model.safetensors")).unwrap();
-    sparse.set_len(1 << 40).unwrap();
-    assert!(
-        dir.refusal()
-            .contains("the file has 1099511627776 bytes, but a model of the sizes in config.json takes at most")
-    );
+    let dir = dir(with_header(
+        r#"{"wte.weight":{"dtype":"U8","shape":[1099511627768],"data_offsets":[0,1099511627768]}}"#,
+        0,
+    ));
+    let sparse = std::fs::OpenOptions::new().write(true).open(dir.0.join("model.safetensors")).unwrap();
+    let header = sparse.metadata().unwrap().len();
+    sparse.set_len(header + 1_099_511_627_768).unwrap();
+    assert!(dir.refusal().contains("tensor wte.weight has shape [1099511627768], expected [10, 8]"));
+    sparse.set_len(header).unwrap();
+    assert!(dir.refusal().contains("damaged: its tensors end elsewhere than the file does"));
 }
 
 #[test]
@@ -313,6 +215,8 @@ fn text_goes_to_ids_and_back() {
     );
     let line = refusal(Dir::new().with("tokenizer.json", "{\"version\": 1}"));
     assert!(line.starts_with("tokenizer.json: not a tokenizer (") && line.contains("--prompt-ids"), "{line}");
+    let line = refusal(Dir::new().with("tokenizer.json", r#"{"version": "\u001b[31m9\n"}"#));
+    assert!(line.contains(r"\u{1b}[31m9") && !line.contains(char::is_control), "{line}");
 }
 
 proptest! {

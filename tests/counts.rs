@@ -91,7 +91,7 @@ impl Case {
             true => Sampling::TopK { temperature: 0.9, top_k: 5, seed: 3 },
             false => Sampling::Greedy,
         };
-        let request = Request { prompt: vec![1, 2], new_tokens: 2, sampling, end_token: None };
+        let request = Request { prompt: vec![1, 2], new_tokens: 2, sampling, end_tokens: Vec::new() };
         let longer = Request { prompt: vec![7], new_tokens: 4, ..request.clone() };
         if self.algorithm == Algorithm::FusedBatch { vec![request, longer] } else { vec![request] }
     }

@@ -59,7 +59,7 @@ fn an_exported_case_is_whole_and_right() {
         assert_eq!((protocol.warmup_s, protocol.arm_cap_s), (0.25, 3.0));
 
         let model = checkpoint::load(&directory).unwrap();
-        assert_eq!(model.eos_token, None);
+        assert_eq!(model.end_tokens, []);
         assert_eq!(tensors::weights_sha256(&model.config, &model.weights), case.weights_sha256);
         assert_eq!(case.prompt.len(), if name.ends_with("p5") { 5 } else { 1 });
 
@@ -73,7 +73,7 @@ fn an_exported_case_is_whole_and_right() {
             prompt: case.prompt.clone(),
             new_tokens: case.new_tokens,
             sampling: Sampling::Greedy,
-            end_token: None,
+            end_tokens: Vec::new(),
         };
         let mut reference = Reference::new(&model.config, &model.weights);
         let gate = reference.check_all_logits(&request, &case.expected_tokens, &logits, 1e-7);

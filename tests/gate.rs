@@ -22,7 +22,7 @@ fn config() -> Config {
 }
 
 fn request(sampling: Sampling) -> Request {
-    Request { prompt: random::prompt(&config(), 5, 6), new_tokens: 20, sampling, end_token: None }
+    Request { prompt: random::prompt(&config(), 5, 6), new_tokens: 20, sampling, end_tokens: Vec::new() }
 }
 
 /// What a perfect arm would give back, but for rounding to f32.
@@ -38,7 +38,7 @@ fn output(reference: &mut Reference, request: &Request) -> Output {
         let logits = reference.logits(&request.prompt, &upto)[step as usize].to_vec();
         output.tokens.push(choose(&logits, request.sampling, step));
         output.logits.push(logits.iter().map(|&logit| logit as f32).collect());
-        if output.tokens.last() == request.end_token.as_ref() {
+        if output.tokens.last().is_some_and(|token| request.end_tokens.contains(token)) {
             break;
         }
     }
@@ -195,15 +195,15 @@ fn a_wrong_number_of_tokens_fails() {
     // The first token that was not made before ends the generation.
     let end = (5..20).find(|&step| !right.tokens[..step].contains(&right.tokens[step])).unwrap();
     let token = right.tokens[end];
-    let ended = Request { end_token: Some(token), ..open.clone() };
+    let ended = Request { end_tokens: vec![token], ..open.clone() };
     assert!(of(&ended, &right.tokens[..=end]).pass);
     assert_eq!(
         reason(of(&ended, &right.tokens[..end])),
-        format!("there are {end} tokens, expected 20 or the end token last")
+        format!("there are {end} tokens, expected 20 or an end token last")
     );
     assert_eq!(
         reason(of(&ended, &right.tokens)),
-        format!("step {}: token {} follows the end token, expected none", end + 1, right.tokens[end + 1])
+        format!("step {}: token {} follows an end token, expected none", end + 1, right.tokens[end + 1])
     );
 }
 
@@ -229,7 +229,7 @@ fn an_impossible_request_fails_without_a_panic() {
         (Request { new_tokens: 60, ..greedy.clone() }, "take 65 positions; the model has 64"),
         (Request { new_tokens: u32::MAX, ..greedy.clone() }, "the model has 64"),
         (Request { new_tokens: 0, ..greedy.clone() }, "no new token is asked for"),
-        (Request { end_token: Some(48), ..greedy.clone() }, "the end token is 48"),
+        (Request { end_tokens: vec![48], ..greedy.clone() }, "the end token is 48"),
         (Request { sampling: sampled(0.0, 5), ..greedy.clone() }, "the temperature is 0"),
         (Request { sampling: sampled(f32::NAN, 5), ..greedy.clone() }, "the temperature is NaN"),
         (Request { sampling: sampled(1.0, 0), ..greedy.clone() }, "top-k is 0"),

@@ -79,7 +79,7 @@ fn the_gate_passes_golden_outputs() {
             prompt: expected.prompt.clone(),
             new_tokens: tokens.len() as u32,
             sampling: Sampling::Greedy,
-            end_token: model.eos_token,
+            end_tokens: model.end_tokens.clone(),
         };
         let last: Vec<f32> = expected.logits_last.iter().map(|&logit| logit as f32).collect();
         let gate = gate::check(&model.config, &model.weights, &request, tokens, &last, 1e-6);

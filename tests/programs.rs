@@ -25,7 +25,7 @@ fn small() -> (Config, Request, Tuning) {
         scale_attn_weights: true,
         block: Default::default(),
     };
-    let request = Request { prompt: vec![3, 1, 4], new_tokens: 5, sampling: Sampling::Greedy, end_token: Some(2) };
+    let request = Request { prompt: vec![3, 1, 4], new_tokens: 5, sampling: Sampling::Greedy, end_tokens: vec![2] };
     let tuning = Tuning { subgroup_size: 8, keep_logits: true, ..Tuning::of(64, request.positions()) };
     (config, request, tuning)
 }
@@ -119,8 +119,8 @@ fn sizes() -> impl Strategy<Value = (Config, Request, Tuning)> {
             true => Sampling::TopK { temperature: 0.5, top_k: 1 + vocab_size / 2, seed: u64::MAX },
             false => Sampling::Greedy,
         };
-        let end_token = (end > 0).then_some(end % vocab_size);
-        let request = Request { prompt: vec![0; prompt_tokens as usize], new_tokens, sampling, end_token };
+        let end_tokens = (0..end).map(|index| (end + index) % vocab_size).collect();
+        let request = Request { prompt: vec![0; prompt_tokens as usize], new_tokens, sampling, end_tokens };
         let config = Config {
             vocab_size,
             n_positions: request.positions() + spare,
@@ -144,7 +144,7 @@ fn programs(config: &Config, request: &Request, tuning: &Tuning) -> Vec<(Arm, Pr
 /// Vectors that do not fit come in tiles, so that what a kernel takes of workgroup memory does not grow with the model.
 #[test]
 fn every_width_fits_the_least_workgroup_memory() {
-    let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::Greedy, end_token: None };
+    let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::Greedy, end_tokens: Vec::new() };
     for n_embd in [768, 1024, 2048, 4096, 8192] {
         let n_head = n_embd / 64;
         let config = Config { n_embd, n_head, n_inner: 4 * n_embd, n_positions: 1024, ..small().0 };
@@ -276,7 +276,7 @@ fn what_is_asked_for_changes_the_digest() {
         let others = [
             Request { new_tokens: 4, ..request.clone() },
             Request { prompt: vec![3, 1, 5], ..request.clone() },
-            Request { end_token: None, ..request.clone() },
+            Request { end_tokens: Vec::new(), ..request.clone() },
             Request { sampling: Sampling::TopK { temperature: 1.0, top_k: 3, seed: 1 }, ..request.clone() },
         ];
         for other in others {

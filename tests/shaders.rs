@@ -117,7 +117,7 @@ fn programs() -> Vec<Program> {
     for (n_embd, n_head, n_inner, vocab_size) in [(32, 2, 128, 64), (30, 3, 50, 37), (512, 8, 2048, 257)] {
         let config = config(n_embd, n_head, n_inner, vocab_size);
         for sampling in [Sampling::Greedy, Sampling::TopK { temperature: 0.8, top_k: 5, seed: 1 }] {
-            let request = Request { prompt: vec![1, 2], new_tokens: 3, sampling, end_token: None };
+            let request = Request { prompt: vec![1, 2], new_tokens: 3, sampling, end_tokens: Vec::new() };
             for arm in Arm::all() {
                 for &workgroup_size in arm.workgroup_sizes() {
                     let many = [Algorithm::FusedGrid, Algorithm::Stepwise].contains(&arm.algorithm);
@@ -240,7 +240,7 @@ fn constants(module: &Module) -> BTreeMap<&str, u32> {
 #[test]
 fn both_languages_mean_the_same_by_requests_operations_and_slots() {
     let config = config(30, 3, 50, 37);
-    let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::Greedy, end_token: None };
+    let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::Greedy, end_tokens: Vec::new() };
     let place = Place { step: 0, operation: 0 };
     let words = request_words(&config, &request, &Tuning::of(64, 16), (0, 0), &(place..place)).map(|(name, _)| name);
     for file in ["decode/subgroup.wgsl", "decode/workgroup.wgsl"] {

@@ -31,7 +31,7 @@ export class Case {
   /** Of an output `{tokens, logits}` (the new ones, and those that chose the last): what the result has of it, its error and
    * why it fails. */
   judge({ tokens, logits }) {
-    const request = JSON.stringify({ prompt: this.prompt, new_tokens: this.newTokens, sampling: null, end_token: null });
+    const request = JSON.stringify({ prompt: this.prompt, new_tokens: this.newTokens, sampling: null, end_tokens: [] });
     const judged = this.model.check(request, Uint32Array.from(tokens), Float32Array.from(logits), this.spec.tolerance);
     const { error, reason } = JSON.parse(judged);
     return { units: tokens.length, tokens: [...tokens], last_logits: [...logits], check_error: error, reason };

@@ -49,7 +49,8 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
     thread = index;
     patience = PATIENCE;
     // Barriers depend on `own` and on these, so they are no private variables.
-    let to_do = requests[workgroup_id.x / WORKGROUPS];
+    let of_request = workgroup_id.x / WORKGROUPS;
+    let to_do = requests[of_request];
     request = to_do;
     let prompt_tokens = to_do.prompt_tokens;
     position = to_do.first_step;
@@ -61,7 +62,7 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
         chosen = fed;
     }
     var token = workgroupUniformLoad(&chosen);
-    if to_do.first_step >= prompt_tokens && (token == to_do.end_token || token == NONE) {
+    if to_do.first_step >= prompt_tokens && (token == NONE || ends(of_request, token)) {
         return;
     }
     if CUTS_TOKENS && since > 0u && since <= HEAD_AT {
@@ -108,7 +109,7 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
         if covers(CHOICE_KIND) && until > CHOICE_AT {
             choose(CHOICE_AT > since);
             token = workgroupUniformLoad(&chosen);
-            if token == to_do.end_token {
+            if ends(of_request, token) {
                 break;
             }
         }

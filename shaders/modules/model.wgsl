@@ -64,6 +64,14 @@ override LM_HEAD: u32 = 0;           // WTE, where it is tied
 struct Request {
     prompt_tokens: u32,
     end_token: u32,         // generation ends with it; no token where there is none
+    other_ends: u32,        // whether it ends with these too, which are no token where there are fewer
+    end_token_2: u32,
+    end_token_3: u32,
+    end_token_4: u32,
+    end_token_5: u32,
+    end_token_6: u32,
+    end_token_7: u32,
+    end_token_8: u32,
     logits_stride: u32,     // from one new token's logits to the next's, in vec4f; 0 keeps the last ones alone
     top_k: u32,
     temperature: f32,
@@ -85,6 +93,21 @@ var<private> thread: u32;
 var<private> position: u32;
 var<private> fed: u32;               // the token at that position
 var<private> layer: u32;
+
+// Whether the generation of a request ends with `token`, which is one. The others are read where they are asked for, so that a
+// model with one end token holds no registers for them.
+fn ends(of_request: u32, token: u32) -> bool {
+    if token == requests[of_request].end_token {
+        return true;
+    }
+    if requests[of_request].other_ends == 0u {
+        return false;
+    }
+    let others = requests[of_request];
+    let first = vec4u(others.end_token_2, others.end_token_3, others.end_token_4, others.end_token_5);
+    let last = vec3u(others.end_token_6, others.end_token_7, others.end_token_8);
+    return any(first == vec4u(token)) || any(last == vec3u(token));
+}
 
 fn vector(at: u32) -> vec4f {
     return bitcast<vec4f>(weights[at]);

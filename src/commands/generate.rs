@@ -112,9 +112,12 @@ pub fn run(args: Args) -> Result<()> {
         prompt,
         new_tokens: args.tokens,
         sampling: sampling(&args, checkpoint.config.vocab_size)?,
-        end_token: checkpoint.eos_token,
+        end_tokens: checkpoint.end_tokens.clone(),
     };
     request::validate(&checkpoint.config, &request)?;
+    if let Some(name) = &args.arm {
+        Arm::named(name)?.format.check(&checkpoint.config, &checkpoint.weights)?;
+    }
 
     let gpu = Gpu::open(args.adapter.as_deref())?;
     let (arm, program, blocks) = choose_arm(&gpu, &args, &checkpoint, &request)?;
@@ -127,6 +130,7 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(path) = &args.logits {
         write_logits(path, &logits, checkpoint.config.vocab_size, tokens.len())?;
     }
+    checkpoint.notes.iter().for_each(|note| eprintln!("{}: {note}", args.model.display()));
     let tokens_per_s = tokens.len() as f64 / (timing.wall_ns as f64 * 1e-9);
     let traffic = program.traffic(policy);
     match args.format {

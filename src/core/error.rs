@@ -53,6 +53,26 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Text out of a file, fit for one line of a terminal: what would move the cursor, change colours or end the line is written as an
+/// escape.
+pub fn escaped(text: &str) -> String {
+    let is_plain = |c: char| matches!(c, '\'' | '"' | '\\');
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_plain(c) { line.push(c) } else { line.extend(c.escape_debug()) }
+    }
+    line
+}
+
+/// [`escaped`], and short.
+pub fn printable(text: &str) -> String {
+    const LONGEST: usize = 120;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", escaped(&text[..end])),
+        None => escaped(text),
+    }
+}
+
 /// Adds where an error happened, on its way up.
 pub trait Within<T> {
     fn within(self, place: impl fmt::Display) -> Result<T>;
@@ -64,5 +84,17 @@ impl<T> Within<T> for Result<T> {
             Error::Input(message) => Error::Input(format!("{place}: {message}")),
             Error::Check(message) => Error::Check(format!("{place}: {message}")),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_files_stays_on_its_line() {
+        assert_eq!(printable("a\n\u{1b}[31mb\t\u{202e}"), r"a\n\u{1b}[31mb\t\u{202e}");
+        assert_eq!(printable("`é` is \"not\" C:\\it's"), "`é` is \"not\" C:\\it's");
+        assert_eq!(printable(&"é".repeat(121)), format!("{}...", "é".repeat(120)));
     }
 }

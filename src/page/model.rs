@@ -6,7 +6,7 @@ use onedispatch_core::workload::decode::gate::Reference;
 use onedispatch_core::workload::decode::model::{Request, Sampling};
 use onedispatch_core::workload::decode::packing::{Layout, pack};
 use onedispatch_core::workload::decode::span::Span;
-use onedispatch_core::workload::decode::{Arm, Tuning, checkpoint, config, new_tokens, request, tensors};
+use onedispatch_core::workload::decode::{Arm, Tuning, checkpoint, config, end_tokens, new_tokens, request, tensors};
 use serde::Deserialize;
 use serde_json::json;
 use wasm_bindgen::prelude::*;
@@ -15,7 +15,8 @@ use crate::{Answer, from_json, refusal, to_json};
 
 #[wasm_bindgen]
 pub struct Model {
-    end_token: Option<u32>,
+    end_tokens: Vec<u32>,
+    notes: Vec<String>,
     reference: Reference<'static>,
 }
 
@@ -26,7 +27,7 @@ struct PageRequest {
     new_tokens: u32,
     /// Null for greedy.
     sampling: Option<PageSampling>,
-    end_token: Option<u32>,
+    end_tokens: Vec<u32>,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +49,7 @@ struct Sizes {
 }
 
 fn read(json: &str) -> Answer<Request> {
-    let PageRequest { prompt, new_tokens, sampling, end_token } = from_json(json)?;
+    let PageRequest { prompt, new_tokens, sampling, end_tokens } = from_json(json)?;
     let sampling = match sampling {
         None => Sampling::Greedy,
         Some(PageSampling { temperature, top_k, seed }) => {
@@ -56,27 +57,34 @@ fn read(json: &str) -> Answer<Request> {
             Sampling::TopK { temperature, top_k, seed: seed.parse().map_err(|_| no_seed())? }
         }
     };
-    Ok(Request { prompt, new_tokens, sampling, end_token })
+    Ok(Request { prompt, new_tokens, sampling, end_tokens })
 }
 
 #[wasm_bindgen]
 impl Model {
-    /// From the text of `config.json` and the bytes of `model.safetensors`.
+    /// From the text of `config.json`, the bytes of `model.safetensors`, and the text of `generation_config.json` where there is one.
     #[wasm_bindgen(constructor)]
-    pub fn new(config_json: &str, weights: &[u8]) -> Answer<Model> {
-        let (config, end_token) = config::parse(config_json).within("config.json").map_err(refusal)?;
-        let weights = checkpoint::parse(weights, &config).within("model.safetensors").map_err(refusal)?;
-        Ok(Model { end_token, reference: Reference::owning(config, weights) })
+    pub fn new(config_json: &str, weights: &[u8], generation_config_json: Option<String>) -> Answer<Model> {
+        let (config, own_end_tokens) = config::parse(config_json).within("config.json").map_err(refusal)?;
+        let end_tokens = match generation_config_json {
+            Some(text) => {
+                end_tokens::parse(&text, config.vocab_size).within("generation_config.json").map_err(refusal)?
+            }
+            None => own_end_tokens,
+        };
+        let (weights, notes) = checkpoint::parse(weights, &config).within("model.safetensors").map_err(refusal)?;
+        Ok(Model { end_tokens, notes, reference: Reference::owning(config, weights) })
     }
 
-    /// `{config, end_token, parameters, tensors: [{name, shape}]}`.
+    /// `{config, end_tokens, notes, parameters, tensors: [{name, shape}]}`.
     pub fn about(&self) -> String {
         let config = self.reference.config();
         let parameters: usize = tensors::tensors(config).map(|tensor| tensor.elements()).sum();
         let tensors: Vec<_> =
             tensors::tensors(config).map(|tensor| json!({ "name": tensor.name, "shape": tensor.shape })).collect();
         to_json(&json!({
-            "config": config, "end_token": self.end_token, "parameters": parameters, "tensors": tensors,
+            "config": config, "end_tokens": self.end_tokens, "notes": self.notes,
+            "parameters": parameters, "tensors": tensors,
         }))
     }
 

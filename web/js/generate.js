@@ -19,10 +19,14 @@ const TOLERANCE = 1e-3;
 /** New tokens that a check looks at: the oracle keeps the logits of each. */
 const CHECKED_TOKENS = 256;
 
-/** A model from the text of its `config.json` and the bytes of its `model.safetensors`. A `Refusal` names every fault. */
-export const loadModel = (configText, bytes) => new Model(configText, new Uint8Array(bytes));
+/**
+ * A model from the text of its `config.json`, the bytes of its `model.safetensors`, and the text of its `generation_config.json`
+ * where it has one. A `Refusal` names every fault.
+ */
+export const loadModel = (configText, bytes, generationConfigText) =>
+  new Model(configText, new Uint8Array(bytes), generationConfigText);
 
-/** A request as the core reads it: `{prompt, new_tokens, sampling: null | {temperature, top_k, seed}, end_token}`. */
+/** A request as the core reads it: `{prompt, new_tokens, sampling: null | {temperature, top_k, seed}, end_tokens}`. */
 const asJson = (request) => JSON.stringify(request, (key, value) => (key === "seed" ? String(value) : value));
 
 /** A model on a GPU, ready to answer requests, one at a time. */
@@ -45,7 +49,7 @@ export class Generator {
   constructor(gpu, model) {
     this.gpu = gpu;
     this.model = model;
-    /** `config`, `end_token` and `parameters`. */
+    /** `config`, `end_tokens`, `notes` and `parameters`. */
     Object.assign(this, JSON.parse(model.about()));
     /** The weights on the GPU, as the arm in use reads them. */
     this.blocks = {};
@@ -81,7 +85,7 @@ export class Generator {
   async #calibrate(arms, progress) {
     const { gpu, config } = this;
     const new_tokens = Math.min(TRIAL_TOKENS, config.n_positions);
-    const request = { prompt: [0], new_tokens, sampling: null, end_token: null };
+    const request = { prompt: [0], new_tokens, sampling: null, end_tokens: [] };
     let objection = "no kernel is there";
     let fastest = Infinity;
     const attempt = async (arm, workgroup_size, least_lanes) => {
@@ -122,7 +126,7 @@ export class Generator {
 
   /**
    * Yields `{tokens, wall_ns}` after each dispatch: the new tokens that it made (none while it reads the prompt), and the time
-   * since the first. Ends with the end token, or once all are made; the last yield is followed by nothing. With `chunk` null,
+   * since the first. Ends with an end token, or once all are made; the last yield is followed by nothing. With `chunk` null,
    * the whole answer is one dispatch.
    */
   async *generate(request, { chunk = this.chunk } = {}) {
@@ -138,7 +142,7 @@ export class Generator {
         const tokens = Array.from(made.subarray(seen));
         seen = made.length;
         yield { tokens, wall_ns };
-        if (request.end_token !== null && tokens.includes(request.end_token)) return;
+        if (tokens.some((token) => request.end_tokens.includes(token))) return;
       }
     } finally {
       prepared.destroy();
@@ -160,8 +164,8 @@ export class Generator {
       this.model.expect(prompt, all.subarray(0, done));
       progress(done, checked);
     }
-    const ends = checked === tokens.length && tokens.at(-1) === request.end_token;
-    const asked = asJson({ ...request, new_tokens: checked, end_token: ends ? request.end_token : null });
+    const ends = checked === tokens.length && request.end_tokens.includes(tokens.at(-1));
+    const asked = asJson({ ...request, new_tokens: checked, end_tokens: ends ? request.end_tokens : [] });
     return { ...JSON.parse(this.model.check(asked, all, new Float32Array(0), TOLERANCE)), checked };
   }
 }

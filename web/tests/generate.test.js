@@ -36,9 +36,9 @@ test("golden tokens come in chunks of any size, greedy, sampled and to an end", 
   const ended = expected.slice(0, expected.indexOf(end) + 1);
   for (const arm of ["fused-workgroup", "fused-subgroup"]) {
     const requests = [
-      { prompt, new_tokens: expected.length, sampling: null, end_token: null },
-      { prompt, new_tokens: expected.length, sampling: null, end_token: end },
-      { prompt, new_tokens: expected.length, sampling: { temperature: 0.9, top_k: 5, seed: 7 }, end_token: null },
+      { prompt, new_tokens: expected.length, sampling: null, end_tokens: [] },
+      { prompt, new_tokens: expected.length, sampling: null, end_tokens: [end] },
+      { prompt, new_tokens: expected.length, sampling: { temperature: 0.9, top_k: 5, seed: 7 }, end_tokens: [] },
     ];
     const answers = await page.evaluate(answer, { model: MODEL, arm, requests, chunks: [null, 1, 5] });
     for (const [index, wanted] of [expected, ended, answers[2][0].tokens].entries()) {

@@ -58,7 +58,7 @@ pub fn request_of(case: &DecodeCase, config: &Config, sequence: u32) -> Request 
         prompt: random::prompt(config, case.seed + u64::from(sequence), case.prompt_tokens),
         new_tokens: case.new_tokens,
         sampling: Sampling::Greedy,
-        end_token: None,
+        end_tokens: Vec::new(),
     }
 }
 

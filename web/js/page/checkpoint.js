@@ -1,5 +1,5 @@
-// The files of a checkpoint: chosen, dropped, or fetched. Gives `{config, weights, tokenizer}`: texts, and the weights as a Blob;
-// the tokenizer is null where there is none.
+// The files of a checkpoint: chosen, dropped, or fetched. Gives `{config, weights, tokenizer,
+// generationConfig}`: texts, and the weights as a Blob; the last two are null where there are none.
 
 import { Refusal } from "../refusal.js";
 
@@ -7,6 +7,7 @@ const NAMES = {
   config: "config.json",
   weights: "model.safetensors",
   tokenizer: "tokenizer.json",
+  generationConfig: "generation_config.json",
 };
 const NEEDED = ["config", "weights"];
 
@@ -30,6 +31,7 @@ export async function fromFiles(files) {
       config: await text(found.config),
       weights: found.weights,
       tokenizer: await text(found.tokenizer),
+      generationConfig: await text(found.generationConfig),
     };
   } catch (error) {
     throw new Refusal(`A file could not be read (${error.message}); was it moved since it was chosen?`, { cause: error });
@@ -78,8 +80,9 @@ export async function fromUrl(address, { page = document.baseURI, progress = () 
   const text = async (part) => (await fetched(part))?.text() ?? null;
   const config = await text("config");
   const tokenizer = await text("tokenizer");
+  const generationConfig = await text("generationConfig");
   const weights = await counted(await fetched("weights"), progress);
-  return { config, weights, tokenizer };
+  return { config, weights, tokenizer, generationConfig };
 }
 
 async function reach(url, signal) {

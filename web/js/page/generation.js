@@ -5,7 +5,7 @@ import { Refusal } from "../refusal.js";
 import { droppedFiles, fromFiles, fromUrl } from "./checkpoint.js";
 import { element, say, the } from "./element.js";
 import { loadTokenizer, parseIds } from "./tokenizer.js";
-import { plural, sentence, three, tiny } from "./words.js";
+import { asSentence, plural, sentence, three, tiny } from "./words.js";
 
 /** Systems reset a GPU that works on one dispatch for longer than about two seconds. */
 const WATCHDOG_S = 2;
@@ -101,9 +101,9 @@ export class Generation {
     say("generate-status", "");
     this.busy(true);
     try {
-      const { config, weights, tokenizer } = await files();
+      const { config, weights, tokenizer, generationConfig } = await files();
       say("model-status", "Reading the checkpoint …");
-      const model = loadModel(config, await weights.arrayBuffer());
+      const model = loadModel(config, await weights.arrayBuffer(), generationConfig ?? undefined);
       const progress = (words) => say("model-status", `${words} …`);
       this.generator = await Generator.of(this.gpu, model, { progress });
       this.#ready(this.#readTokenizer(tokenizer));
@@ -129,12 +129,12 @@ export class Generation {
   }
 
   #ready(note) {
-    const { arm, sizes, chunk, config, parameters } = this.generator;
+    const { arm, sizes, chunk, config, notes, parameters } = this.generator;
     const { n_embd, n_layer, vocab_size, n_positions } = config;
     say("model-status",
       `Ready: ${plural(n_layer, "layer")}, ${n_embd} wide, ${plural(vocab_size, "token")} of vocabulary, ` +
       `${plural(parameters, "parameter")}; ` +
-      `runs as ${arm} with ${sizes.workgroup_size} threads. ${note}`);
+      `runs as ${arm} with ${sizes.workgroup_size} threads. ${[...notes.map(asSentence), note].join(" ")}`);
     the("prompt-label").textContent = this.tokenizer ? "Prompt" : "Prompt, as token ids between spaces";
     the("prompt").value = this.tokenizer ? "" : "0";
     the("new-tokens").value = String(Math.min(64, n_positions));
@@ -158,7 +158,7 @@ export class Generation {
       prompt: this.tokenizer ? this.tokenizer.encode(text) : parseIds(text),
       new_tokens: number("new-tokens", "The number of new tokens"),
       sampling: temperature === 0 ? null : { temperature, top_k: number("top-k", "Top-k"), seed: BigInt(seed) },
-      end_token: this.generator.end_token,
+      end_tokens: this.generator.end_tokens,
     };
   }
 
@@ -223,7 +223,7 @@ export class Generation {
       if (this.stopping) break;
     }
     the("answer").dataset.tokens = tokens.join(" ");
-    const ended = request.end_token !== null && tokens.at(-1) === request.end_token ? ", to the end token" : "";
+    const ended = request.end_tokens.includes(tokens.at(-1)) ? ", to the end token" : "";
     const no = this.gpu.info.is_software ? " A software adapter: no performance of any GPU." : "";
     const stopped = this.stopping ? "Stopped: " : "";
     const took = `${plural(tokens.length, "token")} in ${plural(dispatches, "dispatch", "dispatches")} and ${three(wall_ns / 1e6)} ms`;

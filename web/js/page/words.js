@@ -80,7 +80,7 @@ export function caseName({ workload, experiment, config, new_tokens, environment
 }
 
 /** The core's messages are lines of a terminal: they begin in lower case and have no full stop. Names of files stay as they are. */
-function asSentence(line) {
+export function asSentence(line) {
   const begun = /^[a-z]+[\s,]/.test(line) ? line[0].toUpperCase() + line.slice(1) : line;
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }

@@ -25,7 +25,7 @@ fn tokens(request: &Request) -> Vec<u32> {
 
 /// The buffer that holds the `Request` of each sequence in each dispatch, and how many 32-bit words that has.
 pub const REQUESTS: &str = "requests";
-pub const REQUEST_WORDS: usize = 13;
+pub const REQUEST_WORDS: usize = 21;
 
 /// Bytes from one dispatch's requests to the next one's.
 pub fn requests_stride(sequences: usize) -> u64 {
@@ -48,9 +48,18 @@ pub fn request_words(
     let [seed_low, seed_high] = philox::key(seed);
     let end = Place { step: request.positions(), operation: 0 };
     let (first, end) = (range.start.min(end), range.end.min(end));
+    let end_token = |index: usize| request.end_tokens.get(index).copied().unwrap_or(u32::MAX);
     [
         ("prompt_tokens", request.prompt.len() as u32),
-        ("end_token", request.end_token.unwrap_or(u32::MAX)),
+        ("end_token", end_token(0)),
+        ("other_ends", u32::from(request.end_tokens.len() > 1)),
+        ("end_token_2", end_token(1)),
+        ("end_token_3", end_token(2)),
+        ("end_token_4", end_token(3)),
+        ("end_token_5", end_token(4)),
+        ("end_token_6", end_token(5)),
+        ("end_token_7", end_token(6)),
+        ("end_token_8", end_token(7)),
         ("logits_stride", logits_stride),
         ("top_k", top_k),
         ("temperature", f32::to_bits(temperature)),

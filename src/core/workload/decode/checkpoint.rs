@@ -1,18 +1,14 @@
-//! Loads a Hugging Face GPT-2 checkpoint directory: `config.json` and `model.safetensors`.
+//! Puts a model together from a Hugging Face checkpoint directory: `config.json`, `generation_config.json` where there is one,
+//! and the weights as safetensors, in one file or in shards.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use half::{bf16, f16};
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
-
-use super::{config, llama};
 use super::model::{Config, Weights};
-use super::tensor_source::TensorSource;
-use super::tensors::{self, Tensor};
+use super::safetensors_file::{INDEX, Safetensors};
+use super::tensor_source::{Bare, LISTED, TensorSource, described, listed, read, report};
+use super::tensors::{self, EMBEDDINGS, Entry, Kind, LAST, LAYER};
+use super::{config, end_tokens, llama};
 use crate::error::{Error, Result, Within};
 
 /// A model as it was read.
@@ -21,20 +17,22 @@ pub struct Checkpoint {
     pub dir: PathBuf,
     pub config: Config,
     pub weights: Weights,
-    /// `eos_token_id` of `config.json`, where it is in the vocabulary.
-    pub eos_token: Option<u32>,
+    /// `eos_token_id`, as far as it is in the vocabulary: see [`end_tokens`].
+    pub end_tokens: Vec<u32>,
+    /// What was made of the checkpoint that its reader may not expect, a line each.
+    pub notes: Vec<String>,
 }
 
-/// Faults that one message lists before it says that there are more.
-const LISTED: usize = 6;
+const ONE_FILE: &str = "model.safetensors";
+const HEAD: &str = "lm_head.weight";
 
-/// Reads `config.json` and `model.safetensors` in `dir`. Tensors may be f32, f16 or bf16 (widened to f32 exactly),
-/// named with or without the prefix `transformer.`.
+/// Reads the model in `dir`. Tensors may be f32, f16, bf16 (widened to f32 exactly) or f64 (rounded), and have any prefix before all
+/// their names.
 ///
 /// # Errors
 ///
 /// One line naming every fault (or the first few): a tensor that is missing, extra, misshapen, of another type or not
-/// finite; a file that is truncated, sharded, or no safetensors file.
+/// finite; a file that is truncated or no safetensors file; a shard that is not there.
 pub fn load(dir: &Path) -> Result<Checkpoint> {
     if !dir.is_dir() {
         return Err(Error::input(format!(
@@ -42,174 +40,134 @@ pub fn load(dir: &Path) -> Result<Checkpoint> {
             dir.display()
         )));
     }
-    let (config, eos_token) = config::read(&dir.join("config.json"))?;
-    let path = dir.join("model.safetensors");
-    let bytes = read(&path, &config)?;
-    let weights = parse(&bytes, &config).within(path.display())?;
-    Ok(Checkpoint { dir: dir.to_path_buf(), config, weights, eos_token })
+    let (config, own_end_tokens) = config::read(&dir.join("config.json"))?;
+    let end_tokens = end_tokens::read(dir, config.vocab_size)?.unwrap_or(own_end_tokens);
+    let one = dir.join(ONE_FILE);
+    let (path, file) = if one.exists() {
+        let file = Safetensors::open(&one)?;
+        (one, file)
+    } else if dir.join(INDEX).exists() {
+        (dir.join(INDEX), Safetensors::open_shards(dir)?)
+    } else {
+        return Err(without_weights(dir));
+    };
+    let (weights, notes) = assemble(&file, &config).within(path.display())?;
+    Ok(Checkpoint { dir: dir.to_path_buf(), config, weights, end_tokens, notes })
 }
 
-/// The file's bytes, unless it is larger than any checkpoint of these sizes.
-fn read(path: &Path, config: &Config) -> Result<Vec<u8>> {
-    if !path.exists() && path.with_extension("safetensors.index.json").exists() {
-        return Err(Error::input(format!(
-            "{}: there is only a sharded checkpoint (model.safetensors.index.json), which is not read; save the model \
-             as one file, with `save_pretrained(dir, max_shard_size=\"100GB\")`",
-            path.display()
-        )));
+/// What to do about a directory without weights that are read, by what it has instead.
+fn without_weights(dir: &Path) -> Error {
+    const SAVE: &str = "load it in `transformers` and save it with `save_pretrained(dir, safe_serialization=True)`";
+    const MERGE: &str = "merge it into its model with `merge_and_unload()` and save that";
+    let others = [
+        ("pytorch_model.bin", SAVE),
+        ("pytorch_model.bin.index.json", SAVE),
+        ("tf_model.h5", SAVE),
+        ("flax_model.msgpack", SAVE),
+        ("adapter_model.safetensors", MERGE),
+        ("adapter_model.bin", MERGE),
+    ];
+    let place = dir.join(ONE_FILE);
+    match others.iter().find(|(name, _)| dir.join(name).exists()) {
+        Some((name, mend)) => Error::input(format!(
+            "{}: there is no such file; there is {name}, which is not read: {mend}",
+            place.display()
+        )),
+        None => Error::input(format!("{}: there is no such file; check the path", place.display())),
     }
-    let bytes = fs::metadata(path).map_err(|error| Error::io(path, error))?.len();
-    let most = largest(config);
-    if u128::from(bytes) > most {
-        return Err(Error::input(format!(
-            "{}: the file has {bytes} bytes, but a model of the sizes in config.json takes at most {most}; the two do \
-             not belong together",
-            path.display()
-        )));
-    }
-    fs::read(path).map_err(|error| Error::io(path, error))
 }
 
-/// Bytes of the longest header, every tensor in f32, an untied head, and causal masks in f32.
-fn largest(config: &Config) -> u128 {
-    const LONGEST_HEADER: u128 = 100_000_000;
-    let [vocab, positions, embd, inner, layers] =
-        [config.vocab_size, config.n_positions, config.n_embd, config.n_inner, config.n_layer].map(u128::from);
-    let layer = 4 * embd * embd + 2 * embd * inner + 9 * embd + inner + positions * positions + 1;
-    8 + LONGEST_HEADER + 4 * ((2 * vocab + positions + 2) * embd + layers * layer)
+/// Weights from the bytes of a safetensors file, and notes on them.
+pub fn parse(bytes: &[u8], config: &Config) -> Result<(Weights, Vec<String>)> {
+    assemble(&Safetensors::of_bytes(bytes)?, config)
 }
 
-/// Weights from the bytes of a safetensors file.
-pub fn parse(bytes: &[u8], config: &Config) -> Result<Weights> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(bytes, &error))?;
+/// Weights from tensors by Hugging Face's names, and notes on them.
+///
+/// As `transformers` does, leaves out tensors beside the model, which are of other tasks' heads, and takes biases for zeros where
+/// there are none at all. A tensor within the model that it has no place for is refused: the function would be another.
+pub fn assemble(source: &dyn TensorSource, config: &Config) -> Result<(Weights, Vec<String>)> {
     if config.block.rotary.is_some() {
-        return llama::weights(config, &file, LISTED).map_err(|faults| report(&faults, false));
+        return llama::assemble(source, config);
     }
+    let source = Bare::of(source, &["wte.weight", "wpe.weight", "ln_f.weight", "h.0.ln_1.weight"])?;
+    let found: BTreeSet<String> = source.names().into_iter().filter(|name| !is_causal_mask(name, config)).collect();
+    let has_biases = found.iter().any(|name| entry(name, config).is_some_and(|entry| is_bias(entry.kind)));
+    let mut notes = Vec::new();
     let mut faults = Vec::new();
-    let mut found = BTreeMap::new();
-    for (name, view) in file.iter() {
-        let bare = name.strip_prefix("transformer.").unwrap_or(name);
-        if found.insert(bare.to_string(), view).is_some() {
-            faults.push(format!("tensor {bare} is there twice, with and without the prefix `transformer.`"));
-        }
-    }
-
-    let head = found.remove("lm_head.weight");
-    found.retain(|name, _| !is_causal_mask(name, config));
     let weights = tensors::build(config, |tensor| {
-        let values = match found.remove(&tensor.name) {
-            Some(view) => values(tensor, &view),
-            None => Err(format!("tensor {} {:?} is missing", tensor.name, tensor.shape)),
+        // Tied, the two are one, and some tools save it under the head's name.
+        let is_tied = tensor.name == "wte.weight" && !found.contains(&tensor.name) && found.contains(HEAD);
+        let read = match if is_tied { HEAD } else { &tensor.name } {
+            name if found.contains(name) => read(&source, name, &tensor.shape),
+            _ if is_bias(tensor.entry.kind) && !has_biases => Ok(vec![0.0; tensor.elements()]),
+            name => Err(format!("tensor {name} {:?} is missing", tensor.shape)),
         };
         // Stopping at a few faults keeps an absurd n_layer from walking layers that no file can hold.
-        values.or_else(|fault| {
+        read.or_else(|fault| {
             faults.push(fault);
             if faults.len() < LISTED { Ok(Vec::new()) } else { Err(()) }
         })
     });
-    // The stop leaves `found` half used: what remains there is no fault by itself.
-    let Ok(weights) = weights else { return Err(report(&faults, true)) };
+    let others: Vec<&String> = found.iter().filter(|name| *name != HEAD && entry(name, config).is_none()).collect();
+    let Ok(weights) = weights else { return Err(report(&faults, true, &source, &others)) };
 
-    if let Some(head) = head {
+    if found.contains("wte.weight") && found.contains(HEAD) {
         let embedding = tensors::tensors(config).next().expect("every model has an embedding");
-        let tied = Tensor { name: "lm_head.weight".to_string(), ..embedding };
-        match values(&tied, &head) {
+        match read(&source, HEAD, &embedding.shape) {
             Err(fault) => faults.push(fault),
             Ok(head) if !weights.wte.is_empty() && head != weights.wte => {
-                faults.push(
-                    "tensor lm_head.weight differs from wte.weight; only a head tied to it is supported".to_string(),
-                );
+                faults.push(format!("tensor {HEAD} differs from wte.weight; only a head tied to it is supported"))
             }
             Ok(_) => {}
         }
     }
-    for (name, view) in &found {
-        faults.push(format!("tensor {} {:?} is not part of this model", printable(name), view.shape()));
+    let (within, beside): (Vec<&String>, Vec<&String>) = others.iter().partition(|name| is_within(name));
+    for name in &within {
+        faults.push(format!("tensor {} is not part of this model", described(&source, name)));
     }
-    if faults.is_empty() { Ok(weights) } else { Err(report(&faults, false)) }
+    if !faults.is_empty() {
+        return Err(report(&faults, false, &source, &beside));
+    }
+    if !has_biases {
+        notes.push("there are no biases; zeros stand for them".to_owned());
+    }
+    if !beside.is_empty() {
+        notes.push(format!("left out, as no part of GPT-2 with its own head: {}", listed(&source, &beside)));
+    }
+    Ok((weights, notes))
 }
 
-impl TensorSource for SafeTensors<'_> {
-    fn names(&self) -> Vec<String> {
-        SafeTensors::names(self).into_iter().map(String::from).collect()
-    }
+/// The entry of the table that a tensor's name means in this model.
+fn entry(name: &str, config: &Config) -> Option<&'static Entry> {
+    let (entries, name) = match layer(name) {
+        Some((layer, name)) if layer < config.n_layer => (vec![LAYER], name),
+        Some(_) => return None,
+        None => (vec![EMBEDDINGS, LAST], name),
+    };
+    entries.into_iter().flatten().find(|entry| entry.name == name)
+}
 
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.tensor(name).ok().map(|view| view.shape().to_vec())
-    }
+/// Of a layer's tensor: which layer, and its name within.
+fn layer(name: &str) -> Option<(u32, &str)> {
+    let (layer, name) = name.strip_prefix("h.")?.split_once('.')?;
+    // As the number is written, so that no two names are of one tensor.
+    let number: u32 = layer.parse().ok()?;
+    (number.to_string() == layer).then_some((number, name))
+}
 
-    fn values(&self, name: &str) -> std::result::Result<Vec<f32>, String> {
-        let view = self.tensor(name).map_err(|error| error.to_string())?;
-        elements(name, view.shape(), &view)
-    }
+fn is_bias(kind: Kind) -> bool {
+    matches!(kind, Kind::Bias(_))
 }
 
 /// Buffers that older versions of `transformers` saved beside the weights; they hold the causal mask, which is no
 /// parameter.
 fn is_causal_mask(name: &str, config: &Config) -> bool {
-    let Some((layer, buffer)) = name.strip_prefix("h.").and_then(|rest| rest.split_once('.')) else { return false };
-    matches!(buffer, "attn.bias" | "attn.masked_bias") && layer.parse().is_ok_and(|layer: u32| layer < config.n_layer)
+    layer(name)
+        .is_some_and(|(layer, buffer)| layer < config.n_layer && matches!(buffer, "attn.bias" | "attn.masked_bias"))
 }
 
-/// A tensor's elements in f32, or what is wrong with it.
-fn values(tensor: &Tensor, view: &TensorView) -> std::result::Result<Vec<f32>, String> {
-    let Tensor { name, shape, .. } = tensor;
-    if view.shape() != shape {
-        return Err(format!("tensor {name} has shape {:?}, expected {shape:?}", view.shape()));
-    }
-    elements(name, shape, view)
-}
-
-fn elements(name: &str, shape: &[usize], view: &TensorView) -> std::result::Result<Vec<f32>, String> {
-    let bytes = view.data();
-    let elements: Vec<f32> = match view.dtype() {
-        Dtype::F32 => bytes.as_chunks().0.iter().map(|&element| f32::from_le_bytes(element)).collect(),
-        Dtype::F16 => bytes.as_chunks().0.iter().map(|&element| f16::from_le_bytes(element).to_f32()).collect(),
-        Dtype::BF16 => bytes.as_chunks().0.iter().map(|&element| bf16::from_le_bytes(element).to_f32()).collect(),
-        other => return Err(format!("tensor {name} is of type {other}; F32, F16 and BF16 are read")),
-    };
-    match elements.iter().position(|element| !element.is_finite()) {
-        Some(i) => {
-            Err(format!("tensor {name} has {} at {:?}; every element must be finite", elements[i], index(i, shape)))
-        }
-        None => Ok(elements),
-    }
-}
-
-/// Row-major index of element `i`, for messages.
-fn index(i: usize, shape: &[usize]) -> Vec<usize> {
-    match shape {
-        [_, columns] => vec![i / columns, i % columns],
-        _ => vec![i],
-    }
-}
-
-fn report(faults: &[String], stopped: bool) -> Error {
-    let more = match faults.len().saturating_sub(LISTED) {
-        _ if stopped => "; and perhaps more".to_string(),
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
-    let listed = faults.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join("; ");
-    Error::input(format!("{listed}{more}; config.json and model.safetensors must be of the same GPT-2 model"))
-}
-
-/// What is wrong with a file that is no safetensors file.
-fn damaged(bytes: &[u8], error: &SafeTensorError) -> Error {
-    let header = bytes.first_chunk().map(|&length| u64::from_le_bytes(length));
-    let found = match (error, header) {
-        (SafeTensorError::HeaderTooSmall, _) => format!("{} bytes are no safetensors file", bytes.len()).into(),
-        (SafeTensorError::HeaderTooLarge | SafeTensorError::InvalidHeaderLength, Some(length)) => {
-            format!("its header claims {length} bytes, and the file has {}", bytes.len()).into()
-        }
-        (SafeTensorError::MetadataIncompleteBuffer, _) => Cow::from("its tensors end elsewhere than the file does"),
-        (error, _) => printable(&error.to_string()).into(),
-    };
-    Error::input(format!("damaged: {found}; copy or download the file again"))
-}
-
-/// Text out of a file, fit for one line of a terminal.
-fn printable(text: &str) -> String {
-    let short: String = text.chars().take(120).flat_map(char::escape_debug).collect();
-    if text.chars().nth(120).is_some() { format!("{short}...") } else { short }
+/// Whether a tensor is of a module of the model, and not of one beside it.
+fn is_within(name: &str) -> bool {
+    ["h.", "wte.", "wpe.", "ln_f."].iter().any(|module| name.starts_with(module))
 }

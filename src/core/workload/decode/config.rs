@@ -1,7 +1,6 @@
 //! Reads Hugging Face's `config.json`, and refuses models that this project does not compute. The keys of the Llama family are in
 //! [`super::llama_config`].
 
-use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -9,39 +8,30 @@ use serde_json::{Map, Value};
 use super::block::{Activation, Block};
 use super::llama_config;
 use super::model::Config;
-use crate::error::{Error, Result, Within};
+use super::{end_tokens, python_json};
+use crate::error::{Error, Result, Within, printable};
 
-/// A `config.json` is a page of text; more than this is something else.
-const MAX_BYTES: u64 = 1 << 20;
-
-/// Sizes and end token (`eos_token_id`) from a `config.json`.
-pub fn read(path: &Path) -> Result<(Config, Option<u32>)> {
-    let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
-        .map_err(|error| Error::io(path, error))?;
-    if text.len() as u64 > MAX_BYTES {
-        return Err(Error::input(format!("{}: over 1 MiB; give a model's config.json", path.display())));
-    }
-    parse(&text).within(path.display())
+/// Sizes and end tokens (`eos_token_id`) from a `config.json`.
+pub fn read(path: &Path) -> Result<(Config, Vec<u32>)> {
+    parse(&python_json::text(path, 1)?).within(path.display())
 }
 
-/// Sizes and end token from the text of a `config.json`.
+/// Sizes and end tokens from the text of a `config.json`.
 ///
 /// `n_inner` is 4 `n_embd` where it is null or absent; `layer_norm_epsilon` is 1e-5, `scale_attn_weights` true and
-/// `activation_function` `gelu_new` where absent, as in Hugging Face's `GPT2Config`. An end token outside the
-/// vocabulary is never made, so it is dropped. `reorder_and_upcast_attn` changes no arithmetic in f32 and is ignored,
+/// `activation_function` `gelu_new` where absent, as in Hugging Face's `GPT2Config`. End tokens outside the
+/// vocabulary are never made, so they are dropped. `reorder_and_upcast_attn` changes no arithmetic in f32 and is ignored,
 /// as is what only training uses.
-pub fn parse(text: &str) -> Result<(Config, Option<u32>)> {
-    let keys: Map<String, Value> = serde_json::from_str(text)
+pub fn parse(text: &str) -> Result<(Config, Vec<u32>)> {
+    let keys: Map<String, Value> = python_json::object(text)
         .map_err(|error| Error::input(format!("not a JSON object ({error}); give a model's config.json")))?;
 
     let families: Vec<&str> = std::iter::once("gpt2").chain(llama_config::FAMILIES).collect();
     only(&keys, "model_type", &families, None)?;
     let config = if keys["model_type"] == "gpt2" { gpt2(&keys)? } else { llama_config::read(&keys)? };
     validate(&config)?;
-    let end_token = end_token(&keys)?.filter(|&token| token < config.vocab_size);
-    Ok((config, end_token))
+    let end_tokens = end_tokens::of(&keys, config.vocab_size)?;
+    Ok((config, end_tokens))
 }
 
 fn gpt2(keys: &Map<String, Value>) -> Result<Config> {
@@ -180,29 +170,12 @@ pub(super) fn epsilon(keys: &Map<String, Value>, key: &str, default: f64) -> Res
     }
 }
 
-/// A whole number, or a list of at most one.
-fn end_token(keys: &Map<String, Value>) -> Result<Option<u32>> {
-    let key = "eos_token_id";
-    let found = match keys.get(key) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::Array(tokens)) if tokens.is_empty() => return Ok(None),
-        Some(Value::Array(tokens)) if tokens.len() == 1 => &tokens[0],
-        Some(found) => found,
-    };
-    match found.as_u64() {
-        // A number beyond u32 is outside every vocabulary, like -1, which some checkpoints use for "none".
-        Some(token) => Ok(Some(u32::try_from(token).unwrap_or(u32::MAX))),
-        None if found.as_i64().is_some() => Ok(None),
-        None => Err(Error::input(format!("{key} is {}; one token id is supported", brief(found)))),
-    }
-}
-
 /// A value as one short line of a message.
 pub(super) fn brief(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
+        Some((end, _)) => format!("{}...", printable(&text[..end])),
+        None => printable(&text),
     }
 }
 
@@ -211,7 +184,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn with(key: &str, value: Value) -> Result<(Config, Option<u32>)> {
+    fn with(key: &str, value: Value) -> Result<(Config, Vec<u32>)> {
         let mut keys = json!({
             "model_type": "gpt2", "vocab_size": 64, "n_positions": 32, "n_embd": 12, "n_head": 3, "n_layer": 2,
             "eos_token_id": 7
@@ -222,11 +195,11 @@ mod tests {
 
     #[test]
     fn absent_keys_take_hugging_face_defaults() {
-        let (config, end_token) = with("unknown", json!(1)).unwrap();
+        let (config, end_tokens) = with("unknown", json!(1)).unwrap();
         assert_eq!(config.n_inner, 48);
         assert_eq!(config.layer_norm_epsilon, 1e-5);
         assert!(config.scale_attn_weights);
-        assert_eq!(end_token, Some(7));
+        assert_eq!(end_tokens, [7]);
     }
 
     #[test]
@@ -237,10 +210,8 @@ mod tests {
         assert_eq!(with("scale_attn_weights", json!(false)).unwrap().0.attention_scale(), 1.0);
         assert!(with("activation_function", json!("gelu_pytorch_tanh")).is_ok());
         assert!(with("reorder_and_upcast_attn", json!(true)).is_ok());
-        assert_eq!(with("eos_token_id", json!([5])).unwrap().1, Some(5));
-        for none in [json!(null), json!(-1), json!(64), json!(1u64 << 40), json!([])] {
-            assert_eq!(with("eos_token_id", none).unwrap().1, None);
-        }
+        assert_eq!(with("eos_token_id", json!([5, 6])).unwrap().1, [5, 6]);
+        assert!(with("eos_token_id", json!([64])).unwrap().1.is_empty());
     }
 
     #[test]
@@ -267,7 +238,6 @@ mod tests {
             ("layer_norm_epsilon", json!(-1)),
             ("layer_norm_epsilon", json!("1e-5")),
             ("scale_attn_weights", json!(1)),
-            ("eos_token_id", json!([1, 2])),
             ("eos_token_id", json!("x".repeat(1000))),
         ];
         let lines: Vec<String> =

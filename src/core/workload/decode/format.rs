@@ -1,7 +1,9 @@
 //! How a weight of a matrix is written: in four bytes, or rounded to two.
 
-use super::model::Weights;
+use super::model::{Config, Weights};
+use super::tensor_source::index;
 use super::tensors::{self, Kind};
+use crate::error::{Error, Result};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
@@ -106,15 +108,87 @@ impl Format {
         }
     }
 
+    /// The largest number that this format has.
+    pub fn largest(self) -> f32 {
+        match self {
+            Format::F32 => f32::MAX,
+            Format::F16 => half::f16::MAX.to_f32(),
+            Format::Bf16 => half::bf16::MAX.to_f32(),
+        }
+    }
+
+    /// Refuses a model with a weight in a matrix that this format has no number for: it would become infinite.
+    pub fn check(self, config: &Config, weights: &Weights) -> Result<()> {
+        let all = tensors::tensors(config).zip(tensors::values(weights));
+        for (tensor, values) in all.filter(|(tensor, _)| self != Format::F32 && is_rounded(tensor.entry.kind)) {
+            if let Some(i) = values.iter().position(|&weight| !self.round(weight).is_finite()) {
+                let (name, largest) = (self.name(), self.largest());
+                let largest = if largest < 1e6 { format!("{largest}") } else { format!("{largest:e}") };
+                let mend = if self == Format::F16 { "use -bf16 or f32" } else { "use f32" };
+                return Err(Error::input(format!(
+                    "{} {:?} is {}, beyond {name}'s {largest}; {mend}",
+                    tensor.name,
+                    index(i, &tensor.shape),
+                    values[i]
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// The model whose matrices (the embedding among them) are rounded: what a kernel in this format computes exactly, and
     /// so what the oracle follows.
     pub fn rounded(self, weights: &Weights) -> Weights {
         let mut rounded = weights.clone();
         tensors::change(&mut rounded, |entry, values| {
-            if matches!(entry.kind, Kind::Matrix { .. } | Kind::Embedding { .. }) {
+            if is_rounded(entry.kind) {
                 values.iter_mut().for_each(|weight| *weight = self.round(*weight));
             }
         });
         rounded
+    }
+}
+
+/// Whether a tensor's elements are written in an arm's format; all others are in f32.
+fn is_rounded(kind: Kind) -> bool {
+    matches!(kind, Kind::Matrix { .. } | Kind::Embedding { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::random;
+    use super::*;
+
+    /// What a format cannot hold is found in any matrix, and nowhere else.
+    #[test]
+    fn weights_beyond_a_format_are_refused() {
+        let config = Config {
+            vocab_size: 5,
+            n_positions: 4,
+            n_embd: 4,
+            n_head: 2,
+            n_layer: 2,
+            n_inner: 6,
+            layer_norm_epsilon: 1e-5,
+            scale_attn_weights: true,
+            block: Default::default(),
+        };
+        let mut weights = random::weights(&config, 1);
+        weights.ln_f.weight[0] = 1e5;
+        weights.wpe[0] = 1e39_f64 as f32;
+        weights.layers[0].mlp_c_fc.weight[3] = -65_519.0;
+        assert_eq!(Format::ALL.map(|format| format.check(&config, &weights)), [Ok(()), Ok(()), Ok(())]);
+        weights.layers[1].mlp_c_fc.weight[7] = 70_000.0;
+        let line = Format::F16.check(&config, &weights).unwrap_err();
+        assert_eq!(line.exit_code(), 2);
+        assert_eq!(line.to_string(), "h.1.mlp.c_fc.weight [1, 1] is 70000, beyond f16's 65504; use -bf16 or f32");
+        assert_eq!(Format::Bf16.check(&config, &weights), Ok(()));
+        weights.wte[6] = -f32::MAX;
+        let line = Format::Bf16.check(&config, &weights).unwrap_err().to_string();
+        assert!(
+            line.starts_with("wte.weight [1, 2] is -3402823")
+                && line.ends_with(", beyond bf16's 3.3895314e38; use f32"),
+            "{line}"
+        );
     }
 }

@@ -212,14 +212,14 @@ fn shape(config: &Config, request: &Request, tokens: &[u32]) -> Result<(), Strin
     if found > wanted {
         return Err(format!("there are {found} tokens, expected {wanted}"));
     }
-    let end = request.end_token.and_then(|end| tokens.iter().position(|&token| token == end));
+    let end = tokens.iter().position(|token| request.end_tokens.contains(token));
     match end {
         Some(step) if step + 1 < found => {
-            Err(format!("step {}: token {} follows the end token, expected none", step + 1, tokens[step + 1]))
+            Err(format!("step {}: token {} follows an end token, expected none", step + 1, tokens[step + 1]))
         }
         None if found < wanted => Err(format!(
             "there are {found} tokens, expected {wanted}{}",
-            if request.end_token.is_some() { " or the end token last" } else { "" }
+            if request.end_tokens.is_empty() { "" } else { " or an end token last" }
         )),
         _ => Ok(()),
     }

@@ -1,9 +1,12 @@
 //! `LlamaForCausalLM` and its relatives, as Hugging Face stores them: a matrix for each of query, key, value, gate and what it is
 //! multiplied with, all `[out, in]`.
 
+use std::collections::BTreeSet;
+
 use super::model::{Config, Weights};
-use super::tensor_source::TensorSource;
+use super::tensor_source::{self, Bare, LISTED, TensorSource, described, listed, report};
 use super::tensors::{self, Entry, Tensor};
+use crate::error::Result;
 
 /// Where a tensor of [`tensors`] comes from: matrices whose outputs stand side by side in it, or vectors.
 struct Parts {
@@ -60,23 +63,46 @@ fn outputs(config: &Config, entry: &Entry, all: usize) -> Vec<usize> {
     }
 }
 
-/// The weights, or every fault (the first few, where there are many).
-pub fn weights(config: &Config, source: &dyn TensorSource, most_faults: usize) -> Result<Weights, Vec<String>> {
+/// Weights and notes on them, as [`super::checkpoint::assemble`] says.
+pub fn assemble(source: &dyn TensorSource, config: &Config) -> Result<(Weights, Vec<String>)> {
+    let source = Bare::of(source, &["model.embed_tokens.weight", "model.norm.weight"])?;
+    let mut left: BTreeSet<String> = source.names().into_iter().filter(|name| !is_table(name)).collect();
     let mut faults = Vec::new();
     let built = tensors::build(config, |tensor| {
-        values(config, source, tensor).or_else(|fault| {
+        values(config, &source, tensor, &mut left).or_else(|fault| {
             faults.push(fault);
             // An absurd number of layers is not walked when no file can hold them.
-            if faults.len() < most_faults { Ok(Vec::new()) } else { Err(()) }
+            if faults.len() < LISTED { Ok(Vec::new()) } else { Err(()) }
         })
     });
-    match built {
-        Ok(weights) if faults.is_empty() => Ok(weights),
-        _ => Err(faults),
+    if !config.block.untied {
+        left.remove("lm_head.weight");
     }
+    let (within, beside): (Vec<&String>, Vec<&String>) = left.iter().partition(|name| name.starts_with("model."));
+    let Ok(weights) = built else { return Err(report(&faults, true, &source, &within)) };
+    faults.extend(within.iter().map(|name| format!("tensor {} is not part of this model", described(&source, name))));
+    if !faults.is_empty() {
+        return Err(report(&faults, false, &source, &beside));
+    }
+    let mut notes = Vec::new();
+    if !beside.is_empty() {
+        notes.push(format!("left out, as no part of the model with its own head: {}", listed(&source, &beside)));
+    }
+    Ok((weights, notes))
 }
 
-fn values(config: &Config, source: &dyn TensorSource, tensor: &Tensor) -> Result<Vec<f32>, String> {
+/// Frequencies that older versions of `transformers` saved beside the weights; `config.json` says them all.
+fn is_table(name: &str) -> bool {
+    name.ends_with("rotary_emb.inv_freq")
+}
+
+/// The elements of a tensor; takes the names that it reads from those that are `left`.
+fn values(
+    config: &Config,
+    source: &dyn TensorSource,
+    tensor: &Tensor,
+    left: &mut BTreeSet<String>,
+) -> std::result::Result<Vec<f32>, String> {
     if let Some(values) = tensors::computed(config, tensor) {
         return Ok(values);
     }
@@ -85,16 +111,20 @@ fn values(config: &Config, source: &dyn TensorSource, tensor: &Tensor) -> Result
         Some(layer) => format!("model.layers.{layer}.{part}"),
         None => part.to_string(),
     };
+    let mut read = |name: &str, shape: &[usize]| match left.remove(name) {
+        true => tensor_source::read(source, name, shape),
+        false => Err(format!("tensor {name} {shape:?} is missing")),
+    };
     let outputs = outputs(config, tensor.entry, *tensor.shape.last().expect("one or two axes"));
     match parts.kind {
         Stored::Nothing => Ok(vec![0.0; tensor.elements()]),
-        Stored::Whole => read(source, &full(parts.stored[0]), &tensor.shape),
+        Stored::Whole => read(&full(parts.stored[0]), &tensor.shape),
         Stored::Biases => {
             let of_part = |(part, &outputs): (&&str, &usize)| {
                 let name = full(&format!("{part}.bias"));
-                if source.shape(&name).is_none() { Ok(vec![0.0; outputs]) } else { read(source, &name, &[outputs]) }
+                if source.shape(&name).is_none() { Ok(vec![0.0; outputs]) } else { read(&name, &[outputs]) }
             };
-            Ok(parts.stored.iter().zip(&outputs).map(of_part).collect::<Result<Vec<_>, _>>()?.concat())
+            Ok(parts.stored.iter().zip(&outputs).map(of_part).collect::<std::result::Result<Vec<_>, String>>()?.concat())
         }
         Stored::Matrices => {
             let inputs = tensor.shape[0];
@@ -102,7 +132,7 @@ fn values(config: &Config, source: &dyn TensorSource, tensor: &Tensor) -> Result
             let mut matrix = vec![0.0; inputs * columns];
             let mut first = 0;
             for (part, &outputs) in parts.stored.iter().zip(&outputs) {
-                let stored = read(source, &full(&format!("{part}.weight")), &[outputs, inputs])?;
+                let stored = read(&full(&format!("{part}.weight")), &[outputs, inputs])?;
                 for (output, row) in stored.chunks_exact(inputs).enumerate() {
                     for (input, &weight) in row.iter().enumerate() {
                         matrix[input * columns + first + output] = weight;
@@ -112,13 +142,5 @@ fn values(config: &Config, source: &dyn TensorSource, tensor: &Tensor) -> Result
             }
             Ok(matrix)
         }
-    }
-}
-
-fn read(source: &dyn TensorSource, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
-    match source.shape(name) {
-        None => Err(format!("tensor {name} {shape:?} is missing")),
-        Some(found) if found != shape => Err(format!("tensor {name} has shape {found:?}, expected {shape:?}")),
-        Some(_) => source.values(name),
     }
 }

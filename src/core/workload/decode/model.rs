@@ -92,8 +92,8 @@ pub struct Request {
     pub prompt: Vec<u32>,
     pub new_tokens: u32,
     pub sampling: Sampling,
-    /// Generation stops after this token has been made.
-    pub end_token: Option<u32>,
+    /// Generation stops after any of these has been made; at most [`END_TOKENS`](super::end_tokens::END_TOKENS).
+    pub end_tokens: Vec<u32>,
 }
 
 /// How the next token is chosen from the logits.

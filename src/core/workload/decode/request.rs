@@ -1,5 +1,6 @@
 //! Checks a request against a model before anything is computed.
 
+use super::end_tokens;
 use super::model::{Config, Request, Sampling};
 use crate::error::{Error, Result};
 
@@ -28,7 +29,8 @@ pub fn validate(config: &Config, request: &Request) -> Result<()> {
             request.new_tokens
         )));
     }
-    if let Some(token) = request.end_token.filter(|&token| token >= vocab_size) {
+    end_tokens::at_most(&request.end_tokens)?;
+    if let Some(token) = request.end_tokens.iter().find(|token| **token >= vocab_size) {
         return Err(Error::input(format!(
             "the end token is {token}; the model's vocabulary is 0 to {}",
             vocab_size - 1
@@ -48,7 +50,7 @@ pub fn validate(config: &Config, request: &Request) -> Result<()> {
     Ok(())
 }
 
-/// The new tokens in what came back in `tokens` of a request: all that a kernel wrote, so that tokens after the end token
+/// The new tokens in what came back in `tokens` of a request: all that a kernel wrote, so that tokens after an end token
 /// are seen.
 pub fn new_tokens(request: &Request, tokens: &[u32]) -> Vec<u32> {
     let new = &tokens[request.prompt.len()..];

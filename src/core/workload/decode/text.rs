@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 
 pub struct Tokenizer {
     path: PathBuf,
@@ -53,5 +53,5 @@ impl Tokenizer {
 }
 
 fn one_line(error: tokenizers::Error) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    printable(&error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
 }

@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use super::environment::Environment;
 use super::population::{Population, initial_states};
-use crate::error::{Error, Result, Within};
+use crate::error::{Error, Result, Within, printable};
 
 /// Reads `genomes`, f32 [population, parameters], and `initial_state`, f32 [population, state]; where there is no initial
 /// state, one is drawn from the seed as the environment draws it. Other tensors are left alone.
@@ -24,8 +24,10 @@ pub fn read(path: &Path, environment: &Environment, seed: u64) -> Result<Populat
 
 /// [`read`] from the bytes of a file.
 pub fn parse(bytes: &[u8], environment: &Environment, seed: u64) -> Result<Population> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| Error::input(format!("no safetensors file ({error}); write one with `genomes` in it")))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| {
+        let what = printable(&error.to_string());
+        Error::input(format!("no safetensors file ({what}); write one with `genomes` in it"))
+    })?;
     let find = |name: &str| file.iter().find(|(other, _)| *other == name).map(|(_, view)| view);
     let Some(genomes) = find("genomes") else {
         return Err(Error::input(format!(
