@@ -8,6 +8,7 @@ pub mod cost;
 pub mod counted;
 pub mod format;
 pub mod gate;
+pub mod gguf;
 pub mod kernel;
 pub mod model;
 pub mod operations;
