@@ -11,6 +11,8 @@ mod vocabulary;
 mod words;
 
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 mod written;
 
 pub use model::Model;
