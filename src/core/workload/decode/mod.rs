@@ -10,6 +10,7 @@ pub mod counted;
 pub mod end_tokens;
 pub mod format;
 pub mod gate;
+pub mod gguf;
 pub mod kernel;
 pub mod llama;
 mod llama_config;

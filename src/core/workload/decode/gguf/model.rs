@@ -1,0 +1,166 @@
+//! A GGUF file as the Hugging Face model that it was made of: its configuration, and its tensors by name.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::config::{self, DIVISORS};
+use super::file::{File, Tensor, printable};
+use super::names::{Family, Layout};
+use crate::error::{Error, Result};
+
+/// A model and the bytes that it is read from, which may be a memory map: tensors are unpacked as they are asked for.
+#[derive(Clone, Debug)]
+pub struct Model<B> {
+    bytes: B,
+    file: File,
+    family: Family,
+    /// Hugging Face's name, GGUF's name, and how the two lay it out.
+    names: BTreeMap<String, (String, Layout)>,
+}
+
+impl<B: AsRef<[u8]>> Model<B> {
+    /// Reads what the file holds, but no weight.
+    ///
+    /// # Errors
+    ///
+    /// One line for a file that is damaged, of a family that is not read, or one part of a model.
+    pub fn parse(bytes: B) -> Result<Model<B>> {
+        let file = File::parse(bytes.as_ref())?;
+        if let Some(parts) = file.whole("split.count").filter(|&parts| parts > 1) {
+            return Err(Error::input(format!(
+                "one of the {parts} parts of a model; join them with `llama-gguf-split --merge`"
+            )));
+        }
+        let family = family(&file)?;
+        let tied = is_repeated(&file, bytes.as_ref(), family);
+        let mut names = BTreeMap::new();
+        for name in file.tensors.keys().filter(|name| !is_derived(name) && !(tied && *name == "output.weight")) {
+            // What the family does not have keeps its name, so that who builds the model can refuse it.
+            let (named, layout) = family.name(name).unwrap_or_else(|| (name.clone(), Layout::Same));
+            if let Some((other, _)) = names.insert(named, (name.clone(), layout)) {
+                let (name, other) = (printable(name), printable(&other));
+                return Err(Error::input(format!("tensors {name} and {other} are the same; convert the model again")));
+            }
+        }
+        Ok(Model { bytes, file, family, names })
+    }
+
+    /// The metadata, for the tokenizer and the chat template.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+
+    /// The keys of Hugging Face's `config.json`. Beside them, `rope_frequency_divisors` lists what each rotary frequency is
+    /// divided by, where the file has it (Llama 3 from 3.1 on).
+    pub fn config(&self) -> Result<Map<String, Value>> {
+        let tied = !self.names.contains_key("lm_head.weight");
+        config::config(&self.file, self.bytes(), self.family, tied)
+    }
+
+    /// How many tensors there are of each of ggml's types.
+    pub fn types(&self) -> BTreeMap<&'static str, usize> {
+        self.file.tensors.values().fold(BTreeMap::new(), |mut types, tensor| {
+            *types.entry(tensor.kind.name).or_default() += 1;
+            types
+        })
+    }
+
+    /// The tensors' names in Hugging Face's model.
+    pub fn names(&self) -> Vec<String> {
+        self.names.keys().cloned().collect()
+    }
+
+    fn find(&self, name: &str) -> Option<(&Tensor, Layout)> {
+        let (name, layout) = self.names.get(name)?;
+        Some((self.file.tensors.get(name)?, *layout))
+    }
+
+    /// The shape in Hugging Face's model, row-major.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        let (tensor, layout) = self.find(name)?;
+        let mut shape = tensor.shape.clone();
+        if layout == Layout::Transposed {
+            shape.reverse();
+        }
+        Some(shape)
+    }
+
+    /// The elements in Hugging Face's order. They may be infinite or NaN, as the file has them.
+    ///
+    /// # Errors
+    ///
+    /// One line where there is no such tensor, its type is not unpacked, or its shape does not fit the heads.
+    pub fn values(&self, name: &str) -> std::result::Result<Vec<f32>, String> {
+        let (tensor, layout) = self.find(name).ok_or_else(|| format!("tensor {} is missing", printable(name)))?;
+        let bytes = self.bytes().get(tensor.bytes.clone()).ok_or_else(|| format!("tensor {name} is cut short"))?;
+        let values = tensor.kind.unpack(bytes).map_err(|error| format!("tensor {} {error}", printable(name)))?;
+        match layout {
+            Layout::Same => Ok(values),
+            Layout::Transposed => transposed(name, &values, &tensor.shape),
+            Layout::Query => halves(name, &values, &tensor.shape, self.heads(&["attention.head_count"])),
+            Layout::Key => {
+                halves(name, &values, &tensor.shape, self.heads(&["attention.head_count_kv", "attention.head_count"]))
+            }
+        }
+    }
+
+    /// The first of these numbers that is there.
+    fn heads(&self, keys: &[&str]) -> usize {
+        let heads = keys.iter().find_map(|key| self.file.whole(&format!("llama.{key}")));
+        heads.and_then(|heads| heads.try_into().ok()).unwrap_or(0)
+    }
+}
+
+fn family(file: &File) -> Result<Family> {
+    let known = || Family::ALL.map(|(name, _)| name).join(", ");
+    match file.text("general.architecture") {
+        Some(arch) => Family::ALL.iter().find(|(name, _)| *name == arch).map(|(_, family)| *family).ok_or_else(|| {
+            Error::input(format!("the architecture is {}; models of {} are read", printable(arch), known()))
+        }),
+        None => Err(Error::input(format!("general.architecture is missing; models of {} are read", known()))),
+    }
+}
+
+/// What holds no weight of the model: tables that follow from the configuration, or are part of it.
+fn is_derived(name: &str) -> bool {
+    name == DIVISORS || name.ends_with(".attn_rot_embd.weight") || name.ends_with(".attn_rot_embd")
+}
+
+/// Files of GPT-2 often write the embedding a second time as the output head, where Hugging Face's model has but one.
+fn is_repeated(file: &File, bytes: &[u8], family: Family) -> bool {
+    let place = |name| file.tensors.get(name).map(|tensor| (tensor.kind.number, &tensor.shape, &tensor.bytes));
+    let (Some(embedding), Some(head)) = (place("token_embd.weight"), place("output.weight")) else { return false };
+    family == Family::Gpt2
+        && (embedding.0, embedding.1) == (head.0, head.1)
+        && bytes.get(embedding.2.clone()) == bytes.get(head.2.clone())
+}
+
+/// A matrix with its axes exchanged.
+fn transposed(name: &str, values: &[f32], shape: &[usize]) -> std::result::Result<Vec<f32>, String> {
+    let &[rows, columns] = shape else { return Err(format!("tensor {name} has shape {shape:?}, expected two axes")) };
+    Ok((0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect())
+}
+
+/// Rows of each head from pairs side by side to pairs half a head apart: row 2 i + a becomes row a * half + i.
+fn halves(name: &str, values: &[f32], shape: &[usize], heads: usize) -> std::result::Result<Vec<f32>, String> {
+    let rows = shape.first().copied().unwrap_or(0);
+    let half = rows.checked_div(heads).unwrap_or(0) / 2;
+    if half == 0 || half * 2 * heads != rows {
+        return Err(format!("tensor {name} has shape {shape:?}, whose rows do not fit {heads} heads of an even size"));
+    }
+    let columns = values.len() / rows;
+    let row = |row: usize| {
+        let (head, rest) = (row / (2 * half), row % (2 * half));
+        let from = head * 2 * half + rest % half * 2 + rest / half;
+        &values[from * columns..][..columns]
+    };
+    Ok((0..rows).flat_map(|at| row(at).iter().copied()).collect())
+}
+
+#[cfg(test)]
+pub(super) mod tests;
