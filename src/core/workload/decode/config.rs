@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::model::Config;
+use super::python_json::brief;
 use super::{end_tokens, python_json};
-use crate::error::{Error, Result, Within, printable};
+use crate::error::{Error, Result, Within};
 
 /// Sizes and end tokens (`eos_token_id`) from a `config.json`.
 pub fn read(path: &Path) -> Result<(Config, Vec<u32>)> {
@@ -138,15 +139,6 @@ fn epsilon(keys: &Map<String, Value>) -> Result<f64> {
             Some(epsilon) if epsilon > 0.0 && epsilon < 1.0 => Ok(epsilon),
             _ => Err(Error::input(format!("{key} is {}; it must be a number between 0 and 1", brief(found)))),
         },
-    }
-}
-
-/// A value as one short line of a message.
-pub(super) fn brief(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}...", printable(&text[..end])),
-        None => printable(&text),
     }
 }
 
