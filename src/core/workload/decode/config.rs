@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use super::block::{Activation, Block};
 use super::llama_config;
 use super::model::Config;
+use super::python_json::brief;
 use super::{end_tokens, python_json};
-use crate::error::{Error, Result, Within, printable};
+use crate::error::{Error, Result, Within};
 
 /// Sizes and end tokens (`eos_token_id`) from a `config.json`.
 pub fn read(path: &Path) -> Result<(Config, Vec<u32>)> {
@@ -167,15 +168,6 @@ pub(super) fn epsilon(keys: &Map<String, Value>, key: &str, default: f64) -> Res
             Some(epsilon) if epsilon > 0.0 && epsilon < 1.0 => Ok(epsilon),
             _ => Err(Error::input(format!("{key} is {}; it must be a number between 0 and 1", brief(found)))),
         },
-    }
-}
-
-/// A value as one short line of a message.
-pub(super) fn brief(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}...", printable(&text[..end])),
-        None => printable(&text),
     }
 }
 

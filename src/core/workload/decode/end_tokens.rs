@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{config, python_json};
+use super::python_json;
 use crate::error::{Error, Result, Within};
 
 /// How many a request may have: the words that shaders have for them.
@@ -43,7 +43,7 @@ pub fn of(keys: &Map<String, Value>, vocab_size: u32) -> Result<Vec<u32>> {
         if !value.is_i64() && !value.is_u64() {
             return Err(Error::input(format!(
                 "eos_token_id is {}; it must be a token id or a list of them",
-                config::brief(value)
+                python_json::brief(value)
             )));
         }
         tokens.extend(token.filter(|token| !tokens.contains(token)));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 
 /// The text of a file that has no more than some MiB: what is larger is something else.
 pub fn text(path: &Path, most_mib: u64) -> Result<String> {
@@ -19,6 +19,15 @@ pub fn text(path: &Path, most_mib: u64) -> Result<String> {
         return Err(Error::input(format!("{}: over {most_mib} MiB; give that of a model", path.display())));
     }
     Ok(text)
+}
+
+/// A value as one short line of a message.
+pub fn brief(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}...", printable(&text[..end])),
+        None => printable(&text),
+    }
 }
 
 /// An object. Numbers that JSON has no word for become their names as strings, so that a key with one reads like any other and is
