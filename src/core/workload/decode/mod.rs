@@ -10,6 +10,7 @@ pub mod format;
 pub mod gate;
 pub mod kernel;
 pub mod model;
+pub mod oniguruma;
 pub mod operations;
 pub mod oracle;
 pub mod packing;
@@ -20,6 +21,7 @@ pub mod shape;
 pub mod span;
 pub mod tensors;
 pub mod text;
+pub mod text_stream;
 pub mod tuning;
 
 pub use arm::{Algorithm, Arm};
