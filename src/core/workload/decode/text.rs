@@ -8,7 +8,6 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::tokenizer::normalizer::SplitDelimiterBehavior;
 
 use super::oniguruma::translated;
-use super::text_stream::common;
 use crate::error::{Error, Result};
 
 pub struct Tokenizer {
@@ -146,6 +145,11 @@ fn own_pattern(pattern: &str, path: &Path) -> Result<String> {
 
 fn one_line(error: tokenizers::Error) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Bytes of the characters that two texts begin with alike.
+pub(super) fn common(a: &str, b: &str) -> usize {
+    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Text as it is made: what each further token adds to it, never half a character.
 
-use super::text::Tokenizer;
+use super::text::{Tokenizer, common};
 use crate::error::Result;
 
 /// The text behind a prompt, a few tokens at a time.
@@ -41,9 +41,4 @@ impl<'a> TextStream<'a> {
 /// The text without characters at its end that lack some of their bytes, which decoders show as U+FFFD.
 pub fn complete(text: &str) -> &str {
     text.trim_end_matches(char::REPLACEMENT_CHARACTER)
-}
-
-/// Bytes of the characters that two texts begin with alike.
-pub(super) fn common(a: &str, b: &str) -> usize {
-    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum()
 }
