@@ -5,7 +5,7 @@
 //! Modules import downwards only. At the bottom is `onedispatch-core` (`src/core/`), whose modules are found under their
 //! own names here as well. Above it, from the bottom:
 //!
-//! - `parallel`, then `record`: rows on the disk;
+//! - `parallel`; `output`: what is printed; then `record`: rows on the disk;
 //! - `device`: executes a program under a policy;
 //! - `measure`: the runner, from a spec to rows;
 //! - `peer`: the same work in other frameworks and on the page, as files out and rows in;
@@ -23,6 +23,7 @@ pub mod commands;
 pub mod device;
 pub mod figures;
 pub mod measure;
+pub mod output;
 pub mod paper;
 pub mod parallel;
 pub mod peer;

@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 use onedispatch::commands::{
     compare, devices, evolve, export, figures, generate, import, paper, rollout, run, serve, verify, web,
 };
-use onedispatch::error::escaped;
+use onedispatch::error::Error;
+use onedispatch::output;
 
 /// How much of a GPU's time is lost by sending work one piece at a time, and what one dispatch gains
 #[derive(Parser)]
@@ -58,10 +59,31 @@ fn end_with_the_reader() {
     unsafe { signal(SIGPIPE, SIG_DFL) };
 }
 
+/// Help, or what is wrong with the arguments.
+fn usage(words: &clap::Error) -> ExitCode {
+    match words.print() {
+        Ok(()) => ExitCode::from(words.exit_code() as u8),
+        Err(error) => {
+            let name = if words.use_stderr() { "standard error" } else { "standard output" };
+            say(&output::cannot_be_written(name, &error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Where not even standard error can be written, the exit code has to do.
+fn say(error: &Error) {
+    let _ = output::note(format_args!("onedispatch: {error}"));
+}
+
 fn main() -> ExitCode {
     #[cfg(unix)]
     end_with_the_reader();
-    let result = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(words) => return usage(&words),
+    };
+    let result = match command {
         Command::Devices(args) => devices::run(args),
         Command::Run(args) => run::run(args),
         Command::Web(args) => web::run(args),
@@ -79,8 +101,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Paths, names and values in it may hold anything.
-            eprintln!("onedispatch: {}", escaped(&error.to_string()));
+            say(&error);
             ExitCode::from(error.exit_code())
         }
     }

@@ -17,6 +17,7 @@ use onedispatch::measure::decode_tuning::waiting;
 use onedispatch::program::{Blocks, Policy, Program};
 use onedispatch::workload::decode::arm::ALGORITHMS;
 use onedispatch::workload::decode::block::{Activation, Block};
+use onedispatch::workload::decode::end_tokens::END_TOKENS;
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::gate::Reference;
 use onedispatch::workload::decode::model::{Config, Request, Sampling, Weights};
@@ -259,19 +260,12 @@ fn draws_are_the_oracles(block: Block, algorithms: &[Algorithm]) {
     ];
     let mut reference = Reference::new(&config, &weights);
     let mut answered = Vec::new();
-    answers(
-        &config,
-        &weights,
-        (64, LEAST_MEMORY),
-        algorithms,
-        &requests,
-        &mut |what, request, output| {
-            assert_eq!(output.tokens, oracle_tokens(&config, &weights, request), "{what}, {request:?}");
-            let gate = reference.check_all_logits(request, &output.tokens, &output.logits, TOLERANCE);
-            assert!(gate.pass, "{what}, {request:?}: {}", gate.reason);
-            answered.push(output.tokens);
-        },
-    );
+    answers(&config, &weights, (64, LEAST_MEMORY), algorithms, &requests, &mut |what, request, output| {
+        assert_eq!(output.tokens, oracle_tokens(&config, &weights, request), "{what}, {request:?}");
+        let gate = reference.check_all_logits(request, &output.tokens, &output.logits, TOLERANCE);
+        assert!(gate.pass, "{what}, {request:?}: {}", gate.reason);
+        answered.push(output.tokens);
+    });
     answered.sort();
     answered.dedup();
     assert_eq!(answered.len(), requests.len(), "seeds, temperatures and top-k make a difference");

@@ -137,6 +137,7 @@ fn faults_of_a_request_are_named() {
         says(&["--prompt", "text", "--tokens", "4"]),
         says(&["--prompt-ids", "1", "--tokens", "4", "--arm", "fused"]),
         says(&["--prompt-ids", "1", "--tokens", "4", "--top-k", "5"]),
+        says(&["--prompt-ids", "1", "--tokens", "4", "--seed", "5"]),
         says(&["--prompt-ids", "1", "--tokens", "4", "--temperature", "1", "--top-k", "65"]),
         says(&["--prompt-ids", "1", "--tokens", "4", "--temperature", "0"]),
         says(&["--prompt-ids", "1", "--tokens", "4", "--temperature", "nan"]),
@@ -343,6 +344,62 @@ fn text_prints_the_tokens_and_a_seed_repeats_itself() {
     let one = drawn("1");
     assert_eq!(drawn("1"), one);
     assert_ne!(drawn("2"), one);
+}
+
+/// The tiny model, with a tokenizer of 64 words.
+fn with_words(directory: &Temporary) -> String {
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(MODEL).join(file), directory.0.join(file)).unwrap();
+    }
+    let vocab: serde_json::Map<String, serde_json::Value> =
+        (0..64).map(|id| (if id == 63 { "-".into() } else { format!("w{id}") }, id.into())).collect();
+    let tokenizer = serde_json::json!({"version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "decoder": null, "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "w0"}});
+    std::fs::write(directory.0.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    directory.0.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn text_follows_its_prompt_and_comes_as_it_is_made() {
+    let directory = Temporary::new();
+    let model = with_words(&directory);
+    let says = |rest: &[&str]| printed(generate(&model, rest).args(["--arm", "stepwise"]));
+    let whole = "w34 w54 w49 w7 w10\n";
+    assert_eq!(says(&["--prompt", "w34", "--tokens", "4"]), whole);
+    assert_eq!(says(&["--prompt", "w34", "--tokens", "4", "--stream"]), whole);
+    let fused = ["--prompt", "w34", "--tokens", "4", "--stream", "--arm", "fused-workgroup"];
+    assert_eq!(printed(&mut generate(&model, &fused)), whole);
+    assert!(says(&["--prompt", "- w34", "--tokens", "1"]).starts_with("- w34 w"));
+    // Without a number, up to what the context holds.
+    assert!(says(&["--prompt", "w34"]).starts_with(whole.trim_end()));
+    let report = says(&["--prompt", "w34", "--tokens", "4", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["prompt"], &report["text"]), (&"w34".into(), &" w54 w49 w7 w10".into()));
+}
+
+#[test]
+fn a_prompt_comes_from_standard_input() {
+    let directory = Temporary::new();
+    let model = with_words(&directory);
+    let file = directory.0.join("prompt.txt");
+    std::fs::write(&file, "w34\n").unwrap();
+    let mut command = generate(&model, &["--prompt", "-", "--tokens", "4", "--arm", "stepwise"]);
+    command.stdin(std::fs::File::open(&file).unwrap());
+    assert_eq!(printed(&mut command), "w34 w54 w49 w7 w10\n");
+}
+
+/// A device of Linux that takes nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_the_output_is_one_line() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for arguments in [&["devices"][..], &["--help"]] {
+        let Output { status, stderr, .. } = onedispatch(arguments).stdout(full()).output().unwrap();
+        let line = "onedispatch: standard output: No space left on device (os error 28); free some space, or send it elsewhere\n";
+        assert_eq!((status.code(), text(&stderr).as_str()), (Some(2), line));
+    }
+    let status = onedispatch(&["verify", "no/such/directory"]).stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(2));
 }
 
 /// `onedispatch devices | head -1`

@@ -42,7 +42,17 @@ struct Case {
 
 fn case(n_embd: u32, n_head: u32, algorithm: Algorithm, tuning: (u32, u32, u32)) -> Case {
     let (workgroups, workgroup_size, memory) = tuning;
-    Case { n_embd, n_head, algorithm, format: Format::F32, drawn: false, llama: false, workgroups, workgroup_size, memory }
+    Case {
+        n_embd,
+        n_head,
+        algorithm,
+        format: Format::F32,
+        drawn: false,
+        llama: false,
+        workgroups,
+        workgroup_size,
+        memory,
+    }
 }
 
 fn llama(n_key_head: u32) -> Block {

@@ -109,7 +109,7 @@ fn world() -> World {
     let run = fixture::write(&data, manifest("2026-01-31"), &all);
     let cases = temporary.0.join("cases");
     let spec = Spec::parse(SPEC, "spec").unwrap();
-    export(&spec, &[CASE.to_owned()], &cases, &mut |_| ()).unwrap();
+    export(&spec, &[CASE.to_owned()], &cases, &mut |_| Ok(())).unwrap();
     let right = right(&cases.join(CASE));
     World { temporary, data, run, right }
 }

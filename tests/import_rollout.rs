@@ -219,7 +219,7 @@ fn float(to: impl Fn(f32) -> f32) -> impl Fn([u8; 4]) -> [u8; 4] {
 #[test]
 fn an_exported_rollout_is_whole_and_the_arms_population() {
     let out = Temporary::new();
-    let directories = export(&spec(), &[], &out.0, &mut |_| ()).unwrap();
+    let directories = export(&spec(), &[], &out.0, &mut |_| Ok(())).unwrap();
     for (directory, case) in directories.iter().zip(spec().rollout_cases()) {
         let about: RolloutFile = serde_json::from_slice(&std::fs::read(directory.join("case.json")).unwrap()).unwrap();
         assert_eq!((about.format.as_str(), &about.case, about.population, about.steps), (FORMAT, &case.name, 40, 30));
@@ -248,7 +248,7 @@ fn an_exported_rollout_is_whole_and_the_arms_population() {
 fn what_has_no_policy_is_not_exported() {
     let out = Temporary::new();
     let text = SPEC.replace(r#"["acrobot", "cartpole", "portfolio"]"#, r#"["nbody"]"#);
-    let error = export(&Spec::parse(&text, "spec").unwrap(), &[], &out.0, &mut |_| ()).unwrap_err();
+    let error = export(&Spec::parse(&text, "spec").unwrap(), &[], &out.0, &mut |_| Ok(())).unwrap_err();
     insta::assert_snapshot!(error, @"nbody-n40-t30: `nbody` has no policy, so there is nothing to export");
     assert_eq!(std::fs::read_dir(&out.0).unwrap().count(), 0);
 }
@@ -432,7 +432,7 @@ fn python_peers_roll_out_on_a_cpu() {
     let all: Vec<Measured> =
         [fixture::controls()].into_iter().chain(spec().rollout_cases().iter().map(measured)).collect();
     fixture::write(&data, manifest(SPEC, "cpu", &today()), &all);
-    for case in export(&spec(), &[], &cases, &mut |_| ()).unwrap() {
+    for case in export(&spec(), &[], &cases, &mut |_| Ok(())).unwrap() {
         for peer in ["numpy", "jax", "cuda", "gymnasium"] {
             if peer == "gymnasium" && case.ends_with("portfolio-n40-t30") {
                 // It is not among Gymnasium's environments.
@@ -483,7 +483,7 @@ fn python_peers_decode_on_a_cpu() {
         fixture::write(data, manifest(DECODE, device, &today()), &[fixture::controls(), measured.clone()]);
     };
     run_on(&data, "cpu");
-    for case in export(&spec, &[], &cases, &mut |_| ()).unwrap() {
+    for case in export(&spec, &[], &cases, &mut |_| Ok(())).unwrap() {
         for peer in ["jax", "cuda", "onnxruntime"] {
             let out = temporary.0.join(format!("{peer}.json"));
             run_peer(&python, &format!("{peer}/run.py"), &case, &out);

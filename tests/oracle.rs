@@ -71,7 +71,7 @@ fn reproduces_golden_tokens_and_logits() {
 
 #[test]
 fn the_gate_passes_golden_outputs() {
-    for (name, tolerance) in MODELS {
+    for (name, _) in MODELS {
         let model = checkpoint::load(&golden(name)).unwrap();
         let expected = expected(name);
         let tokens = &expected.tokens[expected.prompt.len()..];

@@ -19,8 +19,8 @@ const CORE: [&str; 11] = [
 ];
 
 /// Modules of `src/`, likewise; all may import the core.
-const PROGRAM: [&str; 10] =
-    ["parallel", "record", "device", "measure", "peer", "analysis", "figures", "paper", "web", "commands"];
+const PROGRAM: [&str; 11] =
+    ["parallel", "output", "record", "device", "measure", "peer", "analysis", "figures", "paper", "web", "commands"];
 
 /// Modules that know nothing of each other, though one has to stand before the other.
 const APART: [(&str, &str); 2] = [("figures", "paper"), ("paper", "web")];
@@ -157,6 +157,17 @@ fn the_core_imports_downwards() {
 #[test]
 fn the_program_imports_downwards() {
     check("src", &PROGRAM);
+}
+
+/// `println!` and its like panic where standard output or error is full or closed; `output` gives an error.
+#[test]
+fn only_one_file_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for path in modules(&root).into_values() {
+        let words = code(&path);
+        let prints = ["println!(", "eprintln!(", "print!(", "eprint!("].iter().any(|name| words.contains(name));
+        assert!(!prints, "{}: print by crate::output", path.display());
+    }
 }
 
 #[test]

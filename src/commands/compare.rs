@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::text_table::aligned;
 use crate::error::{Error, Result};
+use crate::output;
 use crate::record::rows::{Key, ResultRow};
 use crate::record::run::{Run, load};
 use crate::record::summary::bootstrap_seed;
@@ -20,8 +21,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    print!("{}", compare(&load(&args.a)?, &load(&args.b)?)?);
-    Ok(())
+    output::text(compare(&load(&args.a)?, &load(&args.b)?)?)
 }
 
 /// The comparison as text. Fails where the runs have no timed row in common.

@@ -6,6 +6,7 @@ use crate::device::Gpu;
 use crate::device::adapter::{NO_ADAPTER, adapters, describe};
 use crate::error::{Error, Result};
 use crate::measure::decode_tuning::tunings;
+use crate::output;
 use crate::record::manifest::Device;
 use crate::workload::decode::model::{Config, Request, Sampling};
 use crate::workload::decode::{Arm, Tuning};
@@ -19,13 +20,11 @@ pub fn run(_: Args) -> Result<()> {
         return Err(Error::input(NO_ADAPTER));
     }
     for (number, adapter) in adapters.iter().enumerate() {
-        print!("{number}: ");
-        print!("{}", report(&describe(adapter)));
+        output::text(format_args!("{number}: {}", report(&describe(adapter))))?;
         match Gpu::of(adapter) {
-            Ok(gpu) => print!("{}", arms(&gpu)),
-            Err(error) => println!("  cannot be opened: {error}"),
+            Ok(gpu) => output::line(arms(&gpu))?,
+            Err(error) => output::line(format_args!("  cannot be opened: {error}\n"))?,
         }
-        println!();
     }
     Ok(())
 }

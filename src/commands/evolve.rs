@@ -8,6 +8,7 @@ use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::figures::{learning, png};
 use crate::measure::evolution::{Evolved, evaluation_alone, evolve, reached, returns_of};
+use crate::output;
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::evolution::{Evolution, Generation, POPULATION_STEP};
 use crate::workload::rollout::file;
@@ -75,19 +76,20 @@ pub fn run(args: Args) -> Result<()> {
     })?;
     bar.finish_and_clear();
     write(&args.out, &args, environment, &evolved)?;
-    report(&evolved, args.until);
+    report(&evolved, args.until)?;
     let (steps, wall_ns) = evaluation_alone(&gpu, &evolution)?;
-    println!(
+    output::line(format_args!(
         "evaluation alone, one episode each of the first generation: {:.1} evaluations/s, {:.3e} environment steps/s",
         1e9 / wall_ns,
         steps as f64 / wall_ns * 1e9
-    );
+    ))?;
     let returns = returns_of(&gpu, environment, &evolved.genome, FRESH, !args.seed, TOLERANCE)?;
     let mean = returns.iter().sum::<f64>() / returns.len() as f64;
     let worst = returns.iter().copied().fold(f64::INFINITY, f64::min);
-    println!("the best policy from {FRESH} states that it has not seen: mean return {mean:.3}, worst {worst:.3}");
-    println!("{}", args.out.join("best.safetensors").display());
-    Ok(())
+    output::line(format_args!(
+        "the best policy from {FRESH} states that it has not seen: mean return {mean:.3}, worst {worst:.3}"
+    ))?;
+    output::line(args.out.join("best.safetensors").display())
 }
 
 fn check(args: &Args) -> Result<()> {
@@ -107,24 +109,27 @@ fn check(args: &Args) -> Result<()> {
 }
 
 /// What came of it, in lines for a person.
-fn report(evolved: &Evolved, until: Option<f64>) {
+fn report(evolved: &Evolved, until: Option<f64>) -> Result<()> {
     let Evolved { generations, wall_ns, .. } = evolved;
     if let Some(until) = until {
         match reached(generations, Some(until)) {
-            Some(generation) => println!("mean return {until} reached in generation {generation}"),
-            None => println!("mean return {until} not reached in {} generations", generations.len()),
+            Some(generation) => output::line(format_args!("mean return {until} reached in generation {generation}"))?,
+            None => {
+                output::line(format_args!("mean return {until} not reached in {} generations", generations.len()))?;
+            }
         }
     }
     if let Some(last) = generations.last() {
-        println!("best mean return {:.3}, mean of the last generation {:.3}", last.best, last.mean);
+        let (best, mean) = (last.best, last.mean);
+        output::line(format_args!("best mean return {best:.3}, mean of the last generation {mean:.3}"))?;
     }
     let seconds = *wall_ns as f64 * 1e-9;
     let steps: u64 = generations.iter().map(|generation| generation.steps).sum();
-    println!(
+    output::line(format_args!(
         "with evolution: {:.1} generations/s, {:.3e} environment steps/s",
         generations.len() as f64 / seconds,
         steps as f64 / seconds
-    );
+    ))
 }
 
 fn write(out: &Path, args: &Args, environment: &Environment, evolved: &Evolved) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::Result;
+use crate::output;
 use crate::peer::export::export;
 use crate::spec::Spec;
 
@@ -25,7 +26,6 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let spec = Spec::read(&args.spec)?;
     let spec = if args.quick { spec.quick() } else { spec };
-    let written = export(&spec, &args.case, &args.out, &mut |case| println!("{case}"))?;
-    println!("{} cases of {} in {}", written.len(), spec.name, args.out.display());
-    Ok(())
+    let written = export(&spec, &args.case, &args.out, &mut |case| output::line(case))?;
+    output::line(format_args!("{} cases of {} in {}", written.len(), spec.name, args.out.display()))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::figures::{FIGURES, Picture, png};
+use crate::output;
 use crate::record::run::Run;
 
 #[derive(clap::Args)]
@@ -24,7 +25,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let (files, missing) = render(&super::results(&args.data)?)?;
     for line in missing {
-        println!("{line}");
+        output::line(line)?;
     }
     match args.check {
         true => check(&files, &args.out),
@@ -59,7 +60,7 @@ pub fn write(files: &Files, out: &Path) -> Result<()> {
     for (name, bytes) in files {
         let path = out.join(name);
         std::fs::write(&path, bytes).map_err(|error| Error::io(&path, error))?;
-        println!("{}", path.display());
+        output::line(path.display())?;
     }
     let own = FIGURES.iter().flat_map(|figure| ["svg", "png"].map(|kind| format!("{}.{kind}", figure.name)));
     for stale in own.filter(|name| !files.contains_key(name)).map(|name| out.join(name)).filter(|path| path.exists()) {
@@ -84,8 +85,7 @@ pub fn check(files: &Files, out: &Path) -> Result<()> {
     }
     faults.extend(left_over(files, out)?);
     if faults.is_empty() {
-        println!("{} files in {} are what the data give", files.len(), out.display());
-        return Ok(());
+        return output::line(format_args!("{} files in {} are what the data give", files.len(), out.display()));
     }
     Err(Error::check(format!("{}\nredraw them with `onedispatch figures`", faults.join("\n"))))
 }

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::output;
 use crate::peer::import::{Imported, import};
 use crate::record::run::{load, load_all};
 use crate::web::results;
@@ -36,7 +37,7 @@ pub fn run(args: Args) -> Result<()> {
         // The last file's runs are among them.
         let there = load_all(&args.data)?;
         match results::import(file, &specs, &args.data, &there) {
-            Ok(runs) => runs.iter().for_each(|run| println!("{}", line_of_run(run))),
+            Ok(runs) => runs.iter().try_for_each(|run| output::line(line_of_run(run)))?,
             Err(error) => refused.push(error),
         }
     }
@@ -47,7 +48,7 @@ pub fn run(args: Args) -> Result<()> {
     };
     for file in peers {
         match import(file, &runs) {
-            Ok(imported) => println!("{}", line(&imported)),
+            Ok(imported) => output::line(line(&imported))?,
             Err(error) => refused.push(error),
         }
     }

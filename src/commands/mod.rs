@@ -1,4 +1,4 @@
-//! The command line: one file per verb.
+//! The command line: one file per verb, or one folder.
 
 pub mod compare;
 mod delayed_bar;
@@ -8,6 +8,7 @@ pub mod export;
 pub mod figures;
 pub mod generate;
 pub mod import;
+mod interrupt;
 pub mod paper;
 pub mod rollout;
 pub mod run;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::device::Gpu;
 use crate::error::{Error, Result, Within};
 use crate::measure::episodes::{check_single, found, prepare};
+use crate::output;
 use crate::program::Policy;
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::gate::{Found, Reference};
@@ -88,17 +89,17 @@ pub fn run(args: Args) -> Result<()> {
         let shape = vec![population.individuals as usize, steps as usize + 1, environment.components.len()];
         file::write(path, &[("trajectory", shape, &trajectory)], &[])?;
     }
-    println!("{}", summary(environment, &found));
+    output::line(summary(environment, &found))?;
     let steps_per_s = found.steps() as f64 / (timing.wall_ns as f64 * 1e-9);
     let traffic = program.traffic(policy);
-    eprintln!(
+    output::note(format_args!(
         "{} ({policy}) on {}: {steps_per_s:.3e} environment steps/s, dispatches {}, submits {}, waits {}",
         arm.name(),
         gpu.info.name,
         traffic.dispatches,
         traffic.submits,
         traffic.waits
-    );
+    ))?;
     check(&gpu, environment, (arm, &tuning), &population, steps, &found)
 }
 
@@ -156,9 +157,9 @@ fn check(
     }
     if let Some(correlation) = reference.ranking(found).correlation_of_all {
         let sample = reference.sample();
-        eprintln!(
+        output::note(format_args!(
             "{sample} individuals followed in f64: their returns have a rank correlation of {correlation:.6} with these"
-        );
+        ))?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::measure::case::Measured;
 use crate::measure::{control, decode, provenance, rollout};
+use crate::output;
 use crate::protocol::Plan;
 use crate::record::directory::RunDirectory;
 use crate::record::rows::ResultRow;
@@ -38,7 +39,10 @@ pub fn run(args: Args) -> Result<()> {
     let specs = args.specs.iter().map(|path| Spec::read(path)).collect::<Result<Vec<_>>>()?;
     let gpu = Gpu::open(args.adapter.as_deref())?;
     if gpu.info.is_software {
-        println!("{} is a software device: its rows check that things work, never how fast they are", gpu.info.name);
+        let name = &gpu.info.name;
+        output::line(format_args!(
+            "{name} is a software device: its rows check that things work, never how fast they are"
+        ))?;
     }
     for spec in specs {
         let spec = if args.quick { spec.quick() } else { spec };
@@ -56,9 +60,9 @@ fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
     cases.iter().try_for_each(|case| cases::decode::validate(spec, case))?;
     rollouts.iter().try_for_each(|case| cases::rollout::validate(spec, case))?;
     let (mut directory, finished) = RunDirectory::open(out, provenance::manifest(spec, &gpu.info)?)?;
-    println!("{} on {} -> {}", spec.name, gpu.info.name, directory.path().display());
+    output::line(format_args!("{} on {} -> {}", spec.name, gpu.info.name, directory.path().display()))?;
     if !finished.is_empty() {
-        println!("going on after {} finished cases", finished.len());
+        output::line(format_args!("going on after {} finished cases", finished.len()))?;
     }
     let left = |name: &str| !finished.contains(name);
     let cases_left = cases.iter().filter(|case| left(&case.name)).count() as u64;
@@ -87,10 +91,10 @@ fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
     }
     bar.finish_and_clear();
     let run = load(&directory.finish()?)?;
-    print!("{}", table(&run));
+    output::text(table(&run))?;
     let failed = run.results.iter().filter(|row| row.gate != "pass").count();
     if failed > 0 {
-        println!("{failed} rows have no time: see the column `reason` of results.csv");
+        output::line(format_args!("{failed} rows have no time: see the column `reason` of results.csv"))?;
     }
     Ok(())
 }

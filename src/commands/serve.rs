@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::output;
 use crate::web::serve::{listen, serve};
 
 #[derive(clap::Args)]
@@ -22,6 +23,6 @@ pub fn run(args: Args) -> Result<()> {
     }
     let listener = listen(args.port)?;
     let port = listener.local_addr().map_or(args.port, |address| address.port());
-    println!("http://localhost:{port}/");
+    output::line(format_args!("http://localhost:{port}/"))?;
     serve(&listener, &args.root)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::delayed_bar::DelayedBar;
 use crate::error::{Error, Result};
+use crate::output;
 use crate::paper::ledger::Ledger;
 use crate::paper::{NUMBERS, survey};
 use crate::record::run::load_all;
@@ -33,15 +34,15 @@ pub fn run(args: Args) -> Result<()> {
     match &numbers {
         // What is wrong in the data would be named again for each number that rests on it.
         Some(numbers) if !faults.is_empty() => {
-            println!("{}: not checked, since the data have faults", numbers.display());
+            output::line(format_args!("{}: not checked, since the data have faults", numbers.display()))?;
         }
         Some(numbers) => faults.extend(wrong_numbers(numbers, &args.dir, &verification.root_digest)?),
         None => {}
     }
     for fault in &faults {
-        eprintln!("{fault}");
+        output::note(fault)?;
     }
-    print!("{}", summary(&verification));
+    output::text(summary(&verification))?;
     match faults.len() {
         0 => Ok(()),
         1 => Err(Error::check(format!("{}: 1 fault", args.dir.display()))),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::Result;
+use crate::output;
 use crate::spec::Spec;
 use crate::web::site::make;
 
@@ -32,8 +33,8 @@ pub fn run(args: Args) -> Result<()> {
     let specs = specs(&args.spec)?;
     let site = make(&args.from, &specs, &args.data, &args.out)?;
     let out = args.out.display();
-    println!("{} files, {} KiB in {out}; `onedispatch serve {out}` shows them", site.files, site.bytes.div_ceil(1024));
-    Ok(())
+    let (files, kib) = (site.files, site.bytes.div_ceil(1024));
+    output::line(format_args!("{files} files, {kib} KiB in {out}; `onedispatch serve {out}` shows them"))
 }
 
 /// The specs at these paths, or those of the page.

@@ -9,6 +9,8 @@ pub enum Error {
     Input(String),
     /// A check that did not hold (a digest, a gate, a figure that differs). Exit code 1.
     Check(String),
+    /// What a person stopped: not wrong, and not finished. Exit code 130, as a shell gives it.
+    Stopped(String),
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -22,10 +24,15 @@ impl Error {
         Error::Check(message.into())
     }
 
+    pub fn stopped(message: impl Into<String>) -> Self {
+        Error::Stopped(message.into())
+    }
+
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Check(_) => 1,
             Error::Input(_) => 2,
+            Error::Stopped(_) => 130,
         }
     }
 
@@ -46,7 +53,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Input(message) | Error::Check(message) => f.write_str(message),
+            Error::Input(message) | Error::Check(message) | Error::Stopped(message) => f.write_str(message),
         }
     }
 }
@@ -83,6 +90,7 @@ impl<T> Within<T> for Result<T> {
         self.map_err(|error| match error {
             Error::Input(message) => Error::Input(format!("{place}: {message}")),
             Error::Check(message) => Error::Check(format!("{place}: {message}")),
+            Error::Stopped(message) => Error::Stopped(format!("{place}: {message}")),
         })
     }
 }

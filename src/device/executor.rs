@@ -1,20 +1,14 @@
 //! Runs a program on a GPU under a policy, and times it.
 
-use std::time::{Duration, Instant};
+use std::ops::ControlFlow;
+use std::time::Instant;
 
 use super::adapter::{Gpu, one_line};
+use super::reading::{read_buffer, wait};
+use super::stamps::{Stamped, Stamps, plausible};
 use crate::error::{Error, Result};
 use crate::program::{Blocks, Contents, Kernel, Policy, Program};
 use crate::shaders;
-
-/// A run that takes longer has hung.
-const PATIENCE: Duration = Duration::from_secs(600);
-
-/// How long a wait asks before it sleeps.
-const SPIN: Duration = Duration::from_millis(100);
-
-/// Largest number of queries in one set that WebGPU allows.
-const QUERIES_PER_SET: u32 = 4096;
 
 /// A program with its pipelines, buffers and bind groups on a GPU.
 pub struct Prepared<'a> {
@@ -35,13 +29,6 @@ struct Step {
     workgroups: u32,
 }
 
-/// Timestamps of passes, two each, in as many query sets as they need.
-struct Stamps {
-    sets: Vec<wgpu::QuerySet>,
-    passes: u32,
-    resolved: wgpu::Buffer,
-}
-
 /// What one run took.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timing {
@@ -49,13 +36,6 @@ pub struct Timing {
     pub wall_ns: u64,
     /// From the first pass's begin to the last pass's end, as the GPU's clock says; `Err` says why the reading cannot be.
     pub gpu_ns: Option<std::result::Result<u64, &'static str>>,
-}
-
-/// Which passes carry timestamps.
-#[derive(Clone, Copy, PartialEq)]
-enum Stamped {
-    FirstAndLast,
-    Every,
 }
 
 impl<'a> Prepared<'a> {
@@ -133,6 +113,20 @@ impl<'a> Prepared<'a> {
         Ok(Timing { wall_ns, gpu_ns })
     }
 
+    /// Runs the program once, from its initial contents, and waits after each repetition of a phase, where `after` looks at the
+    /// buffers and may end the run.
+    pub fn run_watched(&self, after: &mut dyn FnMut() -> Result<ControlFlow<()>>) -> Result<()> {
+        self.reset()?;
+        for mut steps in self.repetitions() {
+            wait(self.gpu, self.submit(&mut steps, None))?;
+            self.gpu.take_fault()?;
+            if after()?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Nanoseconds in which the GPU was within a pass: the sum over passes of end minus begin, from a run of its own. Under
     /// `wait-each` and `submit-each` a pass is one dispatch. None without timestamps, or where one of them cannot be.
     pub fn busy_ns(&self, policy: Policy) -> Result<Option<f64>> {
@@ -183,6 +177,35 @@ impl<'a> Prepared<'a> {
         wait(self.gpu, submission)
     }
 
+    /// The dispatches of each repetition of each phase, with the number of the repetition.
+    fn repetitions(&self) -> impl Iterator<Item = impl Iterator<Item = (&Step, usize)>> {
+        let phases = self.program.phases.iter().zip(&self.steps);
+        phases.flat_map(|(phase, steps)| {
+            (0..phase.repeat as usize).map(move |repetition| steps.iter().map(move |step| (step, repetition)))
+        })
+    }
+
+    /// One compute pass in a submit of its own.
+    fn submit(
+        &self,
+        steps: &mut dyn Iterator<Item = (&Step, usize)>,
+        timestamp_writes: Option<wgpu::ComputePassTimestampWrites>,
+    ) -> wgpu::SubmissionIndex {
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
+        let mut set = None;
+        for (step, repetition) in steps {
+            if set != Some(&step.pipeline) {
+                pass.set_pipeline(&step.pipeline);
+                set = Some(&step.pipeline);
+            }
+            pass.set_bind_group(0, &step.bind_groups[repetition % step.bind_groups.len()], &[]);
+            pass.dispatch_workgroups(step.workgroups, 1, 1);
+        }
+        drop(pass);
+        self.gpu.queue.submit([encoder.finish()])
+    }
+
     fn submit_all(&self, policy: Policy, stamps: Option<&Stamps>, stamped: Stamped) -> Result<()> {
         // A pass is what one submit carries: a dispatch, a token, some tokens, or everything.
         let passes = self.program.traffic(policy).submits as u32;
@@ -191,20 +214,7 @@ impl<'a> Prepared<'a> {
         let mut submit = |steps: &mut dyn Iterator<Item = (&Step, usize)>| -> Result<()> {
             let writes = stamps.and_then(|stamps| stamps.writes(stamped, pass_index, passes));
             pass_index += 1;
-            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-            let mut pass =
-                encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes: writes });
-            let mut set = None;
-            for (step, repetition) in steps {
-                if set != Some(&step.pipeline) {
-                    pass.set_pipeline(&step.pipeline);
-                    set = Some(&step.pipeline);
-                }
-                pass.set_bind_group(0, &step.bind_groups[repetition % step.bind_groups.len()], &[]);
-                pass.dispatch_workgroups(step.workgroups, 1, 1);
-            }
-            drop(pass);
-            let submission = self.gpu.queue.submit([encoder.finish()]);
+            let submission = self.submit(steps, writes);
             if policy == Policy::WaitEach {
                 wait(self.gpu, submission)?;
             } else {
@@ -212,12 +222,7 @@ impl<'a> Prepared<'a> {
             }
             Ok(())
         };
-        let tokens = || {
-            let phases = self.program.phases.iter().zip(&self.steps);
-            phases.flat_map(|(phase, steps)| {
-                (0..phase.repeat as usize).map(move |repetition| steps.iter().map(move |step| (step, repetition)))
-            })
-        };
+        let tokens = || self.repetitions();
         match policy {
             Policy::WaitEach | Policy::SubmitEach => {
                 for step in tokens().flatten() {
@@ -336,125 +341,4 @@ fn create_step(
     let moves = dispatch.bindings.iter().any(|binding| binding.stride > 0);
     let bind_groups = (0..if moves { u64::from(repeat) } else { 1 }).map(bind_group).collect();
     Step { pipeline, bind_groups, workgroups: dispatch.workgroups }
-}
-
-impl Stamps {
-    fn new(gpu: &Gpu, passes: u32) -> Stamps {
-        let queries = 2 * passes;
-        let sets = (0..queries.div_ceil(QUERIES_PER_SET))
-            .map(|set| {
-                gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
-                    label: None,
-                    ty: wgpu::QueryType::Timestamp,
-                    count: (queries - set * QUERIES_PER_SET).min(QUERIES_PER_SET),
-                })
-            })
-            .collect();
-        let resolved = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size: 8 * u64::from(queries),
-            usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
-            mapped_at_creation: false,
-        });
-        Stamps { sets, passes, resolved }
-    }
-
-    /// The timestamps that pass `index` of `count` writes.
-    fn writes(&self, stamped: Stamped, index: u32, count: u32) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
-        let (pair, begin, end) = match stamped {
-            Stamped::Every => (index, true, true),
-            Stamped::FirstAndLast => (0, index == 0, index + 1 == count),
-        };
-        let query = 2 * pair;
-        (begin || end).then(|| wgpu::ComputePassTimestampWrites {
-            query_set: &self.sets[(query / QUERIES_PER_SET) as usize],
-            beginning_of_pass_write_index: begin.then_some(query % QUERIES_PER_SET),
-            end_of_pass_write_index: end.then_some(query % QUERIES_PER_SET + 1),
-        })
-    }
-
-    /// (begin, end) of each pass, in ticks.
-    fn read(&self, gpu: &Gpu) -> Result<Vec<(u64, u64)>> {
-        let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        for (index, set) in (0u32..).zip(&self.sets) {
-            let first = index * QUERIES_PER_SET;
-            let count = (2 * self.passes - first).min(QUERIES_PER_SET);
-            encoder.resolve_query_set(set, 0..count, &self.resolved, 8 * u64::from(first));
-        }
-        gpu.queue.submit([encoder.finish()]);
-        let bytes = read_buffer(gpu, &self.resolved, 16 * u64::from(self.passes))?;
-        let ticks: Vec<u64> =
-            bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default())).collect();
-        Ok(ticks.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
-    }
-}
-
-/// A span by the GPU's clock, unless it cannot be.
-fn plausible((begin, end): (u64, u64), period_ns: f64, wall_ns: u64) -> std::result::Result<u64, &'static str> {
-    if begin == 0 || end == 0 || begin == end {
-        return Err("zero");
-    }
-    if end < begin {
-        return Err("negative");
-    }
-    let span_ns = ((end - begin) as f64 * period_ns) as u64;
-    if span_ns > wall_ns {
-        return Err("longer-than-wall");
-    }
-    Ok(span_ns)
-}
-
-/// Waits for everything that was submitted, up to `submission` and no further.
-fn wait(gpu: &Gpu, submission: wgpu::SubmissionIndex) -> Result<()> {
-    // A thread that sleeps wakes up tens of microseconds after the GPU is done, so it asks for a while. A software device
-    // needs the core itself.
-    let begun = Instant::now();
-    while !gpu.info.is_software && begun.elapsed() < SPIN {
-        match gpu.device.poll(wgpu::PollType::Poll) {
-            Ok(status) if status.is_queue_empty() => return Ok(()),
-            Ok(_) => std::hint::spin_loop(),
-            Err(_) => break,
-        }
-    }
-    let poll = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(PATIENCE) };
-    gpu.device.poll(poll).map(|_| ()).map_err(|error| {
-        Error::input(format!("{}: {}; finished rows are kept", gpu.info.name, one_line(&error.to_string())))
-    })
-}
-
-fn read_buffer(gpu: &Gpu, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
-    let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-        label: None,
-        size: bytes,
-        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    });
-    let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, bytes);
-    let submission = gpu.queue.submit([encoder.finish()]);
-    let mapped = std::sync::Arc::new(std::sync::OnceLock::new());
-    let result = mapped.clone();
-    staging.slice(..).map_async(wgpu::MapMode::Read, move |outcome| {
-        let _ = result.set(outcome.is_ok());
-    });
-    wait(gpu, submission)?;
-    gpu.take_fault()?;
-    match (mapped.get(), staging.slice(..).get_mapped_range()) {
-        (Some(true), Ok(view)) => Ok(view.to_vec()),
-        _ => Err(Error::input(format!("{}: results could not be read back; the device may be lost", gpu.info.name))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plausible;
-
-    #[test]
-    fn readings_that_cannot_be_are_flagged() {
-        assert_eq!(plausible((10, 1010), 1.0, 2000), Ok(1000));
-        assert_eq!(plausible((0, 1010), 1.0, 2000), Err("zero"));
-        assert_eq!(plausible((10, 10), 1.0, 2000), Err("zero"));
-        assert_eq!(plausible((20, 10), 1.0, 2000), Err("negative"));
-        assert_eq!(plausible((10, 10_010), 1.0, 2000), Err("longer-than-wall"));
-    }
 }

@@ -4,5 +4,7 @@ pub mod adapter;
 pub mod executor;
 mod fit;
 pub mod progress;
+mod reading;
+mod stamps;
 
 pub use adapter::Gpu;

@@ -1,6 +1,7 @@
 //! Text to token ids and back.
 
 use onedispatch_core::workload::decode::text;
+use onedispatch_core::workload::decode::text_stream::complete;
 use wasm_bindgen::prelude::*;
 
 use crate::{Answer, refusal};
@@ -23,5 +24,11 @@ impl Tokenizer {
 
     pub fn decode(&self, ids: &[u32]) -> Answer<String> {
         self.0.decode(ids).map_err(refusal)
+    }
+
+    /// What `tokens` add to the text of `prompt`; while more are to come, without characters that lack some of their bytes.
+    pub fn continuation(&self, prompt: &[u32], tokens: &[u32], more_to_come: bool) -> Answer<String> {
+        let text = self.0.continuation(prompt, tokens).map_err(refusal)?;
+        Ok(if more_to_come { complete(&text).to_string() } else { text })
     }
 }

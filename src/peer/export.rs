@@ -28,7 +28,12 @@ use crate::workload::decode::{random, tensors};
 ///
 /// # Errors
 /// An input error where the spec has no cases that peers can run, a name is none of them, or `out` cannot be written.
-pub fn export(spec: &Spec, only: &[String], out: &Path, step: &mut dyn FnMut(&str)) -> Result<Vec<PathBuf>> {
+pub fn export(
+    spec: &Spec,
+    only: &[String],
+    out: &Path,
+    step: &mut dyn FnMut(&str) -> Result<()>,
+) -> Result<Vec<PathBuf>> {
     let cases = chosen(spec, only)?;
     // Impossible sizes are found before anything is written.
     cases.iter().try_for_each(|case| match case {
@@ -39,7 +44,7 @@ pub fn export(spec: &Spec, only: &[String], out: &Path, step: &mut dyn FnMut(&st
         .iter()
         .map(|case| {
             let name = case.name();
-            step(name);
+            step(name)?;
             let directory = out.join(name);
             match case {
                 Exported::Decode(case) => write_case(spec, case, &directory),

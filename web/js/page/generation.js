@@ -219,9 +219,10 @@ export class Generation {
       tokens.push(...piece.tokens);
       wall_ns = piece.wall_ns;
       dispatches += 1;
-      this.#show(request.prompt, tokens, prompt, made);
+      this.#show(request.prompt, tokens, prompt, made, true);
       if (this.stopping) break;
     }
+    this.#show(request.prompt, tokens, prompt, made, false);
     the("answer").dataset.tokens = tokens.join(" ");
     const ended = request.end_tokens.includes(tokens.at(-1)) ? ", to the end token" : "";
     const no = this.gpu.info.is_software ? " A software adapter: no performance of any GPU." : "";
@@ -233,16 +234,14 @@ export class Generation {
   }
 
   /** Text is decoded with its prompt, so that spaces and letters of several bytes come out whole. */
-  #show(promptIds, tokens, prompt, made) {
+  #show(promptIds, tokens, prompt, made, moreToCome) {
     if (!this.tokenizer) {
       prompt.textContent = `${promptIds.join(" ")} `;
       made.textContent = tokens.join(" ");
       return;
     }
-    const before = this.tokenizer.decode(promptIds);
-    const whole = this.tokenizer.decode([...promptIds, ...tokens]);
-    prompt.textContent = before;
-    made.textContent = whole.startsWith(before) ? whole.slice(before.length) : this.tokenizer.decode(tokens);
+    prompt.textContent = this.tokenizer.decode(promptIds);
+    made.textContent = this.tokenizer.continuation(promptIds, tokens, moreToCome);
   }
 }
 

@@ -3,7 +3,7 @@
 import { Tokenizer } from "../core.js";
 import { Refusal } from "../refusal.js";
 
-/** `{encode(text), decode(ids)}` from the text of `tokenizer.json`. */
+/** `{encode(text), decode(ids), continuation(promptIds, ids, moreToCome)}` from the text of `tokenizer.json`. */
 export function loadTokenizer(json) {
   let tokenizer;
   try {
@@ -14,6 +14,8 @@ export function loadTokenizer(json) {
   return {
     encode: (text) => Array.from(tokenizer.encode(text)),
     decode: (ids) => (ids.length === 0 ? "" : tokenizer.decode(Uint32Array.from(ids))),
+    continuation: (promptIds, ids, moreToCome) =>
+      tokenizer.continuation(Uint32Array.from(promptIds), Uint32Array.from(ids), moreToCome),
   };
 }
 

@@ -8,7 +8,7 @@ use super::model::{Config, Weights};
 use super::safetensors_file::{INDEX, Safetensors};
 use super::tensor_source::{Bare, LISTED, TensorSource, described, listed, read, report};
 use super::tensors::{self, EMBEDDINGS, Entry, Kind, LAST, LAYER};
-use super::{config, end_tokens, llama};
+use super::{config, end_tokens, gguf, llama};
 use crate::error::{Error, Result, Within};
 
 /// A model as it was read.
@@ -34,9 +34,12 @@ const HEAD: &str = "lm_head.weight";
 /// One line naming every fault (or the first few): a tensor that is missing, extra, misshapen, of another type or not
 /// finite; a file that is truncated or no safetensors file; a shard that is not there.
 pub fn load(dir: &Path) -> Result<Checkpoint> {
+    if dir.is_file() {
+        return load_gguf(dir);
+    }
     if !dir.is_dir() {
         return Err(Error::input(format!(
-            "{}: no such directory; give one with config.json and model.safetensors",
+            "{}: no such directory; give one with config.json and model.safetensors, or a GGUF file",
             dir.display()
         )));
     }
@@ -53,6 +56,19 @@ pub fn load(dir: &Path) -> Result<Checkpoint> {
     };
     let (weights, notes) = assemble(&file, &config).within(path.display())?;
     Ok(Checkpoint { dir: dir.to_path_buf(), config, weights, end_tokens, notes })
+}
+
+/// Reads a model in one GGUF file.
+fn load_gguf(path: &Path) -> Result<Checkpoint> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    let model = gguf::Model::parse(bytes).within(path.display())?;
+    let (config, end_tokens) = config::of_keys(&model.config().within(path.display())?).within(path.display())?;
+    let (weights, mut notes) = assemble(&model, &config).within(path.display())?;
+    let packed: Vec<&str> = model.types().into_keys().filter(|name| !matches!(*name, "F32" | "F16" | "BF16")).collect();
+    if !packed.is_empty() {
+        notes.push(format!("weights in {} are unpacked", packed.join(", ")));
+    }
+    Ok(Checkpoint { dir: path.to_path_buf(), config, weights, end_tokens, notes })
 }
 
 /// What to do about a directory without weights that are read, by what it has instead.

@@ -26,12 +26,16 @@ pub fn read(path: &Path) -> Result<(Config, Vec<u32>)> {
 pub fn parse(text: &str) -> Result<(Config, Vec<u32>)> {
     let keys: Map<String, Value> = python_json::object(text)
         .map_err(|error| Error::input(format!("not a JSON object ({error}); give a model's config.json")))?;
+    of_keys(&keys)
+}
 
+/// The same from its keys.
+pub fn of_keys(keys: &Map<String, Value>) -> Result<(Config, Vec<u32>)> {
     let families: Vec<&str> = std::iter::once("gpt2").chain(llama_config::FAMILIES).collect();
-    only(&keys, "model_type", &families, None)?;
-    let config = if keys["model_type"] == "gpt2" { gpt2(&keys)? } else { llama_config::read(&keys)? };
+    only(keys, "model_type", &families, None)?;
+    let config = if keys["model_type"] == "gpt2" { gpt2(keys)? } else { llama_config::read(keys)? };
     validate(&config)?;
-    let end_tokens = end_tokens::of(&keys, config.vocab_size)?;
+    let end_tokens = end_tokens::of(keys, config.vocab_size)?;
     Ok((config, end_tokens))
 }
 
@@ -93,7 +97,10 @@ pub fn validate(config: &Config) -> Result<()> {
     }
     let heads = u128::from(n_head) * u128::from(head_dim);
     if heads > u128::from(u32::MAX / 3) {
-        return Err(Error::input(format!("the heads have {heads} elements together; at most {} is supported", u32::MAX / 3)));
+        return Err(Error::input(format!(
+            "the heads have {heads} elements together; at most {} is supported",
+            u32::MAX / 3
+        )));
     }
     let tensors = [
         ("vocab_size * n_embd", vocab_size, n_embd, 1),
@@ -242,6 +249,9 @@ mod tests {
         for text in ["", "[]", "{", "null", &"[".repeat(10_000)] {
             assert!(parse(text).unwrap_err().to_string().starts_with("not a JSON object"), "{text}");
         }
-        assert_eq!(parse("{}").unwrap_err().to_string(), "model_type is missing; supported: `gpt2` or `llama` or `mistral` or `qwen2` or `qwen3`");
+        assert_eq!(
+            parse("{}").unwrap_err().to_string(),
+            "model_type is missing; supported: `gpt2` or `llama` or `mistral` or `qwen2` or `qwen3`"
+        );
     }
 }

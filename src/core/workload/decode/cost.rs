@@ -178,7 +178,9 @@ impl Sizes<'_> {
                     self.ended(self.matrix("QUERY_KEY_VALUE_LANES", embd4, rows, 1))
                 }
                 operations::ATTENTION => self.attention(position),
-                operations::PROJECTION => self.gathered(self.ended(self.matrix("PROJECTION_LANES", heads4, 4 * embd4, 1))),
+                operations::PROJECTION => {
+                    self.gathered(self.ended(self.matrix("PROJECTION_LANES", heads4, 4 * embd4, 1)))
+                }
                 operations::FC => self.ended(self.matrix("FC_LANES", embd4, 4 * inner4, self.get("GATES"))),
                 _ => self.gathered(self.ended(self.matrix("MLP_LANES", inner4, 4 * embd4, 1))),
             };

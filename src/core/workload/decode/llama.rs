@@ -124,7 +124,13 @@ fn values(
                 let name = full(&format!("{part}.bias"));
                 if source.shape(&name).is_none() { Ok(vec![0.0; outputs]) } else { read(&name, &[outputs]) }
             };
-            Ok(parts.stored.iter().zip(&outputs).map(of_part).collect::<std::result::Result<Vec<_>, String>>()?.concat())
+            Ok(parts
+                .stored
+                .iter()
+                .zip(&outputs)
+                .map(of_part)
+                .collect::<std::result::Result<Vec<_>, String>>()?
+                .concat())
         }
         Stored::Matrices => {
             let inputs = tensor.shape[0];

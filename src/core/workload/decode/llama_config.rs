@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::block::{Activation, Block};
-use super::config::{brief, epsilon, flag, only, required_size, size};
+use super::config::{epsilon, flag, only, required_size, size};
 use super::model::Config;
+use super::python_json::brief;
 use super::rotary::{Rotary, Scaling};
 use crate::error::{Error, Result};
 
@@ -74,7 +75,8 @@ fn rotary(keys: &Keys) -> Result<Rotary> {
         }
     }
     if let Some(divisors) = keys.get("rope_frequency_divisors").and_then(Value::as_array) {
-        let divisors = divisors.iter().map(|divisor| positive("rope_frequency_divisors", divisor)).collect::<Result<_>>()?;
+        let divisors =
+            divisors.iter().map(|divisor| positive("rope_frequency_divisors", divisor)).collect::<Result<_>>()?;
         return Ok(Rotary { theta, scaling: Some(Scaling::Divisors(divisors)) });
     }
     let kind = parameters.get("rope_type").or(parameters.get("type")).filter(|kind| !kind.is_null());

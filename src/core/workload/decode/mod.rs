@@ -15,6 +15,7 @@ pub mod kernel;
 pub mod llama;
 mod llama_config;
 pub mod model;
+pub mod oniguruma;
 pub mod operations;
 pub mod oracle;
 pub mod packing;
@@ -29,6 +30,7 @@ pub mod span;
 pub mod tensor_source;
 pub mod tensors;
 pub mod text;
+pub mod text_stream;
 pub mod tuning;
 
 pub use arm::{Algorithm, Arm};

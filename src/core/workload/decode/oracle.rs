@@ -198,7 +198,8 @@ fn linear(linear: &Linear, x: &[f64]) -> Vec<f64> {
 /// token so far (Vaswani et al., "Attention Is All You Need", 2017, equation 1); neighbouring heads share keys and values where
 /// there are fewer of these (Ainslie et al., "GQA", 2023). Returns the heads side by side, `[n_head head_dim]`.
 fn attention(config: &Config, scale: f64, cache: &mut KeysValues, qkv: &[f64]) -> Vec<f64> {
-    let [head_dim, heads, key_heads] = [config.head_dim(), config.n_head, config.n_key_head()].map(|size| size as usize);
+    let [head_dim, heads, key_heads] =
+        [config.head_dim(), config.n_head, config.n_key_head()].map(|size| size as usize);
     let keys = key_heads * head_dim;
     let (query, kv) = qkv.split_at(heads * head_dim);
     cache.keys.extend_from_slice(&kv[..keys]);

@@ -74,15 +74,22 @@ mod tests {
 
     #[test]
     fn llama3_keeps_fast_pairs_and_divides_slow_ones() {
-        let scaling =
-            Scaling::Llama3 { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_max_position_embeddings: 8192 };
+        let scaling = Scaling::Llama3 {
+            factor: 8.0,
+            low_freq_factor: 1.0,
+            high_freq_factor: 4.0,
+            original_max_position_embeddings: 8192,
+        };
         let plain = Rotary { theta: 5e5, scaling: None };
         let scaled = Rotary { scaling: Some(scaling), ..plain.clone() };
         let ratio = |pair| scaled.frequency(pair, 32) / plain.frequency(pair, 32);
         assert_eq!(ratio(0), 1.0);
         assert_eq!(ratio(31), 1.0 / 8.0);
         let between: Vec<f64> = (0..32).map(ratio).collect();
-        assert!(between.is_sorted_by(|a, b| a >= b) && between.iter().any(|&ratio| ratio > 0.2 && ratio < 0.9), "{between:?}");
+        assert!(
+            between.is_sorted_by(|a, b| a >= b) && between.iter().any(|&ratio| ratio > 0.2 && ratio < 0.9),
+            "{between:?}"
+        );
     }
 
     #[test]

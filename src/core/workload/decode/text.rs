@@ -1,8 +1,15 @@
 //! Text to token ids and back, by the checkpoint's own `tokenizer.json`.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result, printable};
+use serde_json::Value;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::tokenizer::normalizer::SplitDelimiterBehavior;
+
+use super::gguf;
+use super::oniguruma::translated;
+use crate::error::{Error, Result, Within, printable};
 
 pub struct Tokenizer {
     path: PathBuf,
@@ -10,9 +17,12 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json` in `dir`.
-    pub fn load(dir: &Path) -> Result<Tokenizer> {
-        let path = dir.join("tokenizer.json");
+    /// Reads `tokenizer.json` in a directory, or what a GGUF file says of its tokenizer.
+    pub fn load(model: &Path) -> Result<Tokenizer> {
+        if model.is_file() {
+            return Tokenizer::of_gguf(model);
+        }
+        let path = model.join("tokenizer.json");
         let mend = "give the prompt as token ids with --prompt-ids";
         if !path.is_file() {
             return Err(Error::input(format!("{}: there is no such file; {mend}", path.display())));
@@ -23,9 +33,22 @@ impl Tokenizer {
 
     /// From the bytes of the `tokenizer.json` at `path`, which messages name.
     pub fn parse(bytes: &[u8], path: PathBuf) -> Result<Tokenizer> {
-        let inner = tokenizers::Tokenizer::from_bytes(bytes)
+        let bytes = with_own_patterns(bytes, &path)?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
             .map_err(|error| Error::input(format!("{}: not a tokenizer ({})", path.display(), one_line(error))))?;
+        // They are left over from training. A pad token would be fed as if it were of the prompt.
+        inner.with_padding(None);
+        inner
+            .with_truncation(None)
+            .map_err(|error| Error::input(format!("{}: {}", path.display(), one_line(error))))?;
         Ok(Tokenizer { path, inner })
+    }
+
+    fn of_gguf(path: &Path) -> Result<Tokenizer> {
+        let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+        let file = gguf::file::File::parse(&bytes).within(path.display())?;
+        let inner = gguf::tokenizer::tokenizer(&file, &bytes).within(path.display())?;
+        Ok(Tokenizer { path: path.to_path_buf(), inner })
     }
 
     /// Token ids of `text`, with what the tokenizer itself adds to a sequence (GPT-2's adds nothing). At least one.
@@ -50,8 +73,182 @@ impl Tokenizer {
             .decode(ids, false)
             .map_err(|error| Error::input(format!("{}: cannot decode: {}", self.path.display(), one_line(error))))
     }
+
+    /// What `tokens` add to the text of `prompt`: decoders look at where a token stands, so both are decoded together.
+    pub fn continuation(&self, prompt: &[u32], tokens: &[u32]) -> Result<String> {
+        let before = self.decode(prompt)?;
+        let mut whole = self.decode(&[prompt, tokens].concat())?;
+        Ok(whole.split_off(common(&before, &whole)))
+    }
+}
+
+/// A `tokenizer.json` whose patterns are in the syntax that is read here: the same bytes where they are the same patterns.
+fn with_own_patterns<'a>(bytes: &'a [u8], path: &Path) -> Result<Cow<'a, [u8]>> {
+    // What is no JSON is for the tokenizer's own reader to say.
+    let Ok(parts) = serde_json::from_slice::<Parts>(bytes) else { return Ok(Cow::Borrowed(bytes)) };
+    let mut changed = Vec::new();
+    for (name, mut part) in
+        [("normalizer", parts.normalizer), ("pre_tokenizer", parts.pre_tokenizer), ("decoder", parts.decoder)]
+    {
+        if translate(&mut part, path)? {
+            changed.push((name, part));
+        }
+    }
+    if changed.is_empty() {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let mut whole: Value = serde_json::from_slice(bytes).expect("it was JSON above");
+    changed.into_iter().for_each(|(name, part)| whole[name] = part);
+    Ok(Cow::Owned(whole.to_string().into_bytes()))
+}
+
+/// What of a `tokenizer.json` may hold patterns; the vocabulary, which is large, is passed over.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Parts {
+    normalizer: Value,
+    pre_tokenizer: Value,
+    decoder: Value,
+}
+
+/// Translates every `{"Regex": …}` in `part`; whether one changed.
+fn translate(part: &mut Value, path: &Path) -> Result<bool> {
+    let mut has_changed = false;
+    match part {
+        Value::Object(entries) => {
+            for (name, entry) in entries {
+                has_changed |= match entry {
+                    Value::String(pattern) if name == "Regex" => {
+                        let own = own_pattern(pattern, path)?;
+                        let differs = own != *pattern;
+                        *pattern = own;
+                        differs
+                    }
+                    entry => translate(entry, path)?,
+                };
+            }
+        }
+        Value::Array(entries) => {
+            for entry in entries {
+                has_changed |= translate(entry, path)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(has_changed)
+}
+
+fn own_pattern(pattern: &str, path: &Path) -> Result<String> {
+    let refused = |why: String| {
+        Error::input(format!(
+            "{}: the pattern `{}` has {why}, which cannot be read here",
+            path.display(),
+            pattern.escape_debug()
+        ))
+    };
+    let own = translated(pattern).map_err(refused)?;
+    // The tokenizer's own reader would not say which pattern it is.
+    match Split::new(SplitPattern::Regex(own.clone()), SplitDelimiterBehavior::Isolated, false) {
+        Ok(_) => Ok(own),
+        Err(error) => Err(refused(format!("something ({})", one_line(error)))),
+    }
 }
 
 fn one_line(error: tokenizers::Error) -> String {
     printable(&error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Bytes of the characters that two texts begin with alike.
+pub(super) fn common(a: &str, b: &str) -> usize {
+    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::decode::text_stream::TextStream;
+
+    /// A tokenizer of bytes: the id of each is its number.
+    fn of_bytes(more: Value) -> Tokenizer {
+        let is_shown = |byte: &u32| matches!(byte, 33..=126 | 161..=172 | 174..=255);
+        let mut others = 256..;
+        let letters = (0..256).map(|byte| if is_shown(&byte) { byte } else { others.next().unwrap() });
+        let vocab: Value = letters
+            .enumerate()
+            .map(|(id, code)| (char::from_u32(code).unwrap().to_string(), Value::from(id)))
+            .collect();
+        let bytes = serde_json::json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+        let mut file = serde_json::json!({
+            "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": bytes, "decoder": bytes,
+            "model": {"type": "BPE", "vocab": vocab, "merges": []},
+        });
+        more.as_object().unwrap().iter().for_each(|(name, entry)| file[name] = entry.clone());
+        Tokenizer::parse(file.to_string().as_bytes(), "tokenizer.json".into()).unwrap()
+    }
+
+    fn replacing(pattern: &str) -> Tokenizer {
+        of_bytes(serde_json::json!({"normalizer": {"type": "Replace", "pattern": {"Regex": pattern}, "content": "_"}}))
+    }
+
+    fn replaced(pattern: &str, text: &str) -> String {
+        let tokenizer = replacing(pattern);
+        tokenizer.decode(&tokenizer.ids(text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn padding_and_truncation_are_taken_off() {
+        let padding = serde_json::json!({"strategy": {"Fixed": 12}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 33, "pad_type_id": 0, "pad_token": "!"});
+        let truncation =
+            serde_json::json!({"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0});
+        let tokenizer = of_bytes(serde_json::json!({"padding": padding, "truncation": truncation}));
+        assert_eq!(tokenizer.encode("Hello").unwrap(), [72, 101, 108, 108, 111]);
+    }
+
+    #[test]
+    fn patterns_are_of_each_line() {
+        assert_eq!(replaced("^ +", "  a\n  b"), "_a\n_b");
+        assert_eq!(replaced("x$", "x\nx"), "_\n_");
+        assert_eq!(replaced("(?m)a.b", "a\nb"), "_");
+        assert_eq!(replaced(r"\R", "a\r\nb\nc"), "a_b_c");
+        assert_eq!(replaced("[[:space:]]", "a\u{a0}b"), "a_b");
+        assert_eq!(replaced(r"x\Z", "x x\n"), "x _\n");
+        assert_eq!(replaced(r"\p{^Alnum}+", "a--1"), "a_1");
+        assert_eq!(replaced("[+--]", "a,b"), "a_b");
+        assert_eq!(replaced(r"\ba", "a ba"), "_ ba");
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_read_is_shown() {
+        let says = |pattern: &str| {
+            let file = serde_json::json!({"normalizer": {"type": "Sequence", "normalizers": [{"pattern": {"Regex": pattern}}]}});
+            Tokenizer::parse(file.to_string().as_bytes(), "tokenizer.json".into()).err().unwrap().to_string()
+        };
+        assert_eq!(says(r"\X+"), r"tokenizer.json: the pattern `\\X+` has `\X`, which cannot be read here");
+        let line = says(r"\p{In_Basic_Latin}");
+        assert!(line.starts_with(r"tokenizer.json: the pattern `\\p{In_Basic_Latin}` has something ("), "{line}");
+    }
+
+    #[test]
+    fn words_are_parted_at_the_seam() {
+        let words =
+            br#"{"version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "Whitespace"}, "decoder": null,
+            "model": {"type": "WordLevel", "vocab": {"<unk>": 0, "the": 1, "cat": 2}, "unk_token": "<unk>"}}"#;
+        let tokenizer = Tokenizer::parse(words, "tokenizer.json".into()).unwrap();
+        assert_eq!(tokenizer.continuation(&[1, 2], &[1]).unwrap(), " the");
+        let mut stream = TextStream::new(&tokenizer, &[1]);
+        assert_eq!([stream.push(&[2]).unwrap(), stream.push(&[1, 2]).unwrap()], [" cat", " the cat"]);
+    }
+
+    #[test]
+    fn half_a_character_waits_for_its_other_half() {
+        let tokenizer = of_bytes(serde_json::json!({}));
+        let euro: Vec<u32> = "€".bytes().map(u32::from).collect();
+        let mut stream = TextStream::new(&tokenizer, &[97]);
+        let given: Vec<String> = [98, euro[0], euro[1], euro[2], euro[0]].map(|id| stream.push(&[id]).unwrap()).into();
+        assert_eq!(given, ["b", "", "", "€", ""]);
+        assert_eq!(stream.finish().unwrap(), "\u{fffd}");
+        // The prompt's own half is completed, too.
+        assert_eq!(tokenizer.continuation(&euro[..2], &euro[2..]).unwrap(), "€");
+    }
 }

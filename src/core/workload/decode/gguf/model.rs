@@ -8,6 +8,7 @@ use super::config::{self, DIVISORS};
 use super::file::{File, Tensor, printable};
 use super::names::{Family, Layout};
 use crate::error::{Error, Result};
+use crate::workload::decode::tensor_source::TensorSource;
 
 /// A model and the bytes that it is read from, which may be a memory map: tensors are unpacked as they are asked for.
 #[derive(Clone, Debug)]
@@ -160,6 +161,20 @@ fn halves(name: &str, values: &[f32], shape: &[usize], heads: usize) -> std::res
         &values[from * columns..][..columns]
     };
     Ok((0..rows).flat_map(|at| row(at).iter().copied()).collect())
+}
+
+impl<B: AsRef<[u8]>> TensorSource for Model<B> {
+    fn names(&self) -> Vec<String> {
+        Model::names(self)
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        Model::shape(self, name)
+    }
+
+    fn values(&self, name: &str) -> std::result::Result<Vec<f32>, String> {
+        Model::values(self, name)
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,83 @@
+//! The arguments of `onedispatch generate`.
+
+use std::path::PathBuf;
+
+use crate::program::Policy;
+use crate::workload::decode::Algorithm;
+use crate::workload::decode::arm::ALGORITHMS;
+
+/// Tried where no arm is named; the fastest is taken. On a software device workgroups that wait for each other only get in each
+/// other's way, so there it is the first alone.
+pub const TRIED: [Algorithm; 2] = [Algorithm::FusedSubgroup, Algorithm::FusedGrid];
+
+/// Tried in this order where none of those runs.
+pub const FALLBACKS: [Algorithm; 2] = [Algorithm::FusedWorkgroup, Algorithm::Stepwise];
+
+fn help_of_arm() -> String {
+    let [but_last @ .., last] = &ALGORITHMS.map(|about| about.name);
+    let either = |arms: [Algorithm; 2]| arms.map(Algorithm::name).join(" and ");
+    format!(
+        "{} or {} [default: the fastest of {}; of {} where neither runs]",
+        but_last.join(", "),
+        last,
+        either(TRIED),
+        either(FALLBACKS),
+    )
+}
+
+#[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["prompt", "prompt_ids"])))]
+pub struct Args {
+    /// A model of the GPT-2 or Llama family: a Hugging Face directory (config.json, model.safetensors, tokenizer.json where text is used), or a
+    /// GGUF file
+    #[arg(long, value_name = "MODEL")]
+    pub model: PathBuf,
+    /// The prompt as text; - reads it from standard input
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub prompt: Option<String>,
+    /// The prompt as token ids
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
+    pub prompt_ids: Option<Vec<u32>>,
+    /// How many tokens to make at most [default: 128, or as many as the model's context leaves]
+    #[arg(long, value_name = "N")]
+    pub tokens: Option<u32>,
+    #[arg(long, value_name = "NAME", help = help_of_arm())]
+    pub arm: Option<String>,
+    /// How much one dispatch covers: operation, stage, layer, token, chunk:N or generation [default: generation; of stepwise
+    /// operation]
+    #[arg(long, value_name = "SPAN")]
+    pub span: Option<String>,
+    /// How dispatches are sent: wait-each, submit-each, submit-per-token, submit-ahead or one-submit [default: one-submit]; without --arm
+    /// and --span, those of stepwise
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<Policy>,
+    /// Part of the adapter's name, as `onedispatch devices` shows it
+    #[arg(long, value_name = "NAME")]
+    pub adapter: Option<String>,
+    /// Draw tokens at this temperature; greedy without it
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub temperature: Option<f32>,
+    /// Draw among the K likeliest tokens [default: all]
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<u32>,
+    /// Seed of the draws [default: 0]
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Print text as it is made, as on a terminal: a run in chunks before the one that is timed
+    #[arg(long)]
+    pub stream: bool,
+    /// Feed N tokens in each dispatch: --span chunk:N
+    #[arg(long, value_name = "N", conflicts_with = "span")]
+    pub chunk: Option<std::num::NonZeroU32>,
+    /// Write the logits that chose each new token: a safetensors file with `logits`, f32 [N, vocab]
+    #[arg(long, value_name = "FILE")]
+    pub logits: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}

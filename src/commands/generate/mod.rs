@@ -1,0 +1,102 @@
+//! `onedispatch generate`: decodes with a person's own model on the GPU, and checks what came out.
+
+mod answer;
+mod args;
+mod arm;
+mod request;
+mod stream;
+
+use std::io::IsTerminal;
+
+use serde_json::json;
+
+pub use self::args::Args;
+use self::args::Format;
+use self::arm::Chosen;
+use self::request::Asked;
+use crate::device::Gpu;
+use crate::device::executor::Prepared;
+use crate::error::{Error, Result};
+use crate::output;
+use crate::program::Policy;
+use crate::workload::decode::{Arm, checkpoint};
+
+pub fn run(args: Args) -> Result<()> {
+    let checkpoint = checkpoint::load(&args.model)?;
+    let config = &checkpoint.config;
+    let asked = request::asked(&args, &checkpoint)?;
+    let request = &asked.request;
+    if let Some(name) = &args.arm {
+        Arm::named(name)?.format.check(config, &checkpoint.weights)?;
+    }
+    checkpoint.notes.iter().try_for_each(|note| output::note(format_args!("{}: {note}", args.model.display())))?;
+    let gpu = Gpu::open(args.adapter.as_deref())?;
+    let chosen = arm::choose(&gpu, &args, &checkpoint, request)?;
+    let is_followed = args.format == Format::Text && (args.stream || std::io::stdout().is_terminal());
+    let shown = if is_followed { stream::stream(&gpu, config, &asked, &chosen)? } else { None };
+
+    let Chosen { arm, program, blocks, .. } = &chosen;
+    let policy = args.policy.unwrap_or(Policy::OneSubmit);
+    let prepared = Prepared::new(&gpu, program, blocks)?;
+    // The first run may still compile; the second one is what a program that generates again would see.
+    prepared.run(policy)?;
+    let timing = prepared.run(policy)?;
+    let (tokens, logits, gate) = answer::checked(&prepared, args.logits.is_some(), &checkpoint, request, *arm)?;
+    if let Some(path) = &args.logits {
+        answer::write_logits(path, &logits, config.vocab_size, tokens.len())?;
+    }
+    let tokens_per_s = tokens.len() as f64 / (timing.wall_ns as f64 * 1e-9);
+    let traffic = program.traffic(policy);
+    match args.format {
+        Format::Json => {
+            let mut report = json!({
+                "arm": arm.name(),
+                "policy": policy.name(),
+                "adapter": gpu.info.name,
+                "prompt_ids": request.prompt,
+                "token_ids": tokens,
+                "tokens_per_s": tokens_per_s,
+                "dispatches": traffic.dispatches,
+                "submits": traffic.submits,
+                "waits": traffic.waits,
+                "gate": if gate.pass { "pass" } else { "fail" },
+            });
+            if let Some(tokenizer) = &asked.tokenizer {
+                let prompt = asked.text.clone().map_or_else(|| tokenizer.decode(&request.prompt), Ok)?;
+                report["prompt"] = prompt.into();
+                report["text"] = tokenizer.continuation(&request.prompt, &tokens)?.into();
+            }
+            output::line(report)?;
+        }
+        Format::Text => {
+            if shown.is_none() {
+                output::line(text(&asked, &tokens)?)?;
+            }
+            let (dispatches, submits, waits) = (traffic.dispatches, traffic.submits, traffic.waits);
+            output::note(format_args!(
+                "{} ({policy}) on {}: {tokens_per_s:.0} tokens/s, dispatches {dispatches}, submits {submits}, waits {waits}",
+                arm.name(),
+                gpu.info.name,
+            ))?;
+        }
+    }
+    if !gate.pass {
+        return Err(Error::check(format!("the output does not match the f64 oracle: {}", gate.reason)));
+    }
+    match shown {
+        Some(shown) if shown != tokens => {
+            Err(Error::check("the text shown is not what the timed run made; please report it with this command"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The prompt and what follows; or the new ids, where the prompt was given as ids.
+fn text(asked: &Asked, tokens: &[u32]) -> Result<String> {
+    match (&asked.tokenizer, &asked.text) {
+        (Some(tokenizer), Some(prompt)) => {
+            Ok(format!("{prompt}{}", tokenizer.continuation(&asked.request.prompt, tokens)?))
+        }
+        _ => Ok(tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(",")),
+    }
+}
