@@ -22,6 +22,9 @@ PEERS := experiments/peers.toml experiments/rollout.toml experiments/rollout-por
 # Tests run on lavapipe where it is installed, whatever GPU is there.
 LAVAPIPE := $(firstword $(wildcard /usr/share/vulkan/icd.d/lvp_icd*.json))
 
+# A trained model, where `scripts/gguf-model.sh` could fetch it.
+GGUF := $(abspath $(firstword $(wildcard $(TARGET)/models/*.gguf)))
+
 # Its compiler takes a third of the time for narrow vectors and no optimization; a kernel, else the better part of a minute.
 SOON_COMPILED := LP_NATIVE_VECTOR_WIDTH=128 GALLIVM_PERF=nopt
 
@@ -72,12 +75,13 @@ test: ## Run all tests, on a software Vulkan device and in a browser that are in
 	@scripts/software-vulkan.sh
 	@scripts/software-browser.sh
 	@scripts/page-core.sh
+	@scripts/gguf-model.sh
 	@$(MAKE) --no-print-directory run-tests
 
 # A make of its own, so that LAVAPIPE is looked for after the installation. Lavapipe has subgroups: no test may leave them out.
 .PHONY: run-tests
 run-tests:
-	@$(if $(LAVAPIPE),VK_DRIVER_FILES=$(LAVAPIPE) $(SOON_COMPILED) ONEDISPATCH_SUBGROUP_TESTS=required )$(CARGO) test --release --locked --workspace --exclude onedispatch-page
+	@$(if $(GGUF),ONEDISPATCH_GGUF=$(GGUF) )$(if $(LAVAPIPE),VK_DRIVER_FILES=$(LAVAPIPE) $(SOON_COMPILED) ONEDISPATCH_SUBGROUP_TESTS=required )$(CARGO) test --release --locked --workspace --exclude onedispatch-page
 
 lint: ## Check formatting, and lint with warnings as errors
 	@$(CARGO) fmt --check

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::block::{Activation, Block};
-use super::config::{epsilon, flag, only, required_size, size};
+use super::keys::{epsilon, flag, only, required_size, size};
 use super::model::Config;
 use super::python_json::brief;
 use super::rotary::{Rotary, Scaling};

