@@ -36,7 +36,7 @@ impl<B: AsRef<[u8]>> Model<B> {
         let family = family(&file)?;
         let tied = is_repeated(&file, bytes.as_ref(), family);
         let mut names = BTreeMap::new();
-        for name in file.tensors.keys().filter(|name| !is_derived(name) && !(tied && *name == "output.weight")) {
+        for name in file.tensors.keys().filter(|name| !(is_derived(name) || tied && *name == "output.weight")) {
             // What the family does not have keeps its name, so that who builds the model can refuse it.
             let (named, layout) = family.name(name).unwrap_or_else(|| (name.clone(), Layout::Same));
             if let Some((other, _)) = names.insert(named, (name.clone(), layout)) {

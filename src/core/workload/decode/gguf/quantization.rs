@@ -4,6 +4,9 @@
 
 use half::{bf16, f16};
 
+/// Fills elements from the bytes of their block.
+type Unpack = fn(&[u8], &mut [f32]);
+
 /// A type of tensor: its number and name in ggml, the elements and bytes of a block, and how a block is unpacked (none
 /// where this project does not).
 #[derive(Debug)]
@@ -12,7 +15,7 @@ pub struct Type {
     pub name: &'static str,
     pub elements: usize,
     pub bytes: usize,
-    unpack: Option<fn(&[u8], &mut [f32])>,
+    unpack: Option<Unpack>,
 }
 
 const fn unpacked(n: u32, name: &'static str, elements: usize, bytes: usize, f: fn(&[u8], &mut [f32])) -> Type {
