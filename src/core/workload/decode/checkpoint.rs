@@ -2,7 +2,7 @@
 //! and the weights as safetensors, in one file or in shards.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::model::{Config, Weights};
 use super::safetensors_file::{INDEX, Safetensors};
@@ -14,7 +14,6 @@ use crate::error::{Error, Result, Within};
 /// A model as it was read.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
-    pub dir: PathBuf,
     pub config: Config,
     pub weights: Weights,
     /// `eos_token_id`, as far as it is in the vocabulary: see [`end_tokens`].
@@ -26,23 +25,27 @@ pub struct Checkpoint {
 const ONE_FILE: &str = "model.safetensors";
 const HEAD: &str = "lm_head.weight";
 
-/// Reads the model in `dir`. Tensors may be f32, f16, bf16 (widened to f32 exactly) or f64 (rounded), and have any prefix before all
-/// their names.
+/// Reads the model at `path`, a directory or a GGUF file. Tensors may be f32, f16, bf16 (widened to f32 exactly) or f64
+/// (rounded), and have any prefix before all their names; those of a GGUF file may be packed.
 ///
 /// # Errors
 ///
 /// One line naming every fault (or the first few): a tensor that is missing, extra, misshapen, of another type or not
 /// finite; a file that is truncated or no safetensors file; a shard that is not there.
-pub fn load(dir: &Path) -> Result<Checkpoint> {
-    if dir.is_file() {
-        return load_gguf(dir);
+pub fn load(path: &Path) -> Result<Checkpoint> {
+    if path.is_file() {
+        return load_gguf(path);
     }
-    if !dir.is_dir() {
+    if !path.is_dir() {
         return Err(Error::input(format!(
             "{}: no such directory; give one with config.json and model.safetensors, or a GGUF file",
-            dir.display()
+            path.display()
         )));
     }
+    load_directory(path)
+}
+
+fn load_directory(dir: &Path) -> Result<Checkpoint> {
     let (config, own_end_tokens) = config::read(&dir.join("config.json"))?;
     let end_tokens = end_tokens::read(dir, config.vocab_size)?.unwrap_or(own_end_tokens);
     let one = dir.join(ONE_FILE);
@@ -55,7 +58,7 @@ pub fn load(dir: &Path) -> Result<Checkpoint> {
         return Err(without_weights(dir));
     };
     let (weights, notes) = assemble(&file, &config).within(path.display())?;
-    Ok(Checkpoint { dir: dir.to_path_buf(), config, weights, end_tokens, notes })
+    Ok(Checkpoint { config, weights, end_tokens, notes })
 }
 
 /// Reads a model in one GGUF file.
@@ -68,7 +71,7 @@ fn load_gguf(path: &Path) -> Result<Checkpoint> {
     if !packed.is_empty() {
         notes.push(format!("weights in {} are unpacked", packed.join(", ")));
     }
-    Ok(Checkpoint { dir: path.to_path_buf(), config, weights, end_tokens, notes })
+    Ok(Checkpoint { config, weights, end_tokens, notes })
 }
 
 /// What to do about a directory without weights that are read, by what it has instead.

@@ -40,12 +40,10 @@ pub fn of_keys(keys: &Map<String, Value>) -> Result<(Config, Vec<u32>)> {
 }
 
 fn gpt2(keys: &Map<String, Value>) -> Result<Config> {
+    only(keys, "activation_function", &["gelu_new", "gelu_pytorch_tanh", "gelu"], Some("gelu_new"))?;
     let activation = match keys.get("activation_function").and_then(Value::as_str) {
         Some("gelu") => Activation::Gelu,
-        _ => {
-            only(keys, "activation_function", &["gelu_new", "gelu_pytorch_tanh", "gelu"], Some("gelu_new"))?;
-            Activation::GeluNew
-        }
+        _ => Activation::GeluNew,
     };
     expect(keys, "tie_word_embeddings", true)?;
     expect(keys, "add_cross_attention", false)?;

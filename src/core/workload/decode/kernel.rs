@@ -136,7 +136,7 @@ fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -
     // A tile is a power of two of chunks, so that the steps of a row end where it does.
     let tile_chunks = (left4 / chunk4).checked_ilog2().map_or(STEP, |log| (1u32 << log).max(STEP));
     let mut teams = config.n_key_head().div_ceil(workgroups).next_power_of_two().min(subgroups);
-    let team4 = (config.n_head / config.n_key_head() + 2) * widths.head4;
+    let team4 = (config.group() + 2) * widths.head4;
     while !whole && teams > 1 && teams * team4 > left4 {
         teams /= 2;
     }
@@ -183,7 +183,7 @@ fn by_memory(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> 
     let norm_lanes = |whole: bool| if whole { workgroup_size.min(widths.n_embd4).min(32) } else { workgroup_size };
     // Partial sums, their weights, candidates; then of attention, which may take fewer heads at a time.
     let others = |whole: bool| 28 * workgroup_size + 8 * norm_lanes(whole) + 16;
-    let group = config.n_head / config.n_key_head();
+    let group = config.group();
     let own_groups = config.n_key_head().div_ceil(shape.workgroups);
     let head_lanes = |heads: u32| (workgroup_size / heads).clamp(1, 64);
     let lane_scores = |heads: u32| workgroup_size.max(heads * head_lanes(heads));
@@ -256,7 +256,7 @@ fn shared_constants(
         ("N_EMBD4", widths.n_embd4),
         ("HEAD4", widths.head4),
         ("HEADS4", widths.heads4),
-        ("GROUP", config.n_head / config.n_key_head()),
+        ("GROUP", config.group()),
         ("KEYS4", widths.keys4),
         ("N_INNER4", widths.n_inner4),
         ("VOCAB_SIZE", config.vocab_size),

@@ -30,6 +30,11 @@ impl Config {
         self.block.n_key_head.unwrap_or(self.n_head)
     }
 
+    /// Heads that share a key and a value.
+    pub fn group(&self) -> u32 {
+        self.n_head / self.n_key_head()
+    }
+
     /// Outputs of the matrix of query, key and value.
     pub fn query_key_value(&self) -> u32 {
         (self.n_head + 2 * self.n_key_head()) * self.head_dim()

@@ -207,7 +207,7 @@ fn attention(config: &Config, scale: f64, cache: &mut KeysValues, qkv: &[f64]) -
 
     let mut attended = vec![0.0; heads * head_dim];
     for (head, (query, attended)) in query.chunks_exact(head_dim).zip(attended.chunks_exact_mut(head_dim)).enumerate() {
-        let first = head / (heads / key_heads) * head_dim;
+        let first = head / config.group() as usize * head_dim;
         let score = |key: &[f64]| scale * query.iter().zip(&key[first..]).map(|(q, k)| q * k).sum::<f64>();
         let scores: Vec<f64> = cache.keys.chunks_exact(keys).map(score).collect();
         for (probability, value) in softmax(&scores).into_iter().zip(cache.values.chunks_exact(keys)) {

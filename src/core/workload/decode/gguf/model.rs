@@ -71,18 +71,26 @@ impl<B: AsRef<[u8]>> Model<B> {
         })
     }
 
-    /// The tensors' names in Hugging Face's model.
-    pub fn names(&self) -> Vec<String> {
-        self.names.keys().cloned().collect()
-    }
-
     fn find(&self, name: &str) -> Option<(&Tensor, Layout)> {
         let (name, layout) = self.names.get(name)?;
         Some((self.file.tensors.get(name)?, *layout))
     }
 
+    /// The first of these numbers that is there.
+    fn heads(&self, keys: &[&str]) -> usize {
+        let heads = keys.iter().find_map(|key| self.file.whole(&format!("llama.{key}")));
+        heads.and_then(|heads| heads.try_into().ok()).unwrap_or(0)
+    }
+}
+
+impl<B: AsRef<[u8]>> TensorSource for Model<B> {
+    /// The tensors' names in Hugging Face's model.
+    fn names(&self) -> Vec<String> {
+        self.names.keys().cloned().collect()
+    }
+
     /// The shape in Hugging Face's model, row-major.
-    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
         let (tensor, layout) = self.find(name)?;
         let mut shape = tensor.shape.clone();
         if layout == Layout::Transposed {
@@ -96,7 +104,7 @@ impl<B: AsRef<[u8]>> Model<B> {
     /// # Errors
     ///
     /// One line where there is no such tensor, its type is not unpacked, or its shape does not fit the heads.
-    pub fn values(&self, name: &str) -> std::result::Result<Vec<f32>, String> {
+    fn values(&self, name: &str) -> std::result::Result<Vec<f32>, String> {
         let (tensor, layout) = self.find(name).ok_or_else(|| format!("tensor {} is missing", printable(name)))?;
         let bytes = self.bytes().get(tensor.bytes.clone()).ok_or_else(|| format!("tensor {name} is cut short"))?;
         let values = tensor.kind.unpack(bytes).map_err(|error| format!("tensor {} {error}", printable(name)))?;
@@ -108,12 +116,6 @@ impl<B: AsRef<[u8]>> Model<B> {
                 halves(name, &values, &tensor.shape, self.heads(&["attention.head_count_kv", "attention.head_count"]))
             }
         }
-    }
-
-    /// The first of these numbers that is there.
-    fn heads(&self, keys: &[&str]) -> usize {
-        let heads = keys.iter().find_map(|key| self.file.whole(&format!("llama.{key}")));
-        heads.and_then(|heads| heads.try_into().ok()).unwrap_or(0)
     }
 }
 
@@ -161,20 +163,6 @@ fn halves(name: &str, values: &[f32], shape: &[usize], heads: usize) -> std::res
         &values[from * columns..][..columns]
     };
     Ok((0..rows).flat_map(|at| row(at).iter().copied()).collect())
-}
-
-impl<B: AsRef<[u8]>> TensorSource for Model<B> {
-    fn names(&self) -> Vec<String> {
-        Model::names(self)
-    }
-
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        Model::shape(self, name)
-    }
-
-    fn values(&self, name: &str) -> std::result::Result<Vec<f32>, String> {
-        Model::values(self, name)
-    }
 }
 
 #[cfg(test)]

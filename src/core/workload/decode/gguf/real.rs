@@ -2,6 +2,7 @@
 
 use super::{Model, tokenizer};
 use crate::workload::decode::model::{Request, Sampling};
+use crate::workload::decode::tensor_source::TensorSource;
 use crate::workload::decode::{checkpoint, config, oracle};
 
 const VARIABLE: &str = "ONEDISPATCH_GGUF";

@@ -4,6 +4,7 @@ use super::super::model::Model;
 use super::super::tokenizer;
 use super::super::written::{Written, list, text};
 use super::*;
+use crate::workload::decode::tensor_source::TensorSource;
 
 fn written() -> Written {
     let nested = list(9, &[list(4, &[vec![7, 0, 0, 0]])[4..].to_vec(), list(8, &[text("x")])[4..].to_vec()]);
