@@ -243,6 +243,7 @@ fn draws_are_the_oracles(block: Block, algorithms: &[Algorithm]) {
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: false,
         block,
+        stored: None,
     };
     let weights = random::weights(&config, 7);
     let request = |seed, top_k, temperature| Request {
@@ -294,14 +295,22 @@ fn wide_rows_and_every_format() {
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
         block: Default::default(),
+        stored: None,
     };
     let gpu = gpu();
     let exact = random::weights(&config, 3);
     let request = Request { prompt: vec![7, 30], new_tokens: 11, sampling: Sampling::Greedy, end_tokens: Vec::new() };
     // The least that a device may have would cut rows into tiles.
     let memory = gpu.device.limits().max_compute_workgroup_storage_size;
-    for (format, workgroup_size) in [(Format::F32, 1024), (Format::F16, 64), (Format::Bf16, 64)] {
-        let weights = format.rounded(&exact);
+    for (format, workgroup_size) in [
+        (Format::F32, 1024),
+        (Format::F16, 64),
+        (Format::Bf16, 64),
+        (Format::Q8_0, 64),
+        (Format::Q4_0, 64),
+        (Format::Q4_1, 64),
+    ] {
+        let weights = format.rounded(&config, &exact);
         let arm = Arm { format, ..Arm::of(Algorithm::FusedGrid) };
         let tuning = Tuning { memory, ..common::tuning(&gpu, arm.algorithm, workgroup_size, request.positions()) };
         let program = arm.program(&config, &request, &tuning);
@@ -334,6 +343,7 @@ fn workgroups_that_wait_in_vain_give_up() {
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
         block: Default::default(),
+        stored: None,
     };
     let gpu = gpu();
     let arm = Arm::of(Algorithm::FusedGrid);

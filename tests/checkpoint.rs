@@ -27,7 +27,11 @@ fn loads_every_type_with_and_without_prefix() {
             (Dtype::BF16, |x| bf16::from_f32(x).to_f32()),
         ] {
             let loaded = dir(bytes(&file(dtype, prefix))).load().unwrap();
-            for (found, original) in tensors::values(&loaded.weights).zip(tensors::values(&weights())) {
+            let all = tensors::tensors(&loaded.config);
+            for (tensor, (found, original)) in
+                all.zip(tensors::values(&loaded.weights).zip(tensors::values(&weights())))
+            {
+                let (found, original) = (found.of(&tensor), original.of(&tensor));
                 assert_eq!(found, original.iter().map(|&x| round(x)).collect::<Vec<f32>>());
             }
         }
@@ -61,7 +65,7 @@ fn faults_of_tensors_are_named() {
         }
     };
     let nan_at = |i: usize| {
-        let mut values = weights().layers[1].mlp_c_fc.weight.clone();
+        let mut values = weights().layers[1].mlp_c_fc.weight.by_inputs().into_owned();
         values[i] = f32::NAN;
         stored(&values, &[8, 12], Dtype::F32)
     };

@@ -92,6 +92,7 @@ impl Case {
             layer_norm_epsilon: 1e-5,
             scale_attn_weights: true,
             block: if self.llama { llama(self.n_head / 2) } else { Block::default() },
+            stored: None,
         }
     }
 
@@ -187,6 +188,9 @@ fn with_subgroups() {
         case(30, 3, FusedBatch, (1, 64, LEAST_MEMORY)).drawn(),
         case(64, 4, FusedGrid, (2, 64, LEAST_MEMORY)).drawn(),
         case(300, 6, FusedGrid, (2, 64, LEAST_MEMORY)).of(Format::Bf16),
+        case(300, 6, FusedSubgroup, (1, 64, AMPLE)).of(Format::Q8_0),
+        case(64, 4, FusedGrid, (2, 64, LEAST_MEMORY)).of(Format::Q4_0).llama(),
+        case(768, 12, FusedSubgroup, (1, 64, LEAST_MEMORY)).of(Format::Q4_1),
         case(64, 4, FusedGrid, (2, 64, LEAST_MEMORY)).llama(),
         case(96, 6, FusedGrid, (2, 32, TINY)).llama(),
         case(512, 8, FusedGrid, (2, 1024, AMPLE)),

@@ -18,6 +18,7 @@ fn config() -> Config {
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
         block: Default::default(),
+        stored: None,
     }
 }
 

@@ -13,6 +13,7 @@ use onedispatch::program::Policy;
 use onedispatch::workload::decode::arm::ALGORITHMS;
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::gate::Reference;
+use onedispatch::workload::decode::matrix::{Matrix, Rows};
 use onedispatch::workload::decode::model::{Config, Request, Sampling, Weights};
 use onedispatch::workload::decode::packing::Layout;
 use onedispatch::workload::decode::{Algorithm, Arm, new_tokens, random};
@@ -30,6 +31,7 @@ fn config() -> Config {
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
         block: Default::default(),
+        stored: None,
     }
 }
 
@@ -48,7 +50,9 @@ fn growing() -> Weights {
     let mut factor = 1.0;
     for layer in &mut weights.layers {
         for linear in [&mut layer.attn_c_proj, &mut layer.mlp_c_proj] {
-            linear.weight.iter_mut().chain(&mut linear.bias).for_each(|value| *value *= factor);
+            let scaled = linear.weight.by_inputs().iter().map(|weight| weight * factor).collect();
+            linear.weight = Matrix::by_input(Rows::of_f32(scaled, linear.weight.outputs()));
+            linear.bias.iter_mut().for_each(|value| *value *= factor);
         }
         factor *= 10.0;
     }

@@ -24,6 +24,7 @@ fn small() -> (Config, Request, Tuning) {
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
         block: Default::default(),
+        stored: None,
     };
     let request = Request { prompt: vec![3, 1, 4], new_tokens: 5, sampling: Sampling::Greedy, end_tokens: vec![2] };
     let tuning = Tuning { subgroup_size: 8, keep_logits: true, ..Tuning::of(64, request.positions()) };
@@ -131,6 +132,7 @@ fn sizes() -> impl Strategy<Value = (Config, Request, Tuning)> {
             layer_norm_epsilon: 1e-5,
             scale_attn_weights,
             block: Default::default(),
+            stored: None,
         };
         let capacity = request.positions() + spare;
         (config, request, Tuning { subgroup_size: 1 << subgroup, keep_logits, ..Tuning::of(1 << workgroup, capacity) })

@@ -106,6 +106,7 @@ fn config(n_embd: u32, n_head: u32, n_inner: u32, vocab_size: u32) -> Config {
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
         block: Default::default(),
+        stored: None,
     }
 }
 

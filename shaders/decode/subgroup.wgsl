@@ -9,6 +9,7 @@ diagnostic(off, subgroup_uniformity);
 #import modules/exchange.wgsl
 #import modules/stream.wgsl
 #import modules/sums_by_subgroup.wgsl
+#import modules/formats.wgsl
 #import modules/rows.wgsl
 #import modules/attention_by_subgroup.wgsl
 #import modules/choice.wgsl

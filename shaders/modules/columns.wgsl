@@ -42,7 +42,7 @@ fn linear(m: Matrix) {
         for (var first = 0u; first < m.in4; first += longest(m)) {
             if !WHOLE && (turn == 0u || longest(m) < m.in4) {
                 workgroupBarrier();
-                load_tile(m, first, 0u, longest(m));
+                load_tile(m, first, longest(m));
                 workgroupBarrier();
             }
             let count = min(longest(m), m.in4 - first);

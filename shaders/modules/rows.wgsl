@@ -2,14 +2,6 @@
 // row after another: its lanes read neighbouring vec4u of the row, up to 16 of them ahead of the barrier before which the input
 // is not known, and add up by shuffles (and through workgroup memory, where a group is larger than a subgroup).
 
-override FORMAT: u32 = 0;            // of matrices: 0 f32, 1 f16, 2 bf16
-
-// Vec4u in a row of a matrix that reads the stream, the heads, the inner layer; and of a tile of one.
-override EMBD_CHUNKS: u32 = 8;
-override HEADS_CHUNKS: u32 = 8;
-override INNER_CHUNKS: u32 = 32;
-override TILE_CHUNKS: u32 = 512;
-
 // Threads that share a row: powers of two.
 override QUERY_KEY_VALUE_LANES: u32 = 4;
 override PROJECTION_LANES: u32 = 4;
@@ -38,30 +30,32 @@ var<private> w15: vec4u;
 var<private> row_bias: f32;
 var<private> row_residual: f32;
 
-// Of two-byte formats, a chunk holds vec4f i of a row, and vec4f i + chunks.
-fn low_half(chunk: vec4u) -> vec4f {
-    switch FORMAT {
-        case 0u: { return bitcast<vec4f>(chunk); }
-        case 1u: { return vec4f(unpack2x16float(chunk.x), unpack2x16float(chunk.y)); }
-        default: { return bitcast<vec4f>(vec4u(chunk.x << 16u, chunk.x & 0xffff0000u, chunk.y << 16u, chunk.y & 0xffff0000u)); }
-    }
-}
+// And scales on their way: the words that have those of the chunks.
+var<private> s0: u32;
+var<private> s1: u32;
+var<private> s2: u32;
+var<private> s3: u32;
+var<private> s4: u32;
+var<private> s5: u32;
+var<private> s6: u32;
+var<private> s7: u32;
+var<private> s8: u32;
+var<private> s9: u32;
+var<private> s10: u32;
+var<private> s11: u32;
+var<private> s12: u32;
+var<private> s13: u32;
+var<private> s14: u32;
+var<private> s15: u32;
 
-fn high_half(chunk: vec4u) -> vec4f {
-    return low_half(chunk.zwzw);
-}
-
-// Vec4f `i` of the token that is fed.
-fn embedding(i: u32) -> vec4f {
-    let chunk = weights[WTE + fed * EMBD_CHUNKS + i % EMBD_CHUNKS];
-    var row = low_half(chunk);
-    if i >= EMBD_CHUNKS {
-        row = high_half(chunk);
+fn format_of(m: Matrix) -> u32 {
+    switch m.stage {
+        case QUERY_KEY_VALUE: { return QUERY_KEY_VALUE_FORMAT; }
+        case PROJECTION: { return PROJECTION_FORMAT; }
+        case FC: { return FC_FORMAT; }
+        case MLP: { return MLP_FORMAT; }
+        default: { return LOGITS_FORMAT; }
     }
-    if ROTARY {
-        return row;
-    }
-    return row + vector(WPE + position * N_EMBD4 + i);
 }
 
 fn lanes_of(m: Matrix) -> u32 {
@@ -75,11 +69,7 @@ fn lanes_of(m: Matrix) -> u32 {
 }
 
 fn chunks_of(m: Matrix) -> u32 {
-    switch m.stage {
-        case PROJECTION: { return HEADS_CHUNKS; }
-        case MLP: { return INNER_CHUNKS; }
-        default: { return EMBD_CHUNKS; }
-    }
+    return chunks_in(format_of(m), m.in4);
 }
 
 fn lane_chunks(m: Matrix) -> u32 {
@@ -117,7 +107,10 @@ fn fetch(m: Matrix, k: u32, is_wanted: bool) {
     let chunk = k % row_steps(m) * STEP;
     let there = lane_chunks(m) - chunk;
     let row = min(row_at(m, turn_of(m, k)), m.rows - 1u) * gates(m) + gate_of(m, k);
-    let at = select(0u, m.weight + row * chunks_of(m) + chunk * lanes, is_wanted) + thread % lanes;
+    let format = format_of(m);
+    let start = m.weight + row * row_size(format, m.in4);
+    let first = chunk * lanes + thread % lanes;
+    let at = select(thread % lanes, start + first, is_wanted);
     if m.stage == LOGITS {
         row_bias = 0.0;
     } else if chunk == 0u {
@@ -142,6 +135,26 @@ fn fetch(m: Matrix, k: u32, is_wanted: bool) {
     if there > 13u { w13 = weights[at + 13u * lanes]; }
     if there > 14u { w14 = weights[at + 14u * lanes]; }
     if there > 15u { w15 = weights[at + 15u * lanes]; }
+    if !has_scales(format) {
+        return;
+    }
+    let scales = select(0u, start + chunks_of(m), is_wanted);
+    s0 = weight_words[scale_place(format, scales, first)];
+    if there > 1u { s1 = weight_words[scale_place(format, scales, first + 1u * lanes)]; }
+    if there > 2u { s2 = weight_words[scale_place(format, scales, first + 2u * lanes)]; }
+    if there > 3u { s3 = weight_words[scale_place(format, scales, first + 3u * lanes)]; }
+    if there > 4u { s4 = weight_words[scale_place(format, scales, first + 4u * lanes)]; }
+    if there > 5u { s5 = weight_words[scale_place(format, scales, first + 5u * lanes)]; }
+    if there > 6u { s6 = weight_words[scale_place(format, scales, first + 6u * lanes)]; }
+    if there > 7u { s7 = weight_words[scale_place(format, scales, first + 7u * lanes)]; }
+    if there > 8u { s8 = weight_words[scale_place(format, scales, first + 8u * lanes)]; }
+    if there > 9u { s9 = weight_words[scale_place(format, scales, first + 9u * lanes)]; }
+    if there > 10u { s10 = weight_words[scale_place(format, scales, first + 10u * lanes)]; }
+    if there > 11u { s11 = weight_words[scale_place(format, scales, first + 11u * lanes)]; }
+    if there > 12u { s12 = weight_words[scale_place(format, scales, first + 12u * lanes)]; }
+    if there > 13u { s13 = weight_words[scale_place(format, scales, first + 13u * lanes)]; }
+    if there > 14u { s14 = weight_words[scale_place(format, scales, first + 14u * lanes)]; }
+    if there > 15u { s15 = weight_words[scale_place(format, scales, first + 15u * lanes)]; }
 }
 
 // The products of the chunks of step `k` with the input.
@@ -149,39 +162,59 @@ fn multiply(m: Matrix, k: u32) -> f32 {
     let lanes = lanes_of(m);
     let chunk = k % row_steps(m) * STEP;
     let there = lane_chunks(m) - chunk;
-    var at = m.input + chunk * lanes + thread % lanes;
-    var high = chunks_of(m);
-    if !WHOLE {
-        at = chunk * lanes % TILE_CHUNKS + thread % lanes;
-        high = TILE_CHUNKS;
-    }
-    var sum = product(at, high, w0);
-    if there > 1u { sum += product(at + 1u * lanes, high, w1); }
-    if there > 2u { sum += product(at + 2u * lanes, high, w2); }
-    if there > 3u { sum += product(at + 3u * lanes, high, w3); }
-    if there > 4u { sum += product(at + 4u * lanes, high, w4); }
-    if there > 5u { sum += product(at + 5u * lanes, high, w5); }
-    if there > 6u { sum += product(at + 6u * lanes, high, w6); }
-    if there > 7u { sum += product(at + 7u * lanes, high, w7); }
-    if there > 8u { sum += product(at + 8u * lanes, high, w8); }
-    if there > 9u { sum += product(at + 9u * lanes, high, w9); }
-    if there > 10u { sum += product(at + 10u * lanes, high, w10); }
-    if there > 11u { sum += product(at + 11u * lanes, high, w11); }
-    if there > 12u { sum += product(at + 12u * lanes, high, w12); }
-    if there > 13u { sum += product(at + 13u * lanes, high, w13); }
-    if there > 14u { sum += product(at + 14u * lanes, high, w14); }
-    if there > 15u { sum += product(at + 15u * lanes, high, w15); }
+    let first = chunk * lanes + thread % lanes;
+    var sum = product(m, first, w0, s0);
+    if there > 1u { sum += product(m, first + 1u * lanes, w1, s1); }
+    if there > 2u { sum += product(m, first + 2u * lanes, w2, s2); }
+    if there > 3u { sum += product(m, first + 3u * lanes, w3, s3); }
+    if there > 4u { sum += product(m, first + 4u * lanes, w4, s4); }
+    if there > 5u { sum += product(m, first + 5u * lanes, w5, s5); }
+    if there > 6u { sum += product(m, first + 6u * lanes, w6, s6); }
+    if there > 7u { sum += product(m, first + 7u * lanes, w7, s7); }
+    if there > 8u { sum += product(m, first + 8u * lanes, w8, s8); }
+    if there > 9u { sum += product(m, first + 9u * lanes, w9, s9); }
+    if there > 10u { sum += product(m, first + 10u * lanes, w10, s10); }
+    if there > 11u { sum += product(m, first + 11u * lanes, w11, s11); }
+    if there > 12u { sum += product(m, first + 12u * lanes, w12, s12); }
+    if there > 13u { sum += product(m, first + 13u * lanes, w13, s13); }
+    if there > 14u { sum += product(m, first + 14u * lanes, w14, s14); }
+    if there > 15u { sum += product(m, first + 15u * lanes, w15, s15); }
     return sum;
 }
 
-// A chunk with the input at `at`, and, of two-byte formats, `high` vec4f further on.
-fn product(at: u32, high: u32, chunk: vec4u) -> f32 {
-    //+ multiplies(select(0u, select(8u, 4u, FORMAT == 0u), is_own));
-    let low = dot(hidden[at], low_half(chunk));
-    if FORMAT == 0u {
-        return low;
+// Chunk `at` of a row with the input that it belongs to.
+fn product(m: Matrix, at: u32, chunk: vec4u, word: u32) -> f32 {
+    let format = format_of(m);
+    let count = vec4_in_chunk(format);
+    //+ multiplies(select(0u, 4u * count, is_own));
+    var x: u32;
+    if WHOLE {
+        x = m.input + place(at * count);
+    } else {
+        x = place(at * count % TILE4);
     }
-    return low + dot(hidden[at + high], high_half(chunk));
+    var sum = dot(hidden[x], numbers(format, chunk, 0u));
+    if count > 1u {
+        sum += dot(hidden[x + 1u], numbers(format, chunk, 1u));
+    }
+    if count > 2u {
+        sum += dot(hidden[x + 2u], numbers(format, chunk, 2u)) + dot(hidden[x + 3u], numbers(format, chunk, 3u));
+    }
+    if count > 4u {
+        sum += dot(hidden[x + 4u], numbers(format, chunk, 4u)) + dot(hidden[x + 5u], numbers(format, chunk, 5u));
+        sum += dot(hidden[x + 6u], numbers(format, chunk, 6u)) + dot(hidden[x + 7u], numbers(format, chunk, 7u));
+    }
+    if !has_scales(format) {
+        return sum;
+    }
+    let scale = scale_of(format, word, at);
+    sum *= scale.x;
+    if format == Q4_1 {
+        let all = (hidden[x] + hidden[x + 1u]) + (hidden[x + 2u] + hidden[x + 3u])
+            + ((hidden[x + 4u] + hidden[x + 5u]) + (hidden[x + 6u] + hidden[x + 7u]));
+        sum += scale.y * dot(all, vec4f(1.0));
+    }
+    return sum;
 }
 
 // Asks for the first weights of a matrix, ahead of the barrier before which its input is not known.
@@ -223,17 +256,14 @@ fn linear(m: Matrix) {
 
 // Loads the tile of the input that step `k` begins; a row that has one alone keeps it.
 fn next_tile(m: Matrix, k: u32) {
-    let tile_steps = TILE_CHUNKS / (STEP * lanes_of(m));
+    let count = vec4_in_chunk(format_of(m));
+    let tile_steps = TILE4 / (count * STEP * lanes_of(m));
     let step = k % row_steps(m);
     if k == 0u || (row_steps(m) > tile_steps && step % tile_steps == 0u) {
         if k > 0u {
             workgroupBarrier();
         }
-        let first = step * STEP * lanes_of(m);
-        load_tile(m, first, 0u, TILE_CHUNKS);
-        if FORMAT != 0u {
-            load_tile(m, first + chunks_of(m), TILE_CHUNKS, TILE_CHUNKS);
-        }
+        load_tile(m, step * STEP * lanes_of(m) * count, TILE4);
         workgroupBarrier();
     }
 }
@@ -284,7 +314,7 @@ fn stream(i: u32, before: f32) -> f32 {
     if is_far() {
         return before;
     }
-    return hidden[STREAM + i / 4u][i % 4u];
+    return hidden[STREAM + place(i / 4u)][i % 4u];
 }
 
 // Tokens whose logits this thread has made, and the one of each turn.

@@ -65,6 +65,7 @@ fn arms(gpu: &Gpu) -> String {
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
         block: Default::default(),
+        stored: None,
     };
     let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::Greedy, end_tokens: Vec::new() };
     let mut text = String::new();

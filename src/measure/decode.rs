@@ -86,7 +86,7 @@ impl Subject for Model<'_> {
 fn references(config: &Config, exact: Weights, arms: &[Arm]) -> BTreeMap<Format, Reference<'static>> {
     let mut references = BTreeMap::new();
     for format in arms.iter().map(|arm| arm.format).filter(|format| *format != Format::F32) {
-        let rounded = || Reference::owning(config.clone(), format.rounded(&exact));
+        let rounded = || Reference::owning(config.clone(), format.rounded(config, &exact));
         references.entry(format).or_insert_with(rounded);
     }
     references.insert(Format::F32, Reference::owning(config.clone(), exact));

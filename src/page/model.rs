@@ -91,13 +91,14 @@ impl Model {
     /// A tensor's elements in f32, by its name without the prefix `transformer.`; nothing where there is none.
     pub fn tensor(&self, name: &str) -> Option<Float32Array> {
         let all = tensors::tensors(self.reference.config()).zip(tensors::values(self.reference.weights()));
-        all.into_iter().find(|(tensor, _)| tensor.name == name).map(|(_, values)| Float32Array::from(values))
+        let mut found = all.into_iter().filter(|(tensor, _)| tensor.name == name);
+        found.next().map(|(tensor, values)| Float32Array::from(&*values.of(&tensor)))
     }
 
     /// The name of the constant that an arm's kernels read the weights from.
     #[wasm_bindgen(js_name = blockOf)]
     pub fn block_of(&self, arm: &str) -> Answer<String> {
-        Ok(Arm::named(arm).map_err(refusal)?.layout().block().into())
+        Ok(Arm::named(arm).map_err(refusal)?.layout().block())
     }
 
     /// The weights as the bytes of that constant.

@@ -23,6 +23,7 @@ pub fn config() -> Config {
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
         block: Default::default(),
+        stored: None,
     }
 }
 
@@ -60,7 +61,7 @@ pub fn file(dtype: Dtype, prefix: &str) -> File {
     let weights = weights();
     tensors::tensors(&config())
         .zip(tensors::values(&weights))
-        .map(|(tensor, values)| (format!("{prefix}{}", tensor.name), stored(values, &tensor.shape, dtype)))
+        .map(|(tensor, values)| (format!("{prefix}{}", tensor.name), stored(&values.of(&tensor), &tensor.shape, dtype)))
         .collect()
 }
 

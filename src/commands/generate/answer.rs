@@ -26,7 +26,7 @@ pub fn checked(
     if gave_up(prepared)? {
         return Err(Error::check(GAVE_UP));
     }
-    let rounded = arm.format.rounded(weights);
+    let rounded = arm.format.rounded(config, weights);
     let mut reference = gate::Reference::new(config, &rounded);
     let (tokens, last_logits) = outputs(prepared, config, std::slice::from_ref(request))?.remove(0);
     if !keep_logits {

@@ -47,6 +47,7 @@ pub fn config_of(case: &DecodeCase) -> Result<Config> {
         layer_norm_epsilon: 1e-5,
         scale_attn_weights: true,
         block: Default::default(),
+        stored: None,
     };
     config::validate(&config)?;
     Ok(config)
@@ -66,7 +67,7 @@ pub fn request_of(case: &DecodeCase, config: &Config, sequence: u32) -> Request 
 pub fn weight_blocks(config: &Config, weights: &Weights, layouts: &[Layout]) -> Blocks {
     let mut blocks = Blocks::new();
     for layout in layouts {
-        blocks.entry(layout.block().into()).or_insert_with(|| Arc::new(pack(config, weights, *layout)));
+        blocks.entry(layout.block()).or_insert_with(|| Arc::new(pack(config, weights, *layout)));
     }
     blocks
 }

@@ -226,10 +226,10 @@ impl PageCase {
         match &self.judge {
             Judge::Controls(controls) => controls[program].blocks.clone(),
             Judge::Decode { reference, .. } => {
-                let named = |layout: &Layout| self.programs[program].names(layout.block());
+                let named = |layout: &Layout| self.programs[program].names(&layout.block());
                 let layouts = Layout::all().filter(named);
                 let packed = |layout: Layout| pack(reference.config(), reference.weights(), layout);
-                layouts.map(|layout| (layout.block().to_string(), Arc::new(packed(layout)))).collect()
+                layouts.map(|layout| (layout.block(), Arc::new(packed(layout)))).collect()
             }
             Judge::Rollout { population, environment, .. } => population.blocks(environment),
         }

@@ -27,6 +27,8 @@ fn tokens(request: &Request) -> Vec<u32> {
 pub const REQUESTS: &str = "requests";
 pub const REQUEST_WORDS: usize = 21;
 
+pub const WEIGHTS: &str = "weights";
+
 /// Bytes from one dispatch's requests to the next one's.
 pub fn requests_stride(sequences: usize) -> u64 {
     (4 * (REQUEST_WORDS * sequences) as u64).next_multiple_of(Binding::ALIGNMENT)
@@ -103,7 +105,7 @@ pub fn buffers(config: &Config, requests: &[Request], tuning: &Tuning, shape: &S
         }
     }
     let mut buffers = vec![
-        buffer("weights", Map::of(config, layout).bytes(), Contents::Constant(layout.block().into())),
+        buffer(WEIGHTS, Map::of(config, layout).bytes(), Contents::Constant(layout.block())),
         buffer("cache", sequences * cache, Contents::Scratch),
         buffer("logits", 4 * sequences * u64::from(logits), Contents::Poison),
         words("tokens", requests.iter().flat_map(tokens).collect()),

@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::format::{Format, Formats};
+use super::matrix::Matrix;
 use super::model::{Config, Weights};
 use super::safetensors_file::{INDEX, Safetensors};
-use super::tensor_source::{Bare, LISTED, TensorSource, described, listed, read, report};
-use super::tensors::{self, EMBEDDINGS, Entry, Kind, LAST, LAYER};
+use super::tensor_source::{Bare, LISTED, Stored, TensorSource, described, listed, read, read_stored, report};
+use super::tensors::{self, EMBEDDINGS, Elements, Entry, Kind, LAST, LAYER, Tensor};
 use super::{config, end_tokens, gguf, llama};
 use crate::error::{Error, Result, Within};
 
@@ -58,7 +60,13 @@ fn load_directory(dir: &Path) -> Result<Checkpoint> {
         return Err(without_weights(dir));
     };
     let (weights, notes) = assemble(&file, &config).within(path.display())?;
-    Ok(Checkpoint { config, weights, end_tokens, notes })
+    Ok(Checkpoint { config: as_stored(config, &weights), weights, end_tokens, notes })
+}
+
+/// With the formats of a model that has several.
+fn as_stored(config: Config, weights: &Weights) -> Config {
+    let stored = Formats::stored(weights);
+    Config { stored: Some(stored).filter(|stored| *stored != Formats::all(stored.fc)), ..config }
 }
 
 /// Reads a model in one GGUF file.
@@ -67,11 +75,15 @@ fn load_gguf(path: &Path) -> Result<Checkpoint> {
     let model = gguf::Model::parse(bytes).within(path.display())?;
     let (config, end_tokens) = config::of_keys(&model.config().within(path.display())?).within(path.display())?;
     let (weights, mut notes) = assemble(&model, &config).within(path.display())?;
-    let packed: Vec<&str> = model.types().into_keys().filter(|name| !matches!(*name, "F32" | "F16" | "BF16")).collect();
-    if !packed.is_empty() {
-        notes.push(format!("weights in {} are unpacked", packed.join(", ")));
+    let is_other = |name: &&str| Format::named(&name.to_ascii_lowercase()).is_none();
+    let others: Vec<&str> = model.types().into_keys().filter(is_other).collect();
+    if !others.is_empty() {
+        notes.push(format!("weights in {} are unpacked to f16", others.join(", ")));
     }
-    Ok(Checkpoint { config, weights, end_tokens, notes })
+    if Formats::differ_by_layer(&weights) {
+        notes.push("matrices whose formats differ from layer to layer, or from part to part, are read in f16".to_owned());
+    }
+    Ok(Checkpoint { config: as_stored(config, &weights), weights, end_tokens, notes })
 }
 
 /// What to do about a directory without weights that are read, by what it has instead.
@@ -118,14 +130,14 @@ pub fn assemble(source: &dyn TensorSource, config: &Config) -> Result<(Weights, 
         // Tied, the two are one, and some tools save it under the head's name.
         let is_tied = tensor.name == "wte.weight" && !found.contains(&tensor.name) && found.contains(HEAD);
         let read = match if is_tied { HEAD } else { &tensor.name } {
-            name if found.contains(name) => read(&source, name, &tensor.shape),
-            _ if is_bias(tensor.entry.kind) && !has_biases => Ok(vec![0.0; tensor.elements()]),
+            name if found.contains(name) => elements(&source, name, tensor),
+            _ if is_bias(tensor.entry.kind) && !has_biases => Ok(Elements::Vector(vec![0.0; tensor.elements()])),
             name => Err(format!("tensor {name} {:?} is missing", tensor.shape)),
         };
         // Stopping at a few faults keeps an absurd n_layer from walking layers that no file can hold.
         read.or_else(|fault| {
             faults.push(fault);
-            if faults.len() < LISTED { Ok(Vec::new()) } else { Err(()) }
+            if faults.len() < LISTED { Ok(Elements::of(tensor, Vec::new())) } else { Err(()) }
         })
     });
     let others: Vec<&String> = found.iter().filter(|name| *name != HEAD && entry(name, config).is_none()).collect();
@@ -135,7 +147,7 @@ pub fn assemble(source: &dyn TensorSource, config: &Config) -> Result<(Weights, 
         let embedding = tensors::tensors(config).next().expect("every model has an embedding");
         match read(&source, HEAD, &embedding.shape) {
             Err(fault) => faults.push(fault),
-            Ok(head) if !weights.wte.is_empty() && head != weights.wte => {
+            Ok(head) if !weights.wte.is_empty() && *head != *weights.wte.by_outputs() => {
                 faults.push(format!("tensor {HEAD} differs from wte.weight; only a head tied to it is supported"))
             }
             Ok(_) => {}
@@ -155,6 +167,20 @@ pub fn assemble(source: &dyn TensorSource, config: &Config) -> Result<(Weights, 
         notes.push(format!("left out, as no part of GPT-2 with its own head: {}", listed(&source, &beside)));
     }
     Ok((weights, notes))
+}
+
+/// The elements of a tensor: of a matrix as they are stored.
+fn elements(source: &dyn TensorSource, name: &str, tensor: &Tensor) -> std::result::Result<Elements, String> {
+    match tensor.entry.kind {
+        Kind::Matrix { .. } => {
+            let Stored { rows, is_transposed } = read_stored(source, name, &tensor.shape)?;
+            Ok(Elements::Matrix(if is_transposed { Matrix::by_output(vec![rows]) } else { Matrix::by_input(rows) }))
+        }
+        Kind::Embedding { .. } => {
+            Ok(Elements::Matrix(Matrix::by_output(vec![read_stored(source, name, &tensor.shape)?.rows])))
+        }
+        _ => Ok(Elements::Vector(read(source, name, &tensor.shape)?)),
+    }
 }
 
 /// The entry of the table that a tensor's name means in this model.

@@ -64,6 +64,7 @@ fn gpt2(keys: &Map<String, Value>) -> Result<Config> {
         layer_norm_epsilon: epsilon(keys, "layer_norm_epsilon", 1e-5)?,
         scale_attn_weights: flag(keys, "scale_attn_weights")?.unwrap_or(true),
         block: Block { activation, scale_by_layer, ..Block::default() },
+        stored: None,
     })
 }
 

@@ -6,7 +6,7 @@
 //! ([`super::counted`]) holds these terms to what is done.
 
 use super::buffers::{REQUEST_WORDS, REQUESTS};
-use super::format::Format;
+use super::format::{Format, Formats};
 use super::kernel;
 use super::model::{Config, Request};
 use super::operations::{self, BITS, Operations, Place};
@@ -40,7 +40,7 @@ pub fn row_lanes(program: &Program) -> u32 {
 
 /// Fewest bytes that answer a request token by token, without padding: for each token fed to the model, every weight
 /// of the layers once, the embeddings' two rows, the keys and values before it read and its own written; for each new
-/// token the head once and the logits. Matrices are in `format`, all else in f32.
+/// token the head once and the logits. Matrices are as [`Formats::of`] has them, all else in f32.
 /// Sequences that are answered together read the weights together, as often as the longest of them does.
 pub fn min_bytes(config: &Config, requests: &[Request], format: Format) -> u64 {
     let [embd, inner, vocab, layers] =
@@ -48,15 +48,19 @@ pub fn min_bytes(config: &Config, requests: &[Request], format: Format) -> u64 {
     let [heads, query_key_value, gates] =
         [config.n_head * config.head_dim(), config.query_key_value(), config.block.gates()].map(u64::from);
     let keys = u64::from(config.n_key_head() * config.head_dim());
-    let matrices = (query_key_value + heads) * embd + (gates + 1) * embd * inner;
+    let formats = Formats::of(config, format);
+    let of_layer = formats.query_key_value.bytes_of(query_key_value * embd)
+        + formats.projection.bytes_of(heads * embd)
+        + formats.fc.bytes_of(gates * embd * inner)
+        + formats.mlp.bytes_of(embd * inner);
     let vectors = (4 + 1 + 1) * embd + query_key_value + gates * inner;
     let most = |of: fn(&Request) -> u32| requests.iter().map(of).max().map_or(0, u64::from);
-    let shared = most(Request::positions) * layers * (format.bytes() * matrices + 4 * vectors)
-        + most(|request| request.new_tokens) * (format.bytes() * embd * vocab + 4 * 2 * embd);
+    let shared = most(Request::positions) * layers * (of_layer + 4 * vectors)
+        + most(|request| request.new_tokens) * (formats.head.bytes_of(embd * vocab) + 4 * 2 * embd);
     let own = |request: &Request| {
         let positions = u64::from(request.positions());
         let cache: u64 = (1..=positions).map(|touched| touched * 2 * keys * layers).sum();
-        positions * (format.bytes() + 4) * embd + 4 * (cache + u64::from(request.new_tokens) * vocab)
+        positions * (formats.embedding.bytes_of(embd) + 4 * embd) + 4 * (cache + u64::from(request.new_tokens) * vocab)
     };
     shared + requests.iter().map(own).sum::<u64>()
 }
@@ -175,14 +179,14 @@ impl Sizes<'_> {
                 operations::NORM_1 | operations::NORM_2 => self.gathered(self.norm()),
                 operations::QUERY_KEY_VALUE => {
                     let rows = 4 * (heads4 + 2 * self.get("KEYS4"));
-                    self.ended(self.matrix("QUERY_KEY_VALUE_LANES", embd4, rows, 1))
+                    self.ended(self.matrix("QUERY_KEY_VALUE", embd4, rows, 1))
                 }
                 operations::ATTENTION => self.attention(position),
                 operations::PROJECTION => {
-                    self.gathered(self.ended(self.matrix("PROJECTION_LANES", heads4, 4 * embd4, 1)))
+                    self.gathered(self.ended(self.matrix("PROJECTION", heads4, 4 * embd4, 1)))
                 }
-                operations::FC => self.ended(self.matrix("FC_LANES", embd4, 4 * inner4, self.get("GATES"))),
-                _ => self.gathered(self.ended(self.matrix("MLP_LANES", inner4, 4 * embd4, 1))),
+                operations::FC => self.ended(self.matrix("FC", embd4, 4 * inner4, self.get("GATES"))),
+                _ => self.gathered(self.ended(self.matrix("MLP", inner4, 4 * embd4, 1))),
             };
         }
         if operation == operations.norm_f {
@@ -191,7 +195,7 @@ impl Sizes<'_> {
         let offers = if self.is("SAMPLED") { operations.draw } else { operations.head };
         let mut work = Work::default();
         if operation == operations.head {
-            work += self.matrix("LOGITS_LANES", embd4, self.get("VOCAB_SIZE"), 1);
+            work += self.matrix("LOGITS", embd4, self.get("VOCAB_SIZE"), 1);
         }
         let counts = operations.count..operations.count + if self.is("SAMPLED") { BITS } else { 0 };
         if counts.contains(&operation) {
@@ -248,28 +252,30 @@ impl Sizes<'_> {
     }
 
     /// `gates` rows for each of `outputs`.
-    fn matrix(&self, lanes: &str, in4: u64, outputs: u64, gates: u64) -> Work {
+    fn matrix(&self, name: &str, in4: u64, outputs: u64, gates: u64) -> Work {
         match self.has_subgroups() {
-            true => self.rows(self.get(lanes), in4, outputs, gates),
+            true => self.rows(name, in4, outputs, gates),
             false => self.columns(in4, (outputs * gates).div_ceil(4)),
         }
     }
 
     /// As `linear` of `shaders/modules/rows.wgsl`.
-    fn rows(&self, lanes: u64, in4: u64, outputs: u64, gates: u64) -> Work {
+    fn rows(&self, name: &str, in4: u64, outputs: u64, gates: u64) -> Work {
         const STEP: u64 = kernel::STEP as u64;
-        let two_bytes = u64::from(self.is("FORMAT"));
-        let chunks = in4.div_ceil(1 + two_bytes);
+        let lanes = self.get(&format!("{name}_LANES"));
+        let format = Format::ALL[self.get(&format!("{name}_FORMAT")) as usize];
+        let vec4_in_chunk = u64::from(format.vec4_in_chunk());
+        let chunks = in4.div_ceil(vec4_in_chunk);
         let row_steps = (chunks / lanes).div_ceil(STEP);
         let turns = gates * outputs.div_ceil(self.get("WORKGROUPS")).div_ceil(self.get("WORKGROUP_SIZE") / lanes);
         let shared = if lanes > self.get("SUBGROUP") { turns * (1 + u64::from(turns > 1)) } else { 0 };
         let mut tiles = 0;
         if !self.is("WHOLE") {
-            let tile_steps = self.get("TILE_CHUNKS") / (STEP * lanes);
+            let tile_steps = self.get("TILE4") / (vec4_in_chunk * STEP * lanes);
             let loads = if row_steps > tile_steps { turns * row_steps.div_ceil(tile_steps) } else { 1 };
             tiles = 2 * loads - 1;
         }
-        Work { multiply_adds: 4 * outputs * gates * chunks * (1 + two_bytes), barriers: shared + tiles, rounds: 0 }
+        Work { multiply_adds: 4 * outputs * gates * chunks * vec4_in_chunk, barriers: shared + tiles, rounds: 0 }
     }
 
     /// As `linear` of `shaders/modules/columns.wgsl`, of its first workgroup.

@@ -1,8 +1,9 @@
-//! How a weight of a matrix is written: in four bytes, or rounded to two.
+//! How the weights of a matrix are written: in four bytes each, rounded to two, or packed in blocks that share a scale.
 
+use super::blocks::{self, BLOCK};
+use super::matrix::Matrix;
 use super::model::{Config, Weights};
-use super::tensor_source::index;
-use super::tensors::{self, Kind};
+use super::tensors::{self, Entry, Values};
 use crate::error::{Error, Result};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,38 +14,94 @@ pub enum Format {
     F16,
     /// The upper half of an f32: 8 significant bits.
     Bf16,
+    /// Blocks of 32 whole numbers of 8 bits, times a scale in f16.
+    Q8_0,
+    /// Of 4 bits.
+    Q4_0,
+    /// Of 4 bits, above a least weight in f16.
+    Q4_1,
 }
 
 /// What there is to know of a format, beside the arithmetic of rounding to it.
 struct About {
     format: Format,
     name: &'static str,
-    bytes: u64,
+    /// Weights in a block, and its bytes in a file.
+    block: usize,
+    block_bytes: usize,
     /// Vec4f in a chunk of 16 bytes.
     vec4_in_chunk: u32,
-    /// Of the block that holds weights so, `[out][in]`.
-    block: &'static str,
+    /// Bytes of scales that go with a block: 0 where it has none.
+    scale_bytes: u32,
+    /// A bound of weights that surely have a number.
+    largest: f32,
     /// By matplotlib's letters; an arm in f32 has that of its algorithm.
     marker: Option<char>,
 }
 
+const F16_LARGEST: f32 = 65_504.0;
+const BF16_LARGEST: f32 = 3.389_531_4e38;
+
 const FORMATS: [About; Format::ALL.len()] = [
-    About { format: Format::F32, name: "f32", bytes: 4, vec4_in_chunk: 1, block: "weights-out-in", marker: None },
+    About {
+        format: Format::F32,
+        name: "f32",
+        block: 1,
+        block_bytes: 4,
+        vec4_in_chunk: 1,
+        scale_bytes: 0,
+        largest: f32::MAX,
+        marker: None,
+    },
     About {
         format: Format::F16,
         name: "f16",
-        bytes: 2,
+        block: 1,
+        block_bytes: 2,
         vec4_in_chunk: 2,
-        block: "weights-out-in-f16",
+        scale_bytes: 0,
+        largest: F16_LARGEST,
         marker: Some('x'),
     },
     About {
         format: Format::Bf16,
         name: "bf16",
-        bytes: 2,
+        block: 1,
+        block_bytes: 2,
         vec4_in_chunk: 2,
-        block: "weights-out-in-bf16",
+        scale_bytes: 0,
+        largest: BF16_LARGEST,
         marker: Some('v'),
+    },
+    About {
+        format: Format::Q8_0,
+        name: "q8_0",
+        block: BLOCK,
+        block_bytes: 34,
+        vec4_in_chunk: 4,
+        scale_bytes: 2,
+        largest: 127.0 * F16_LARGEST,
+        marker: Some('p'),
+    },
+    About {
+        format: Format::Q4_0,
+        name: "q4_0",
+        block: BLOCK,
+        block_bytes: 18,
+        vec4_in_chunk: 8,
+        scale_bytes: 2,
+        largest: 8.0 * F16_LARGEST,
+        marker: Some('P'),
+    },
+    About {
+        format: Format::Q4_1,
+        name: "q4_1",
+        block: BLOCK,
+        block_bytes: 20,
+        vec4_in_chunk: 8,
+        scale_bytes: 4,
+        largest: F16_LARGEST,
+        marker: Some('*'),
     },
 ];
 
@@ -60,8 +117,9 @@ const fn is_in_order() -> bool {
 }
 
 impl Format {
-    /// As kernels number them: FORMAT of `shaders/modules/rows.wgsl`.
-    pub const ALL: [Format; 3] = [Format::F32, Format::F16, Format::Bf16];
+    /// As kernels number them in `shaders/modules/rows.wgsl`.
+    pub const ALL: [Format; 6] =
+        [Format::F32, Format::F16, Format::Bf16, Format::Q8_0, Format::Q4_0, Format::Q4_1];
 
     fn about(self) -> &'static About {
         const { assert!(is_in_order(), "FORMATS has each format at its place") };
@@ -72,18 +130,38 @@ impl Format {
         self.about().name
     }
 
+    pub fn named(name: &str) -> Option<Format> {
+        Format::ALL.into_iter().find(|format| format.name() == name)
+    }
+
     /// Vec4f in a chunk of 16 bytes.
     pub fn vec4_in_chunk(self) -> u32 {
         self.about().vec4_in_chunk
     }
 
-    pub fn bytes(self) -> u64 {
-        self.about().bytes
+    /// Weights that are packed together.
+    pub fn block(self) -> usize {
+        self.about().block
     }
 
-    /// Name of the block that holds weights so, `[out][in]`.
-    pub fn block(self) -> &'static str {
-        self.about().block
+    /// Whether blocks have scales.
+    pub fn has_scales(self) -> bool {
+        self.about().scale_bytes > 0
+    }
+
+    /// Bytes of scales that go with a block.
+    pub fn scale_bytes(self) -> u32 {
+        self.about().scale_bytes
+    }
+
+    /// Bytes of a row of `width` weights, its last block filled up.
+    pub fn row_bytes(self, width: usize) -> usize {
+        width.div_ceil(self.about().block) * self.about().block_bytes
+    }
+
+    /// Bytes that so many weights take, whole blocks of them.
+    pub fn bytes_of(self, weights: u64) -> u64 {
+        weights * self.about().block_bytes as u64 / self.about().block as u64
     }
 
     /// How arms in this format are marked in figures, by matplotlib's letters; nothing for the format that all have.
@@ -91,45 +169,70 @@ impl Format {
         self.about().marker
     }
 
-    /// The bits of `value` rounded to the nearest of a two-byte format, ties to even; of f32, the upper half.
-    pub fn bits(self, value: f32) -> u16 {
+    /// Packs a row, its last block filled up with zeros. A number is the nearest of the format, ties to even; a block is packed as
+    /// ggml packs it.
+    pub fn pack(self, row: &[f32], out: &mut Vec<u8>) {
+        let in_blocks = |out: &mut Vec<u8>, pack: fn(&[f32; BLOCK], &mut Vec<u8>)| {
+            let (blocks, rest) = row.as_chunks();
+            blocks.iter().for_each(|block| pack(block, out));
+            if !rest.is_empty() {
+                let mut last = [0.0; BLOCK];
+                last[..rest.len()].copy_from_slice(rest);
+                pack(&last, out);
+            }
+        };
         match self {
-            Format::F16 => half::f16::from_f32(value).to_bits(),
-            Format::F32 | Format::Bf16 => half::bf16::from_f32(value).to_bits(),
+            Format::F32 => out.extend(row.iter().flat_map(|weight| weight.to_le_bytes())),
+            Format::F16 => out.extend(row.iter().flat_map(|&weight| half::f16::from_f32(weight).to_le_bytes())),
+            Format::Bf16 => out.extend(row.iter().flat_map(|&weight| half::bf16::from_f32(weight).to_le_bytes())),
+            Format::Q8_0 => in_blocks(out, blocks::pack_q8_0),
+            Format::Q4_0 => in_blocks(out, blocks::pack_q4_0),
+            Format::Q4_1 => in_blocks(out, blocks::pack_q4_1),
         }
     }
 
-    /// `value` rounded to this format.
-    pub fn round(self, value: f32) -> f32 {
+    /// Unpacks a row of `width` weights.
+    pub fn unpack(self, bytes: &[u8], width: usize, out: &mut Vec<f32>) {
+        let first = out.len();
+        let mut in_blocks = |unpack: fn(&[u8], &mut [f32])| {
+            out.resize(first + width.next_multiple_of(BLOCK), 0.0);
+            let blocks = bytes.chunks_exact(self.about().block_bytes);
+            blocks.zip(out[first..].chunks_exact_mut(BLOCK)).for_each(|(block, out)| unpack(block, out));
+            out.truncate(first + width);
+        };
         match self {
-            Format::F32 => value,
-            Format::F16 => half::f16::from_f32(value).to_f32(),
-            Format::Bf16 => half::bf16::from_f32(value).to_f32(),
+            Format::F32 => out.extend(bytes.as_chunks().0.iter().map(|&weight| f32::from_le_bytes(weight))),
+            Format::F16 => {
+                out.extend(bytes.as_chunks().0.iter().map(|&weight| half::f16::from_le_bytes(weight).to_f32()));
+            }
+            Format::Bf16 => {
+                out.extend(bytes.as_chunks().0.iter().map(|&weight| half::bf16::from_le_bytes(weight).to_f32()));
+            }
+            Format::Q8_0 => in_blocks(blocks::unpack_q8_0),
+            Format::Q4_0 => in_blocks(blocks::unpack_q4_0),
+            Format::Q4_1 => in_blocks(blocks::unpack_q4_1),
         }
     }
 
-    /// The largest number that this format has.
+    /// Weights up to this have a number.
     pub fn largest(self) -> f32 {
-        match self {
-            Format::F32 => f32::MAX,
-            Format::F16 => half::f16::MAX.to_f32(),
-            Format::Bf16 => half::bf16::MAX.to_f32(),
-        }
+        self.about().largest
     }
 
     /// Refuses a model with a weight in a matrix that this format has no number for: it would become infinite.
     pub fn check(self, config: &Config, weights: &Weights) -> Result<()> {
-        let all = tensors::tensors(config).zip(tensors::values(weights));
-        for (tensor, values) in all.filter(|(tensor, _)| self != Format::F32 && is_rounded(tensor.entry.kind)) {
-            if let Some(i) = values.iter().position(|&weight| !self.round(weight).is_finite()) {
-                let (name, largest) = (self.name(), self.largest());
+        for (tensor, values) in tensors::tensors(config).zip(tensors::values(weights)) {
+            let Values::Matrix(matrix) = values else { continue };
+            let format = Formats::of(config, self).at(tensor.entry);
+            if let Some((input, output, value)) = matrix.beyond(format) {
+                let largest = format.largest();
                 let largest = if largest < 1e6 { format!("{largest}") } else { format!("{largest:e}") };
-                let mend = if self == Format::F16 { "use -bf16 or f32" } else { "use f32" };
+                let mend = if format == Format::Bf16 { "use f32" } else { "use bf16 or f32" };
+                let place = if tensor.shape[0] == matrix.inputs() { [input, output] } else { [output, input] };
                 return Err(Error::input(format!(
-                    "{} {:?} is {}, beyond {name}'s {largest}; {mend}",
+                    "{} {place:?} is {value}, beyond {}'s {largest}; {mend}",
                     tensor.name,
-                    index(i, &tensor.shape),
-                    values[i]
+                    format.name(),
                 )));
             }
         }
@@ -138,26 +241,109 @@ impl Format {
 
     /// The model whose matrices (the embedding among them) are rounded: what a kernel in this format computes exactly, and
     /// so what the oracle follows.
-    pub fn rounded(self, weights: &Weights) -> Weights {
+    pub fn rounded(self, config: &Config, weights: &Weights) -> Weights {
+        let formats = Formats::of(config, self);
         let mut rounded = weights.clone();
-        tensors::change(&mut rounded, |entry, values| {
-            if is_rounded(entry.kind) {
-                values.iter_mut().for_each(|weight| *weight = self.round(*weight));
-            }
-        });
+        tensors::change_matrices(&mut rounded, |entry, matrix| *matrix = matrix.rounded(formats.at(entry)));
         rounded
     }
 }
 
-/// Whether a tensor's elements are written in an arm's format; all others are in f32.
-fn is_rounded(kind: Kind) -> bool {
-    matches!(kind, Kind::Matrix { .. } | Kind::Embedding { .. })
+/// The format of each matrix of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Formats {
+    pub embedding: Format,
+    pub query_key_value: Format,
+    pub projection: Format,
+    pub fc: Format,
+    pub mlp: Format,
+    /// The embedding's, where the head is tied to it.
+    pub head: Format,
+}
+
+impl Formats {
+    pub fn all(format: Format) -> Formats {
+        Formats {
+            embedding: format,
+            query_key_value: format,
+            projection: format,
+            fc: format,
+            mlp: format,
+            head: format,
+        }
+    }
+
+    /// What an arm in `format` reads of a model: where that is the format of most of its file, each matrix as the file has it, since
+    /// many keep the embedding in a finer one; else all in `format`. Padded heads would cut blocks, so what follows them is in f16.
+    pub fn of(config: &Config, format: Format) -> Formats {
+        let mut formats = match config.stored {
+            Some(stored) if stored.fc == format => stored,
+            _ => Formats::all(format),
+        };
+        if formats.projection.has_scales() && !config.head_dim().is_multiple_of(4) {
+            formats.projection = Format::F16;
+        }
+        formats
+    }
+
+    /// As a model's matrices are stored, those of all layers alike; f16 where they differ.
+    pub fn stored(weights: &Weights) -> Formats {
+        let common = |of: &dyn Fn(&super::model::Layer) -> &Matrix| {
+            let mut found = weights.layers.iter().map(|layer| of(layer).format().unwrap_or(Format::F16));
+            let first = found.next().unwrap_or_default();
+            if found.all(|other| other == first) { first } else { Format::F16 }
+        };
+        let embedding = weights.wte.format().unwrap_or(Format::F16);
+        Formats {
+            embedding,
+            query_key_value: common(&|layer| &layer.attn_c_attn.weight),
+            projection: common(&|layer| &layer.attn_c_proj.weight),
+            fc: common(&|layer| &layer.mlp_c_fc.weight),
+            mlp: common(&|layer| &layer.mlp_c_proj.weight),
+            head: if weights.lm_head.is_empty() { embedding } else { weights.lm_head.format().unwrap_or(Format::F16) },
+        }
+    }
+
+    /// Whether a matrix is stored otherwise than the same one of another layer, or in several formats.
+    pub fn differ_by_layer(weights: &Weights) -> bool {
+        let stored = Formats::stored(weights);
+        weights.layers.iter().any(|layer| {
+            let found = [&layer.attn_c_attn, &layer.attn_c_proj, &layer.mlp_c_fc, &layer.mlp_c_proj];
+            let expected = [stored.query_key_value, stored.projection, stored.fc, stored.mlp];
+            found.iter().zip(expected).any(|(linear, expected)| linear.weight.format() != Some(expected))
+        })
+    }
+
+    /// Of a tensor; f32 where that is no matrix.
+    pub fn at(&self, entry: &Entry) -> Format {
+        match entry.constant {
+            "WTE" => self.embedding,
+            "ATTN_C_ATTN_WEIGHT" => self.query_key_value,
+            "ATTN_C_PROJ_WEIGHT" => self.projection,
+            "MLP_C_FC_WEIGHT" => self.fc,
+            "MLP_C_PROJ_WEIGHT" => self.mlp,
+            "LM_HEAD" => self.head,
+            _ => Format::F32,
+        }
+    }
+
+    /// Whether every matrix is in f32.
+    pub fn is_f32(&self) -> bool {
+        *self == Formats::all(Format::F32)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::matrix::Rows;
     use super::super::random;
     use super::*;
+
+    fn change(matrix: &mut Matrix, at: usize, value: f32) {
+        let mut values = matrix.by_inputs().into_owned();
+        values[at] = value;
+        *matrix = Matrix::by_input(Rows::of_f32(values, matrix.outputs()));
+    }
 
     /// What a format cannot hold is found in any matrix, and nowhere else.
     #[test]
@@ -172,18 +358,21 @@ mod tests {
             layer_norm_epsilon: 1e-5,
             scale_attn_weights: true,
             block: Default::default(),
+            stored: None,
         };
         let mut weights = random::weights(&config, 1);
         weights.ln_f.weight[0] = 1e5;
         weights.wpe[0] = 1e39_f64 as f32;
-        weights.layers[0].mlp_c_fc.weight[3] = -65_519.0;
-        assert_eq!(Format::ALL.map(|format| format.check(&config, &weights)), [Ok(()), Ok(()), Ok(())]);
-        weights.layers[1].mlp_c_fc.weight[7] = 70_000.0;
+        change(&mut weights.layers[0].mlp_c_fc.weight, 3, -65_519.0);
+        assert_eq!(Format::ALL.map(|format| format.check(&config, &weights)), [const { Ok(()) }; 6]);
+        change(&mut weights.layers[1].mlp_c_fc.weight, 7, 70_000.0);
         let line = Format::F16.check(&config, &weights).unwrap_err();
         assert_eq!(line.exit_code(), 2);
-        assert_eq!(line.to_string(), "h.1.mlp.c_fc.weight [1, 1] is 70000, beyond f16's 65504; use -bf16 or f32");
+        assert_eq!(line.to_string(), "h.1.mlp.c_fc.weight [1, 1] is 70000, beyond f16's 65504; use bf16 or f32");
         assert_eq!(Format::Bf16.check(&config, &weights), Ok(()));
-        weights.wte[6] = -f32::MAX;
+        let mut embedding = weights.wte.by_outputs().into_owned();
+        embedding[6] = -f32::MAX;
+        weights.wte = Matrix::by_output(vec![Rows::of_f32(embedding, 4)]);
         let line = Format::Bf16.check(&config, &weights).unwrap_err().to_string();
         assert!(
             line.starts_with("wte.weight [1, 2] is -3402823")

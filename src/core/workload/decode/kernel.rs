@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use super::format::Format;
 use super::model::{Config, Request, Sampling};
 use super::operations::{LAYER_KINDS, Operations, Part, parts};
-use super::packing::{Layout, Map, Widths};
+use super::packing::{Layout, Map, Widths, chunks};
 use super::shape::Shape;
 use super::{Arm, Tuning, buffers};
-use crate::program::{Binding, Dispatch, Kernel, Phase, Program};
+use crate::program::{Binding, Buffer, Dispatch, Kernel, Phase, Program};
 
 /// Attention scores that are kept in workgroup memory, without subgroups: 4 KiB.
 const MOST_NEAR_SCORES: u32 = 1024;
@@ -50,7 +51,7 @@ fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning) -> 
     let parts = parts(arm.span, config.n_layer, requests);
     let buffers = buffers::buffers(config, requests, tuning, &shape, &parts);
     let (covered, kernel_of) = covered(&Operations::of(config.n_layer, sampled), &parts);
-    let phases = phases(&parts, &kernel_of, &buffers, requests.len(), all);
+    let phases = phases(&parts, &kernel_of, &buffers, shape.has_subgroups, requests.len(), all);
     let outputs = ["tokens", "logits", "gave_up"].map(String::from).to_vec();
     let that_covers = |&kinds: &u32| {
         let mut kernel = kernel.clone();
@@ -83,11 +84,13 @@ fn covered(operations: &Operations, parts: &[Part]) -> (Vec<u32>, Vec<Vec<usize>
     (covered, of_parts)
 }
 
-/// Dispatches that bind all buffers in their order, and of the requests those of the dispatch.
+/// Dispatches that bind all buffers in their order, and of the requests those of the dispatch. Kernels with subgroups have the
+/// weights a second time, as words.
 fn phases(
     parts: &[Part],
     kernel_of: &[Vec<usize>],
-    buffers: &[crate::program::Buffer],
+    buffers: &[Buffer],
+    has_subgroups: bool,
     sequences: usize,
     workgroups: u32,
 ) -> Vec<Phase> {
@@ -100,12 +103,13 @@ fn phases(
         let in_each = part.repetitions[0].len() as u64;
         let dispatch = |index: u64| {
             let request = Binding { buffer: place, offset: offset + index * apart, bytes, stride: in_each * apart };
-            let bound = |(index, buffer): (usize, &crate::program::Buffer)| match index == place {
+            let bound = |(index, buffer): (usize, &Buffer)| match index == place {
                 true => request,
                 false => Binding::whole(index, buffer),
             };
-            let kernel = kernel_of[index as usize];
-            Dispatch { kernel, bindings: buffers.iter().enumerate().map(bound).collect(), workgroups }
+            let words = buffers.iter().enumerate().filter(|(_, buffer)| has_subgroups && buffer.name == buffers::WEIGHTS);
+            let bindings = buffers.iter().enumerate().chain(words).map(bound).collect();
+            Dispatch { kernel: kernel_of[index as usize], bindings, workgroups }
         };
         let dispatches = (0..in_each).map(dispatch).collect();
         let repeat = part.repetitions.len() as u32;
@@ -116,9 +120,13 @@ fn phases(
 }
 
 /// Regions of `hidden` where vectors are whole, in vec4f: the stream, its norm, and the longest input of a matrix.
-fn whole4(widths: &Widths) -> u32 {
-    let even = |count: u32| count.next_multiple_of(2);
-    2 * even(widths.n_embd4) + even(widths.n_inner4.max(widths.query_key_value4()))
+fn whole4(widths: &Widths, gaps: bool) -> u32 {
+    2 * spread(widths.n_embd4, gaps) + spread(widths.n_inner4.max(widths.query_key_value4()), gaps)
+}
+
+/// Vec4f of a region for `count`, with a gap behind every eighth where there are gaps.
+fn spread(count: u32, gaps: bool) -> u32 {
+    if gaps { 9 * count.div_ceil(8) } else { count }
 }
 
 fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> Kernel {
@@ -131,35 +139,43 @@ fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -
     // Sums, candidates, and what attention merges.
     let others = 16 * subgroups * attention_lanes + 20 * subgroups + 16;
     let left4 = tuning.memory.saturating_sub(others) / 16;
-    let whole = whole4(&widths) <= left4;
-    let chunk4 = shape.layout.format().vec4_in_chunk();
-    // A tile is a power of two of chunks, so that the steps of a row end where it does.
-    let tile_chunks = (left4 / chunk4).checked_ilog2().map_or(STEP, |log| (1u32 << log).max(STEP));
+    let formats = shape.layout.formats(config);
+    let gaps = !formats.is_f32();
+    let whole = whole4(&widths, gaps) <= left4;
+    // A tile is a power of two, so that the steps of a row end where it does, each of the format with the most weights.
+    let left_without_gaps = if gaps { left4 / 9 * 8 } else { left4 };
+    let least4 = STEP * if gaps { 8 } else { 1 };
+    let tile4 = left_without_gaps.checked_ilog2().map_or(least4, |log| (1u32 << log).max(least4));
     let mut teams = config.n_key_head().div_ceil(workgroups).next_power_of_two().min(subgroups);
     let team4 = (config.group() + 2) * widths.head4;
     while !whole && teams > 1 && teams * team4 > left4 {
         teams /= 2;
     }
-    let hidden4 = if whole { whole4(&widths) } else { (tile_chunks * chunk4).max(teams * team4) };
-    let [embd, heads, inner] = [widths.n_embd4, widths.heads4, widths.n_inner4].map(|in4| shape.layout.chunks(in4));
-    let most_lanes = if whole { workgroup_size } else { tile_chunks / STEP };
-    let lanes = |chunks: u32, rows: u32| lanes(tuning, rows.div_ceil(workgroups), chunks).min(most_lanes);
+    let hidden4 = if whole { whole4(&widths, gaps) } else { spread(tile4, gaps).max(teams * team4) };
+    let lanes = |format: Format, in4: u32, rows: u32| {
+        let most = if whole { workgroup_size } else { tile4 / (format.vec4_in_chunk() * STEP) };
+        lanes(tuning, rows.div_ceil(workgroups), chunks(format, in4)).min(most)
+    };
+    let query_key_value = lanes(formats.query_key_value, widths.n_embd4, 4 * widths.query_key_value4());
     // A norm's sums are few additions for each subgroup of a narrow model; of a wide one the workgroup shares them.
     let norm_lanes = if whole && widths.n_embd4 <= 2 * subgroup { subgroup } else { workgroup_size };
     let mut constants = shared_constants(config, sampled, tuning, shape, whole);
     constants.extend(named([
         ("SUBGROUP", subgroup),
-        ("FORMAT", shape.layout.format() as u32),
-        ("EMBD_CHUNKS", embd),
-        ("HEADS_CHUNKS", heads),
-        ("INNER_CHUNKS", inner),
-        ("TILE_CHUNKS", tile_chunks),
+        ("GAPS", u32::from(gaps)),
+        ("EMBEDDING_FORMAT", formats.embedding as u32),
+        ("QUERY_KEY_VALUE_FORMAT", formats.query_key_value as u32),
+        ("PROJECTION_FORMAT", formats.projection as u32),
+        ("FC_FORMAT", formats.fc as u32),
+        ("MLP_FORMAT", formats.mlp as u32),
+        ("LOGITS_FORMAT", formats.head as u32),
+        ("TILE4", tile4),
         ("HIDDEN4", hidden4),
-        ("QUERY_KEY_VALUE_LANES", lanes(embd, 4 * widths.query_key_value4())),
-        ("PROJECTION_LANES", lanes(heads, 4 * widths.n_embd4)),
-        ("FC_LANES", lanes(embd, 4 * widths.n_inner4)),
-        ("MLP_LANES", lanes(inner, 4 * widths.n_embd4)),
-        ("LOGITS_LANES", lanes(embd, config.vocab_size).min(subgroup)),
+        ("QUERY_KEY_VALUE_LANES", query_key_value),
+        ("PROJECTION_LANES", lanes(formats.projection, widths.heads4, 4 * widths.n_embd4)),
+        ("FC_LANES", lanes(formats.fc, widths.n_embd4, 4 * widths.n_inner4)),
+        ("MLP_LANES", lanes(formats.mlp, widths.n_inner4, 4 * widths.n_embd4)),
+        ("LOGITS_LANES", lanes(formats.head, widths.n_embd4, config.vocab_size).min(subgroup)),
         ("NORM_LANES", norm_lanes),
         ("ATTENTION_LANES", attention_lanes),
         ("TEAMS", teams),
@@ -190,7 +206,7 @@ fn by_memory(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> 
     let near_scores = |heads: u32| Some(heads * tuning.capacity).filter(|&all| all <= MOST_NEAR_SCORES).unwrap_or(0);
     let of_scores = |heads: u32| 4 * (lane_scores(heads) + near_scores(heads).max(1));
     let left4 = |groups: u32, whole: bool| tuning.memory.saturating_sub(others(whole) + of_scores(groups * group)) / 16;
-    let whole = whole4(&widths) <= left4(own_groups, true);
+    let whole = whole4(&widths, false) <= left4(own_groups, true);
     let group4 = (group + 2) * widths.head4;
     let mut groups = own_groups;
     while !whole && groups > 1 && groups * group4 > left4(groups, false) {
@@ -198,7 +214,7 @@ fn by_memory(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> 
     }
     let heads = groups * group;
     let tile4 = left4(groups, whole).max(1);
-    let hidden4 = if whole { whole4(&widths) } else { tile4.max(groups * group4) };
+    let hidden4 = if whole { whole4(&widths, false) } else { tile4.max(groups * group4) };
     let mut constants = shared_constants(config, sampled, tuning, shape, whole);
     constants.extend(named([
         ("TILE4", tile4),

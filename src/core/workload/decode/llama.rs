@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use super::matrix::Matrix;
 use super::model::{Config, Weights};
 use super::tensor_source::{self, Bare, LISTED, TensorSource, described, listed, report};
-use super::tensors::{self, Entry, Tensor};
+use super::tensors::{self, Elements, Entry, Kind, Tensor};
 use crate::error::Result;
 
 /// Where a tensor of [`tensors`] comes from: matrices whose outputs stand side by side in it, or vectors.
@@ -72,7 +73,7 @@ pub fn assemble(source: &dyn TensorSource, config: &Config) -> Result<(Weights, 
         values(config, &source, tensor, &mut left).or_else(|fault| {
             faults.push(fault);
             // An absurd number of layers is not walked when no file can hold them.
-            if faults.len() < LISTED { Ok(Vec::new()) } else { Err(()) }
+            if faults.len() < LISTED { Ok(Elements::of(tensor, Vec::new())) } else { Err(()) }
         })
     });
     if !config.block.untied {
@@ -102,51 +103,55 @@ fn values(
     source: &dyn TensorSource,
     tensor: &Tensor,
     left: &mut BTreeSet<String>,
-) -> std::result::Result<Vec<f32>, String> {
+) -> std::result::Result<Elements, String> {
     if let Some(values) = tensors::computed(config, tensor) {
-        return Ok(values);
+        return Ok(Elements::Vector(values));
     }
     let parts = parts(tensor.entry);
     let full = |part: &str| match tensor.layer {
         Some(layer) => format!("model.layers.{layer}.{part}"),
         None => part.to_string(),
     };
-    let mut read = |name: &str, shape: &[usize]| match left.remove(name) {
-        true => tensor_source::read(source, name, shape),
+    let mut take = |name: &str, shape: &[usize]| match left.remove(name) {
+        true => Ok(()),
         false => Err(format!("tensor {name} {shape:?} is missing")),
     };
     let outputs = outputs(config, tensor.entry, *tensor.shape.last().expect("one or two axes"));
     match parts.kind {
-        Stored::Nothing => Ok(vec![0.0; tensor.elements()]),
-        Stored::Whole => read(&full(parts.stored[0]), &tensor.shape),
-        Stored::Biases => {
-            let of_part = |(part, &outputs): (&&str, &usize)| {
-                let name = full(&format!("{part}.bias"));
-                if source.shape(&name).is_none() { Ok(vec![0.0; outputs]) } else { read(&name, &[outputs]) }
-            };
-            Ok(parts
-                .stored
-                .iter()
-                .zip(&outputs)
-                .map(of_part)
-                .collect::<std::result::Result<Vec<_>, String>>()?
-                .concat())
+        Stored::Nothing => Ok(Elements::Vector(vec![0.0; tensor.elements()])),
+        Stored::Whole => {
+            let (name, shape) = (full(parts.stored[0]), &tensor.shape);
+            take(&name, shape)?;
+            match tensor.entry.kind {
+                Kind::Embedding { .. } => {
+                    let rows = tensor_source::read_stored(source, &name, shape)?.rows;
+                    Ok(Elements::Matrix(Matrix::by_output(vec![rows])))
+                }
+                _ => Ok(Elements::Vector(tensor_source::read(source, &name, shape)?)),
+            }
         }
-        Stored::Matrices => {
-            let inputs = tensor.shape[0];
-            let columns = tensor.shape[1];
-            let mut matrix = vec![0.0; inputs * columns];
-            let mut first = 0;
+        Stored::Biases => {
+            let mut biases = Vec::with_capacity(tensor.elements());
             for (part, &outputs) in parts.stored.iter().zip(&outputs) {
-                let stored = read(&full(&format!("{part}.weight")), &[outputs, inputs])?;
-                for (output, row) in stored.chunks_exact(inputs).enumerate() {
-                    for (input, &weight) in row.iter().enumerate() {
-                        matrix[input * columns + first + output] = weight;
+                let name = full(&format!("{part}.bias"));
+                match source.shape(&name) {
+                    None => biases.resize(biases.len() + outputs, 0.0),
+                    Some(_) => {
+                        take(&name, &[outputs])?;
+                        biases.extend(tensor_source::read(source, &name, &[outputs])?);
                     }
                 }
-                first += outputs;
             }
-            Ok(matrix)
+            Ok(Elements::Vector(biases))
+        }
+        Stored::Matrices => {
+            let mut rows = Vec::new();
+            for (part, &outputs) in parts.stored.iter().zip(&outputs) {
+                let (name, shape) = (full(&format!("{part}.weight")), [outputs, tensor.shape[0]]);
+                take(&name, &shape)?;
+                rows.push(tensor_source::read_stored(source, &name, &shape)?.rows);
+            }
+            Ok(Elements::Matrix(Matrix::by_output(rows)))
         }
     }
 }

@@ -44,6 +44,7 @@ pub fn read(keys: &Keys) -> Result<Config> {
             untied: !flag(keys, "tie_word_embeddings")?.unwrap_or(false),
             scale_by_layer: false,
         },
+        stored: None,
     })
 }
 

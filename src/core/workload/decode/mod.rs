@@ -2,6 +2,7 @@
 
 pub mod arm;
 pub mod block;
+pub mod blocks;
 pub mod buffers;
 pub mod checkpoint;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod kernel;
 mod keys;
 pub mod llama;
 mod llama_config;
+pub mod matrix;
 pub mod model;
 pub mod oniguruma;
 pub mod operations;

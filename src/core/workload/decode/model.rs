@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::block::Block;
+use super::format::Formats;
+use super::matrix::Matrix;
 
 /// Sizes of a model, named as in the `config.json` of Hugging Face's GPT-2, whatever its family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +20,9 @@ pub struct Config {
     pub scale_attn_weights: bool,
     #[serde(default, skip_serializing_if = "Block::is_gpt2")]
     pub block: Block,
+    /// How a file that packs its weights has them; nothing where all are to be as a format says.
+    #[serde(skip)]
+    pub stored: Option<Formats>,
 }
 
 impl Config {
@@ -45,18 +50,18 @@ impl Config {
     }
 }
 
-/// All weights in f32 (f16 and bf16 checkpoints widen exactly). Matrices are row-major in the layout of Hugging Face's
-/// `Conv1D`: `[in, out]`, so that y = x W + b.
+/// All weights. Vectors are in f32 (those of f16 and bf16 checkpoints widen exactly), matrices as their file has them. Shapes are
+/// `[in, out]`, as those of Hugging Face's `Conv1D`, so that y = x W + b; embeddings are `[rows, in]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights {
     /// `[vocab_size, n_embd]`; also the output head, where it is tied.
-    pub wte: Vec<f32>,
+    pub wte: Matrix,
     /// `[n_positions, n_embd]`; where positions turn queries and keys, cosine and sine of each pair, `[n_positions, head_dim]`.
     pub wpe: Vec<f32>,
     pub layers: Vec<Layer>,
     pub ln_f: Norm,
     /// `[vocab_size, n_embd]`; empty where the head is tied.
-    pub lm_head: Vec<f32>,
+    pub lm_head: Matrix,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -86,7 +91,7 @@ pub struct Norm {
 /// y = x weight + bias; `weight` is `[in, out]`, `bias` is `[out]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Linear {
-    pub weight: Vec<f32>,
+    pub weight: Matrix,
     pub bias: Vec<f32>,
 }
 

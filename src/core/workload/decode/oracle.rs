@@ -99,7 +99,9 @@ impl<'a> Oracle<'a> {
     pub fn logits(&self) -> Vec<f64> {
         let x = layer_norm(self.config, &self.weights.ln_f, &self.state.hidden);
         let head = if self.config.block.untied { &self.weights.lm_head } else { &self.weights.wte };
-        head.chunks_exact(x.len()).map(|row| dot(&x, row)).collect()
+        let mut logits = vec![0.0; head.outputs()];
+        head.multiply(&x, &mut logits);
+        logits
     }
 }
 
@@ -109,7 +111,8 @@ fn row(matrix: &[f32], width: u32, index: usize) -> &[f32] {
 
 /// Token embedding, and where positions are learned that of the position, summed: `[n_embd]`.
 fn embed(config: &Config, weights: &Weights, token: u32, position: usize) -> Vec<f64> {
-    let token = row(&weights.wte, config.n_embd, token as usize).iter().map(|&t| f64::from(t));
+    let row_of_token = weights.wte.row(token as usize);
+    let token = row_of_token.iter().map(|&t| f64::from(t));
     match config.block.rotary {
         Some(_) => token.collect(),
         None => token.zip(row(&weights.wpe, config.n_embd, position)).map(|(t, &p)| t + f64::from(p)).collect(),
@@ -183,14 +186,10 @@ fn prepare(config: &Config, layer: &Layer, turns: &[f32], qkv: &mut [f64]) {
     }
 }
 
-/// x W + b: `[in]` to `[out]`, adding one contiguous row of W per input.
+/// x W + b: `[in]` to `[out]`.
 fn linear(linear: &Linear, x: &[f64]) -> Vec<f64> {
     let mut y: Vec<f64> = linear.bias.iter().map(|&b| f64::from(b)).collect();
-    for (value, row) in x.iter().zip(linear.weight.chunks_exact(y.len())) {
-        for (sum, &w) in y.iter_mut().zip(row) {
-            *sum += value * f64::from(w);
-        }
-    }
+    linear.weight.multiply(x, &mut y);
     y
 }
 
@@ -245,18 +244,6 @@ fn add(x: &mut [f64], y: &[f64]) {
     for (x, y) in x.iter_mut().zip(y) {
         *x += y;
     }
-}
-
-/// Inner product in eight interleaved sums, which the compiler keeps in vector registers.
-fn dot(x: &[f64], y: &[f32]) -> f64 {
-    let ((x_chunks, x_rest), (y_chunks, y_rest)) = (x.as_chunks::<8>(), y.as_chunks::<8>());
-    let mut sums = [0.0; 8];
-    for (x, y) in x_chunks.iter().zip(y_chunks) {
-        for ((sum, x), &y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += x * f64::from(y);
-        }
-    }
-    sums.iter().sum::<f64>() + x_rest.iter().zip(y_rest).map(|(x, &y)| x * f64::from(y)).sum::<f64>()
 }
 
 /// The oracle's new tokens, and the logits that chose each, `[new_tokens, vocab_size]`.

@@ -3,14 +3,16 @@
 //! Every width is padded with zeros to a multiple of 4, and each head by itself, so that kernels read whole vec4f and the
 //! padding adds nothing. Tensor names are those of the constants in `shaders/decode/`.
 //!
-//! Matrices (the embedding among them) may be rounded to two bytes a weight; biases, norms and positions stay f32.
+//! Matrices (the embedding among them) may be rounded to two bytes a weight or packed in blocks; biases, norms and positions stay
+//! f32.
 
 use std::collections::BTreeMap;
 
-use super::format::Format;
+use super::format::{Format, Formats};
+use super::matrix::Matrix;
 use super::model::{Config, Weights};
 use super::rotary;
-use super::tensors::{self, Axis, EMBEDDINGS, Entry, Kind, LAST, LAYER};
+use super::tensors::{self, Axis, EMBEDDINGS, Entry, Kind, LAST, LAYER, Values};
 use crate::program::Binding;
 
 /// Widths of a model in vec4f.
@@ -78,10 +80,11 @@ impl Layout {
     }
 
     /// Name of the block that holds weights in this layout.
-    pub fn block(self) -> &'static str {
+    pub fn block(self) -> String {
         match self {
-            Layout::InOut => "weights-in-out",
-            Layout::OutIn(format) => format.block(),
+            Layout::InOut => "weights-in-out".into(),
+            Layout::OutIn(Format::F32) => "weights-out-in".into(),
+            Layout::OutIn(format) => format!("weights-out-in-{}", format.name()),
         }
     }
 
@@ -92,10 +95,24 @@ impl Layout {
         }
     }
 
-    /// 16-byte chunks that `in4` vec4f of a matrix's row take. Of two-byte formats, chunk i of n holds vec4f i and i + n.
-    pub fn chunks(self, in4: u32) -> u32 {
-        if self.format() == Format::F32 { in4 } else { in4.div_ceil(2) }
+    /// The format of each matrix in this layout.
+    pub fn formats(self, config: &Config) -> Formats {
+        match self {
+            Layout::InOut => Formats::all(Format::F32),
+            Layout::OutIn(format) => Formats::of(config, format),
+        }
     }
+}
+
+/// 16-byte chunks that hold the weights of a row of `in4` vec4f, neighbours in each.
+pub fn chunks(format: Format, in4: u32) -> u32 {
+    in4.div_ceil(format.vec4_in_chunk())
+}
+
+/// Vec4u in a row of a matrix of `in4` vec4f: its chunks, and behind them the scales of its blocks.
+pub fn row_vec4(format: Format, in4: u32) -> u32 {
+    let blocks = if format.has_scales() { (4 * in4).div_ceil(format.block() as u32) } else { 0 };
+    chunks(format, in4) + (blocks * format.scale_bytes()).div_ceil(VEC4 as u32)
 }
 
 /// Where each tensor lies, in vec4f. Those of a layer count from the layer's start.
@@ -111,12 +128,13 @@ pub struct Map {
 const VEC4: u64 = 16;
 
 /// A tensor's size in vec4f.
-fn size(kind: Kind, config: &Config, layout: Layout) -> u64 {
+fn size(entry: &Entry, config: &Config, layout: Layout) -> u64 {
     let widths = Widths::of(config);
+    let format = layout.formats(config).at(entry);
     let matrix = |inputs: Axis, outputs: Axis| {
-        4 * u64::from(widths.along(outputs, config)) * u64::from(layout.chunks(widths.along(inputs, config)))
+        4 * u64::from(widths.along(outputs, config)) * u64::from(row_vec4(format, widths.along(inputs, config)))
     };
-    match kind {
+    match entry.kind {
         Kind::Matrix { inputs, outputs } => matrix(inputs, outputs),
         Kind::Embedding { rows, inputs } => matrix(inputs, rows),
         Kind::Rows { rows, inputs } => rows.size(config) as u64 * u64::from(widths.along(inputs, config)),
@@ -130,7 +148,7 @@ impl Map {
         let mut place = |entries: &mut dyn Iterator<Item = &'static Entry>| {
             let mut at = 0;
             for entry in entries {
-                let size = size(entry.kind, config, layout);
+                let size = size(entry, config, layout);
                 offsets.insert(entry.constant, at);
                 sizes.insert(entry.constant, size);
                 at += size.next_multiple_of(Binding::ALIGNMENT / VEC4);
@@ -158,15 +176,23 @@ impl Map {
 
 /// The weights of a model as the bytes of one buffer, `Map::bytes` long.
 pub fn pack(config: &Config, weights: &Weights, layout: Layout) -> Vec<u8> {
+    let mut bytes = vec![0; Map::of(config, layout).bytes() as usize];
+    each_tensor(config, weights, layout, &mut |at, tensor| bytes[at as usize..][..tensor.len()].copy_from_slice(tensor));
+    bytes
+}
+
+/// The same tensor by tensor: `write` is given where each begins, in bytes, and its own. What no tensor covers is zero.
+pub fn each_tensor(config: &Config, weights: &Weights, layout: Layout, write: &mut dyn FnMut(u64, &[u8])) {
     let map = Map::of(config, layout);
-    let mut buffer = vec![0f32; 4 * map.total as usize];
+    let formats = layout.formats(config);
     let sheet = Sheet { layout, widths: Widths::of(config), config };
     for (tensor, values) in tensors::tensors(config).zip(tensors::values(weights)) {
-        let packed = sheet.pack(tensor.entry.kind, values);
-        let start = map.at(tensor.entry.constant, tensor.layer) as usize / 4;
-        buffer[start..start + packed.len()].copy_from_slice(&packed);
+        let at = map.at(tensor.entry.constant, tensor.layer);
+        match values {
+            Values::Vector(values) => write(at, bytemuck::cast_slice(&sheet.vector_or_rows(tensor.entry.kind, values))),
+            Values::Matrix(matrix) => write(at, &sheet.matrix(tensor.entry.kind, matrix, formats.at(tensor.entry))),
+        }
     }
-    bytemuck::cast_slice(&buffer).to_vec()
 }
 
 /// Where elements go when a tensor is padded.
@@ -177,21 +203,14 @@ struct Sheet<'a> {
 }
 
 impl Sheet<'_> {
-    fn pack(&self, kind: Kind, values: &[f32]) -> Vec<f32> {
+    fn vector_or_rows(&self, kind: Kind, values: &[f32]) -> Vec<f32> {
         match kind {
-            Kind::Matrix { inputs, outputs } => {
-                let columns = outputs.size(self.config);
-                self.matrix([inputs, outputs], |input, output| values[input * columns + output])
-            }
-            Kind::Embedding { rows, inputs } => {
-                let width = inputs.size(self.config);
-                self.matrix([inputs, rows], |input, row| values[row * width + input])
-            }
             Kind::Rows { inputs, .. } => {
                 let padded = |row: &[f32]| self.vector(row, inputs);
                 values.chunks_exact(inputs.size(self.config)).flat_map(padded).collect()
             }
             Kind::Scale(axis) | Kind::Bias(axis) => self.vector(values, axis),
+            Kind::Matrix { .. } | Kind::Embedding { .. } => unreachable!("a matrix is no vector"),
         }
     }
 
@@ -225,39 +244,69 @@ impl Sheet<'_> {
         padded
     }
 
-    /// `value` gives the element of an input and an output.
-    fn matrix(&self, [inputs, outputs]: [Axis; 2], value: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+    fn matrix(&self, kind: Kind, matrix: &Matrix, format: Format) -> Vec<u8> {
+        let (inputs, outputs) = match kind {
+            Kind::Matrix { inputs, outputs } => (inputs, outputs),
+            Kind::Embedding { rows, inputs } => (inputs, rows),
+            _ => unreachable!("no other kind is a matrix"),
+        };
         let [rows, columns] = [inputs, outputs].map(|axis| 4 * self.widths.along(axis, self.config) as usize);
-        let mut padded = vec![0f32; rows * columns];
-        for input in 0..inputs.size(self.config) {
-            let i = self.place(inputs, input);
-            for output in 0..outputs.size(self.config) {
-                let j = self.place(outputs, output);
-                padded[match self.layout {
-                    Layout::InOut => i * columns + j,
-                    Layout::OutIn(_) => j * rows + i,
-                }] = value(input, output);
-            }
+        match self.layout {
+            Layout::InOut => self.in_out(matrix, [inputs, outputs], [rows, columns]),
+            Layout::OutIn(_) => self.out_in(matrix, [inputs, outputs], [rows, columns], format),
         }
-        self.in_format(padded, rows)
     }
 
-    /// Rows of `width` weights, as the 32-bit words that kernels read.
-    fn in_format(&self, padded: Vec<f32>, width: usize) -> Vec<f32> {
-        let format = self.layout.format();
-        if format == Format::F32 {
-            return padded;
+    fn in_out(&self, matrix: &Matrix, [inputs, outputs]: [Axis; 2], [rows, columns]: [usize; 2]) -> Vec<u8> {
+        let mut padded = vec![0f32; rows * columns];
+        let places: Vec<usize> = (0..matrix.inputs()).map(|input| self.place(inputs, input)).collect();
+        matrix.each_output(|output, weights| {
+            let column = self.place(outputs, output);
+            places.iter().zip(weights).for_each(|(row, &weight)| padded[row * columns + column] = weight);
+        });
+        bytemuck::cast_slice(&padded).to_vec()
+    }
+
+    /// A row of an output after another, each its chunks and then its scales.
+    fn out_in(
+        &self,
+        matrix: &Matrix,
+        [inputs, outputs]: [Axis; 2],
+        [width, rows]: [usize; 2],
+        format: Format,
+    ) -> Vec<u8> {
+        let length = VEC4 as usize * row_vec4(format, width as u32 / 4) as usize;
+        let scales_at = VEC4 as usize * chunks(format, width as u32 / 4) as usize;
+        let mut bytes = vec![0; rows * length];
+        let mut spread = |output: usize, packed: &[u8]| {
+            let row = &mut bytes[self.place(outputs, output) * length..][..length];
+            if !format.has_scales() {
+                row[..packed.len()].copy_from_slice(packed);
+                return;
+            }
+            let scale = format.scale_bytes() as usize;
+            let block = format.row_bytes(format.block());
+            for (i, packed) in packed.chunks_exact(block).enumerate() {
+                let (scales, numbers) = packed.split_at(scale);
+                row[scales_at + i * scale..][..scale].copy_from_slice(scales);
+                row[i * numbers.len()..][..numbers.len()].copy_from_slice(numbers);
+            }
+        };
+        let is_padded = (0..matrix.inputs()).any(|input| self.place(inputs, input) != input);
+        if !is_padded && matrix.format() == Some(format) && matrix.packed(0).is_some() {
+            for output in 0..matrix.outputs() {
+                spread(output, matrix.packed(output).expect("as the first output"));
+            }
+            return bytes;
         }
-        let chunks = self.layout.chunks(width as u32 / 4) as usize;
-        let pair = |row: &[f32], at: usize| {
-            let bits = |at: usize| u32::from(format.bits(row.get(at).copied().unwrap_or_default()));
-            f32::from_bits(bits(at) | bits(at + 1) << 16)
-        };
-        let words = |row: &'_ [f32]| -> Vec<f32> {
-            let halves = |chunk: usize| [4 * chunk, 4 * (chunk + chunks)];
-            let starts = (0..chunks).flat_map(halves).flat_map(|at| [at, at + 2]);
-            starts.map(|at| pair(row, at)).collect()
-        };
-        padded.chunks_exact(width).flat_map(words).collect()
+        let (mut padded, mut packed) = (vec![0f32; width], Vec::new());
+        let places: Vec<usize> = (0..matrix.inputs()).map(|input| self.place(inputs, input)).collect();
+        matrix.each_output(|output, weights| {
+            places.iter().zip(weights).for_each(|(&place, &weight)| padded[place] = weight);
+            packed.clear();
+            format.pack(&padded, &mut packed);
+            spread(output, &packed);
+        });
+        bytes
     }
 }

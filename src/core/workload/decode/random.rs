@@ -31,7 +31,7 @@
 use std::convert::Infallible;
 
 use super::model::{Config, Weights};
-use super::tensors::{self, Kind, Tensor};
+use super::tensors::{self, Elements, Kind, Tensor};
 use crate::philox::{key, philox4x32};
 
 /// The place of prompts in the second counter word; no model has as many tensors.
@@ -43,12 +43,12 @@ pub fn weights(config: &Config, seed: u64) -> Weights {
     let built = tensors::build(config, |tensor| {
         let (mean, sigma) = distribution(tensor);
         let drawn = |i| (mean + sigma * normal(i as u32, t, seed)) as f32;
-        let elements = match tensors::computed(config, tensor) {
-            Some(elements) => elements,
+        let values = match tensors::computed(config, tensor) {
+            Some(values) => values,
             None => (0..tensor.elements()).map(drawn).collect(),
         };
         t += 1;
-        Ok::<_, Infallible>(elements)
+        Ok::<_, Infallible>(Elements::of(tensor, values))
     });
     match built {
         Ok(weights) => weights,
@@ -102,6 +102,7 @@ mod tests {
             layer_norm_epsilon: 1e-5,
             scale_attn_weights: true,
             block: Default::default(),
+            stored: None,
         }
     }
 
@@ -110,14 +111,14 @@ mod tests {
     fn elements_are_the_documented_ones() {
         let weights = weights(&config(), 0x0123_4567_89ab_cdef);
         let bits: Vec<u32> = [
-            weights.wte[0],
-            weights.wte[33],
+            weights.wte.by_outputs()[0],
+            weights.wte.by_outputs()[33],
             weights.wpe[95 * 32 + 31],
             weights.layers[0].ln_1.weight[0],
             weights.layers[0].ln_1.bias[5],
-            weights.layers[0].attn_c_attn.weight[96],
+            weights.layers[0].attn_c_attn.weight.by_inputs()[96],
             weights.layers[1].attn_c_proj.bias[31],
-            weights.layers[1].mlp_c_proj.weight[128 * 32 - 1],
+            weights.layers[1].mlp_c_proj.weight.by_inputs()[128 * 32 - 1],
             weights.ln_f.weight[1],
             weights.ln_f.bias[31],
         ]

@@ -11,8 +11,10 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata};
 use serde::Deserialize;
 
+use super::format::Format;
+use super::matrix::Rows;
 use super::python_json;
-use super::tensor_source::TensorSource;
+use super::tensor_source::{Stored, TensorSource};
 use crate::error::{Error, Result, Within, printable};
 
 /// As the format's own library has it.
@@ -199,10 +201,8 @@ impl TensorSource for Safetensors<'_> {
     }
 
     fn values(&self, name: &str) -> std::result::Result<Vec<f32>, String> {
-        let Some(place) = self.places.get(name) else {
-            return Err(format!("tensor {} is missing", printable(name)));
-        };
-        let bytes = || self.files[place.file].read(place.start, place.bytes).map_err(|error| error.to_string());
+        let place = self.place(name)?;
+        let bytes = || self.bytes(place);
         match place.dtype {
             Dtype::F32 => Ok(each(&bytes()?, f32::from_le_bytes)),
             Dtype::F16 => Ok(each(&bytes()?, |element| f16::from_le_bytes(element).to_f32())),
@@ -210,6 +210,27 @@ impl TensorSource for Safetensors<'_> {
             Dtype::F64 => Ok(each(&bytes()?, |element| f64::from_le_bytes(element) as f32)),
             other => Err(format!("tensor {} is of type {other}; F32, F16, BF16 and F64 are read", printable(name))),
         }
+    }
+
+    fn stored(&self, name: &str) -> std::result::Result<Stored, String> {
+        let place = self.place(name)?;
+        let width = place.shape.last().copied().unwrap_or(0);
+        let format = match place.dtype {
+            Dtype::F16 => Format::F16,
+            Dtype::BF16 => Format::Bf16,
+            _ => return Ok(Stored::rows(Rows::of_f32(self.values(name)?, width))),
+        };
+        Ok(Stored::rows(Rows::packed(format, self.bytes(place)?.into_owned(), width)))
+    }
+}
+
+impl Safetensors<'_> {
+    fn place(&self, name: &str) -> std::result::Result<&Place, String> {
+        self.places.get(name).ok_or_else(|| format!("tensor {} is missing", printable(name)))
+    }
+
+    fn bytes(&self, place: &Place) -> std::result::Result<Cow<'_, [u8]>, String> {
+        self.files[place.file].read(place.start, place.bytes).map_err(|error| error.to_string())
     }
 }
 

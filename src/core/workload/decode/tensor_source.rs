@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::matrix::Rows;
 use crate::error::{Error, Result, printable};
 
 /// Faults that one message lists before it says that there are more.
@@ -19,6 +20,23 @@ pub trait TensorSource {
 
     /// The elements, row-major, or one clause that says why they cannot be read. Narrower types widen exactly; f64 is rounded.
     fn values(&self, name: &str) -> std::result::Result<Vec<f32>, String>;
+
+    /// The elements of a tensor of two axes, as they are stored where a format has them so.
+    fn stored(&self, name: &str) -> std::result::Result<Stored, String>;
+}
+
+/// A tensor of two axes.
+pub struct Stored {
+    pub rows: Rows,
+    /// Whether these are along its last axis, and not its first.
+    pub is_transposed: bool,
+}
+
+impl Stored {
+    /// Rows along the first axis.
+    pub fn rows(rows: Rows) -> Stored {
+        Stored { rows, is_transposed: false }
+    }
 }
 
 /// Tensors without what tools and classes put before their names: `transformer.`, `_orig_mod.` of a compiled model, `module.` of a
@@ -87,22 +105,43 @@ impl TensorSource for Bare<'_> {
             None => Err(format!("tensor {} is missing", printable(name))),
         }
     }
+
+    fn stored(&self, name: &str) -> std::result::Result<Stored, String> {
+        match self.full.get(name) {
+            Some(full) => self.source.stored(full),
+            None => Err(format!("tensor {} is missing", printable(name))),
+        }
+    }
 }
 
 /// The elements of `name`, or what is wrong with them as a tensor of this shape.
 pub fn read(source: &dyn TensorSource, name: &str, expected: &[usize]) -> std::result::Result<Vec<f32>, String> {
-    let shape = source.shape(name).unwrap_or_default();
-    if shape != expected {
-        return Err(format!("tensor {name} has shape {shape:?}, expected {expected:?}"));
-    }
+    of_shape(source, name, expected)?;
     let values = source.values(name)?;
     match values.iter().position(|value| !value.is_finite()) {
-        Some(i) => {
-            let place = index(i, &shape);
-            Err(format!("tensor {name} has {} at {place:?}; every element must be finite in f32", values[i]))
-        }
+        Some(i) => Err(unfinite(name, values[i], &index(i, expected))),
         None => Ok(values),
     }
+}
+
+/// The same of a tensor of two axes, as it is stored.
+pub fn read_stored(source: &dyn TensorSource, name: &str, expected: &[usize]) -> std::result::Result<Stored, String> {
+    of_shape(source, name, expected)?;
+    let stored = source.stored(name)?;
+    match stored.rows.unfinite() {
+        Some((row, column, value)) if stored.is_transposed => Err(unfinite(name, value, &[column, row])),
+        Some((row, column, value)) => Err(unfinite(name, value, &[row, column])),
+        None => Ok(stored),
+    }
+}
+
+fn of_shape(source: &dyn TensorSource, name: &str, expected: &[usize]) -> std::result::Result<(), String> {
+    let shape = source.shape(name).unwrap_or_default();
+    if shape == expected { Ok(()) } else { Err(format!("tensor {name} has shape {shape:?}, expected {expected:?}")) }
+}
+
+fn unfinite(name: &str, value: f32, place: &[usize]) -> String {
+    format!("tensor {name} has {value} at {place:?}; every element must be finite in f32")
 }
 
 /// A tensor that is there, with its shape.
@@ -162,6 +201,10 @@ mod tests {
 
         fn shape(&self, name: &str) -> Option<Vec<usize>> {
             self.0.contains(&name).then(Vec::new)
+        }
+
+        fn stored(&self, name: &str) -> std::result::Result<Stored, String> {
+            Err(name.to_owned())
         }
 
         fn values(&self, name: &str) -> std::result::Result<Vec<f32>, String> {

@@ -5,8 +5,11 @@
 //! then bias), then `ln_f` (weight, bias). Families that have them have norms of query and key after `attn.c_attn`, and `lm_head` at
 //! the end; where a family has none, the tensor is left out.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
+use super::matrix::{self, Rows as MatrixRows};
 use super::model::{Config, Layer, Weights};
 
 /// What a tensor's index runs over.
@@ -94,18 +97,100 @@ pub struct Entry {
     pub kind: Kind,
 }
 
+/// The elements of a tensor in a model.
+#[derive(Clone, Copy, Debug)]
+pub enum Values<'a> {
+    Vector(&'a Vec<f32>),
+    Matrix(&'a matrix::Matrix),
+}
+
+enum ValuesMut<'a> {
+    Vector(&'a mut Vec<f32>),
+    Matrix(&'a mut matrix::Matrix),
+}
+
+impl<'a> From<&'a Vec<f32>> for Values<'a> {
+    fn from(vector: &'a Vec<f32>) -> Self {
+        Values::Vector(vector)
+    }
+}
+
+impl<'a> From<&'a matrix::Matrix> for Values<'a> {
+    fn from(matrix: &'a matrix::Matrix) -> Self {
+        Values::Matrix(matrix)
+    }
+}
+
+impl<'a> From<&'a mut Vec<f32>> for ValuesMut<'a> {
+    fn from(vector: &'a mut Vec<f32>) -> Self {
+        ValuesMut::Vector(vector)
+    }
+}
+
+impl<'a> From<&'a mut matrix::Matrix> for ValuesMut<'a> {
+    fn from(matrix: &'a mut matrix::Matrix) -> Self {
+        ValuesMut::Matrix(matrix)
+    }
+}
+
+impl<'a> Values<'a> {
+    fn is_empty(&self) -> bool {
+        match self {
+            Values::Vector(vector) => vector.is_empty(),
+            Values::Matrix(matrix) => matrix.is_empty(),
+        }
+    }
+
+    /// In f32, row-major in the order of the tensor's shape.
+    pub fn of(self, tensor: &Tensor) -> Cow<'a, [f32]> {
+        match self {
+            Values::Vector(vector) => Cow::Borrowed(vector),
+            Values::Matrix(matrix) if matches!(tensor.entry.kind, Embedding { .. }) => matrix.by_outputs(),
+            Values::Matrix(matrix) => matrix.by_inputs(),
+        }
+    }
+}
+
+/// The elements of a tensor that is to be part of a model.
+pub enum Elements {
+    Vector(Vec<f32>),
+    Matrix(matrix::Matrix),
+}
+
+impl Elements {
+    /// Of a tensor, row-major in the order of its shape.
+    pub fn of(tensor: &Tensor, values: Vec<f32>) -> Elements {
+        let rows = |values| MatrixRows::of_f32(values, *tensor.shape.last().expect("one or two axes"));
+        match tensor.entry.kind {
+            Matrix { .. } => Elements::Matrix(matrix::Matrix::by_input(rows(values))),
+            Embedding { .. } => Elements::Matrix(matrix::Matrix::by_output(vec![rows(values)])),
+            Rows { .. } | Scale(_) | Bias(_) => Elements::Vector(values),
+        }
+    }
+}
+
+impl ValuesMut<'_> {
+    fn put(self, elements: Elements) {
+        match (self, elements) {
+            (ValuesMut::Vector(vector), Elements::Vector(values)) => *vector = values,
+            (ValuesMut::Matrix(matrix), Elements::Matrix(values)) => *matrix = values,
+            _ => unreachable!("an entry's kind says which of the two it is"),
+        }
+    }
+}
+
 /// A list of entries, and the values of each in a struct, to be read and to be written.
 macro_rules! entries {
     ($list:ident of $struct:ty, $values:ident, $values_mut:ident:
      $($name:literal $constant:literal $kind:expr => $($field:ident).+;)*) => {
         pub const $list: &[Entry] = &[$(Entry { name: $name, constant: $constant, kind: $kind }),*];
 
-        fn $values(of: &$struct) -> Vec<&Vec<f32>> {
-            vec![$(&of.$($field).+),*]
+        fn $values(of: &$struct) -> Vec<Values<'_>> {
+            vec![$(Values::from(&of.$($field).+)),*]
         }
 
-        fn $values_mut(of: &mut $struct) -> Vec<&mut Vec<f32>> {
-            vec![$(&mut of.$($field).+),*]
+        fn $values_mut(of: &mut $struct) -> Vec<ValuesMut<'_>> {
+            vec![$(ValuesMut::from(&mut of.$($field).+)),*]
         }
     };
 }
@@ -178,13 +263,13 @@ pub fn computed(config: &Config, tensor: &Tensor) -> Option<Vec<f32>> {
     Some(rotary.table(config.n_positions, config.head_dim()))
 }
 
-/// Weights from the values that `value` gives for each tensor, asked for in the fixed order.
-pub fn build<E>(config: &Config, mut value: impl FnMut(&Tensor) -> Result<Vec<f32>, E>) -> Result<Weights, E> {
+/// Weights from the elements that `value` gives for each tensor, asked for in the fixed order.
+pub fn build<E>(config: &Config, mut value: impl FnMut(&Tensor) -> Result<Elements, E>) -> Result<Weights, E> {
     let mut weights = Weights::default();
-    let mut fill = |entries: &'static [Entry], layer, values: Vec<&mut Vec<f32>>| {
+    let mut fill = |entries: &'static [Entry], layer, values: Vec<ValuesMut>| {
         let tensors = entries.iter().map(|entry| Tensor::of(entry, layer, config));
         tensors.zip(values).filter(|(tensor, _)| tensor.elements() > 0).try_for_each(|(tensor, values)| {
-            *values = value(&tensor)?;
+            values.put(value(&tensor)?);
             Ok(())
         })
     };
@@ -199,16 +284,21 @@ pub fn build<E>(config: &Config, mut value: impl FnMut(&Tensor) -> Result<Vec<f3
 }
 
 /// Every tensor's elements in the fixed order.
-pub fn values(weights: &Weights) -> impl Iterator<Item = &[f32]> {
+pub fn values(weights: &Weights) -> impl Iterator<Item = Values<'_>> {
     let layers = weights.layers.iter().flat_map(layer);
-    let all = embeddings(weights).into_iter().chain(layers).chain(last(weights)).map(Vec::as_slice);
+    let all = embeddings(weights).into_iter().chain(layers).chain(last(weights));
     all.filter(|values| !values.is_empty())
 }
 
-/// Changes the elements of each tensor.
-pub fn change(weights: &mut Weights, mut change: impl FnMut(&Entry, &mut Vec<f32>)) {
-    let mut each = |entries: &[Entry], values: Vec<&mut Vec<f32>>| {
-        entries.iter().zip(values).for_each(|(entry, values)| change(entry, values));
+/// Changes each matrix that is there.
+pub fn change_matrices(weights: &mut Weights, mut change: impl FnMut(&Entry, &mut matrix::Matrix)) {
+    let mut each = |entries: &[Entry], values: Vec<ValuesMut>| {
+        for (entry, values) in entries.iter().zip(values) {
+            match values {
+                ValuesMut::Matrix(matrix) if !matrix.is_empty() => change(entry, matrix),
+                _ => {}
+            }
+        }
     };
     each(EMBEDDINGS, embeddings_mut(weights));
     weights.layers.iter_mut().for_each(|layer| each(LAYER, layer_mut(layer)));
@@ -235,8 +325,10 @@ pub fn weights_sha256(config: &Config, weights: &Weights) -> String {
     if !config.block.is_gpt2() {
         digest.update(serde_json::to_vec(&config.block).expect("plain data"));
     }
-    for chunk in values(weights).flat_map(|tensor| tensor.chunks(4096)) {
-        digest.update(chunk.iter().flat_map(|element| element.to_le_bytes()).collect::<Vec<u8>>());
+    for (tensor, values) in tensors(config).zip(values(weights)) {
+        for chunk in values.of(&tensor).chunks(4096) {
+            digest.update(chunk.iter().flat_map(|element| element.to_le_bytes()).collect::<Vec<u8>>());
+        }
     }
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,7 +8,9 @@ use super::config::{self, DIVISORS};
 use super::file::{File, Tensor, printable};
 use super::names::{Family, Layout};
 use crate::error::{Error, Result};
-use crate::workload::decode::tensor_source::TensorSource;
+use crate::workload::decode::format::Format;
+use crate::workload::decode::matrix::{Order, Rows};
+use crate::workload::decode::tensor_source::{Stored, TensorSource};
 
 /// A model and the bytes that it is read from, which may be a memory map: tensors are unpacked as they are asked for.
 #[derive(Clone, Debug)]
@@ -76,6 +78,23 @@ impl<B: AsRef<[u8]>> Model<B> {
         Some((self.file.tensors.get(name)?, *layout))
     }
 
+    /// The order in which Hugging Face has the rows.
+    fn order(&self, name: &str, tensor: &Tensor, layout: Layout) -> std::result::Result<Order, String> {
+        let heads = match layout {
+            Layout::Same | Layout::Transposed => return Ok(Order::Same),
+            Layout::Query => self.heads(&["attention.head_count"]),
+            Layout::Key => self.heads(&["attention.head_count_kv", "attention.head_count"]),
+        };
+        let (shape, rows) = (&tensor.shape, tensor.shape.first().copied().unwrap_or(0));
+        let head = rows.checked_div(heads).unwrap_or(0);
+        if head == 0 || head * heads != rows || !head.is_multiple_of(2) {
+            return Err(format!(
+                "tensor {name} has shape {shape:?}, whose rows do not fit {heads} heads of an even size"
+            ));
+        }
+        Ok(Order::Paired { head })
+    }
+
     /// The first of these numbers that is there.
     fn heads(&self, keys: &[&str]) -> usize {
         let heads = keys.iter().find_map(|key| self.file.whole(&format!("llama.{key}")));
@@ -111,11 +130,35 @@ impl<B: AsRef<[u8]>> TensorSource for Model<B> {
         match layout {
             Layout::Same => Ok(values),
             Layout::Transposed => transposed(name, &values, &tensor.shape),
-            Layout::Query => halves(name, &values, &tensor.shape, self.heads(&["attention.head_count"])),
-            Layout::Key => {
-                halves(name, &values, &tensor.shape, self.heads(&["attention.head_count_kv", "attention.head_count"]))
+            Layout::Query | Layout::Key => {
+                let order = self.order(name, tensor, layout)?;
+                Ok(Rows::of_f32(values, tensor.shape.last().copied().unwrap_or(1)).in_order(order).all())
             }
         }
+    }
+
+    /// What is packed in a format of this project stays so; what is packed otherwise is rounded to f16.
+    fn stored(&self, name: &str) -> std::result::Result<Stored, String> {
+        let (tensor, layout) = self.find(name).ok_or_else(|| format!("tensor {} is missing", printable(name)))?;
+        let bytes = self.bytes().get(tensor.bytes.clone()).ok_or_else(|| format!("tensor {name} is cut short"))?;
+        let width = tensor.shape.last().copied().unwrap_or(0);
+        let rows = match Format::named(&tensor.kind.name.to_ascii_lowercase()) {
+            Some(format) if format != Format::F32 => Rows::packed(format, bytes.to_vec(), width),
+            kept => {
+                let unpacked =
+                    tensor.kind.unpack(bytes).map_err(|error| format!("tensor {} {error}", printable(name)))?;
+                match kept {
+                    Some(_) => Rows::of_f32(unpacked, width),
+                    None => {
+                        let mut halves = Vec::with_capacity(2 * unpacked.len());
+                        Format::F16.pack(&unpacked, &mut halves);
+                        Rows::packed(Format::F16, halves, width)
+                    }
+                }
+            }
+        };
+        let order = self.order(name, tensor, layout)?;
+        Ok(Stored { rows: rows.in_order(order), is_transposed: layout == Layout::Transposed })
     }
 }
 
@@ -147,22 +190,6 @@ fn is_repeated(file: &File, bytes: &[u8], family: Family) -> bool {
 fn transposed(name: &str, values: &[f32], shape: &[usize]) -> std::result::Result<Vec<f32>, String> {
     let &[rows, columns] = shape else { return Err(format!("tensor {name} has shape {shape:?}, expected two axes")) };
     Ok((0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect())
-}
-
-/// Rows of each head from pairs side by side to pairs half a head apart: row 2 i + a becomes row a * half + i.
-fn halves(name: &str, values: &[f32], shape: &[usize], heads: usize) -> std::result::Result<Vec<f32>, String> {
-    let rows = shape.first().copied().unwrap_or(0);
-    let half = rows.checked_div(heads).unwrap_or(0) / 2;
-    if half == 0 || half * 2 * heads != rows {
-        return Err(format!("tensor {name} has shape {shape:?}, whose rows do not fit {heads} heads of an even size"));
-    }
-    let columns = values.len() / rows;
-    let row = |row: usize| {
-        let (head, rest) = (row / (2 * half), row % (2 * half));
-        let from = head * 2 * half + rest % half * 2 + rest / half;
-        &values[from * columns..][..columns]
-    };
-    Ok((0..rows).flat_map(|at| row(at).iter().copied()).collect())
 }
 
 #[cfg(test)]

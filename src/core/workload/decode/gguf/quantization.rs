@@ -2,7 +2,9 @@
 //!
 //! ggml multiplies and subtracts in f32, each rounded; so does this, with no fused operation.
 
-use half::{bf16, f16};
+use half::bf16;
+
+use super::super::blocks::{float, nibbles, unpack_q4_0, unpack_q4_1, unpack_q8_0};
 
 /// Fills elements from the bytes of their block.
 type Unpack = fn(&[u8], &mut [f32]);
@@ -30,11 +32,11 @@ const fn packed(number: u32, name: &'static str, elements: usize, bytes: usize) 
 static TYPES: [Type; 34] = [
     unpacked(0, "F32", 1, 4, |block, out| out[0] = f32::from_le_bytes(first(block))),
     unpacked(1, "F16", 1, 2, |block, out| out[0] = float(block, 0)),
-    unpacked(2, "Q4_0", 32, 18, q4_0),
-    unpacked(3, "Q4_1", 32, 20, q4_1),
+    unpacked(2, "Q4_0", 32, 18, unpack_q4_0),
+    unpacked(3, "Q4_1", 32, 20, unpack_q4_1),
     unpacked(6, "Q5_0", 32, 22, q5_0),
     unpacked(7, "Q5_1", 32, 24, q5_1),
-    unpacked(8, "Q8_0", 32, 34, q8_0),
+    unpacked(8, "Q8_0", 32, 34, unpack_q8_0),
     packed(9, "Q8_1", 32, 40),
     unpacked(10, "Q2_K", 256, 84, q2_k),
     unpacked(11, "Q3_K", 256, 110, q3_k),
@@ -96,16 +98,6 @@ fn first<const N: usize>(block: &[u8]) -> [u8; N] {
     *block.first_chunk().expect("a block is as long as its type says")
 }
 
-/// The half-precision float at a byte of a block.
-fn float(block: &[u8], at: usize) -> f32 {
-    f16::from_le_bytes(first(&block[at..])).to_f32()
-}
-
-/// The 32 numbers of four bits in 16 bytes: the low halves, then the high ones.
-fn nibbles(bytes: &[u8]) -> impl Iterator<Item = u8> {
-    bytes.iter().map(|byte| byte & 15).chain(bytes.iter().map(|byte| byte >> 4))
-}
-
 /// The same with a fifth bit each, from four bytes.
 fn fifths(high: &[u8], low: &[u8]) -> impl Iterator<Item = u8> {
     let high = u32::from_le_bytes(first(high));
@@ -116,16 +108,6 @@ fn fill(out: &mut [f32], values: impl Iterator<Item = f32>) {
     out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
 }
 
-fn q4_0(block: &[u8], out: &mut [f32]) {
-    let scale = float(block, 0);
-    fill(out, nibbles(&block[2..]).map(|q| scale * (f32::from(q) - 8.0)));
-}
-
-fn q4_1(block: &[u8], out: &mut [f32]) {
-    let (scale, least) = (float(block, 0), float(block, 2));
-    fill(out, nibbles(&block[4..]).map(|q| scale * f32::from(q) + least));
-}
-
 fn q5_0(block: &[u8], out: &mut [f32]) {
     let scale = float(block, 0);
     fill(out, fifths(&block[2..6], &block[6..]).map(|q| scale * (f32::from(q) - 16.0)));
@@ -134,11 +116,6 @@ fn q5_0(block: &[u8], out: &mut [f32]) {
 fn q5_1(block: &[u8], out: &mut [f32]) {
     let (scale, least) = (float(block, 0), float(block, 2));
     fill(out, fifths(&block[4..8], &block[8..]).map(|q| scale * f32::from(q) + least));
-}
-
-fn q8_0(block: &[u8], out: &mut [f32]) {
-    let scale = float(block, 0);
-    fill(out, block[2..].iter().map(|&q| scale * f32::from(q as i8)));
 }
 
 fn q8_k(block: &[u8], out: &mut [f32]) {
