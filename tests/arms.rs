@@ -302,17 +302,19 @@ fn wide_rows_and_every_format() {
     let request = Request { prompt: vec![7, 30], new_tokens: 11, sampling: Sampling::Greedy, end_tokens: Vec::new() };
     // The least that a device may have would cut rows into tiles.
     let memory = gpu.device.limits().max_compute_workgroup_storage_size;
-    for (format, workgroup_size) in [
-        (Format::F32, 1024),
-        (Format::F16, 64),
-        (Format::Bf16, 64),
-        (Format::Q8_0, 64),
-        (Format::Q4_0, 64),
-        (Format::Q4_1, 64),
+    // Weights in one buffer, and in as many as a device of small ones would need.
+    for (format, workgroup_size, binding_bytes) in [
+        (Format::F32, 1024, u64::MAX),
+        (Format::F16, 64, u64::MAX),
+        (Format::Bf16, 64, 1),
+        (Format::Q8_0, 64, u64::MAX),
+        (Format::Q4_0, 64, u64::MAX),
+        (Format::Q4_1, 64, 1),
     ] {
         let weights = format.rounded(&config, &exact);
         let arm = Arm { format, ..Arm::of(Algorithm::FusedGrid) };
-        let tuning = Tuning { memory, ..common::tuning(&gpu, arm.algorithm, workgroup_size, request.positions()) };
+        let tuning = common::tuning(&gpu, arm.algorithm, workgroup_size, request.positions());
+        let tuning = Tuning { memory, binding_bytes, ..tuning };
         let program = arm.program(&config, &request, &tuning);
         let blocks = weight_blocks(&config, &exact, &[arm.layout()]);
         let Some(prepared) = prepared(&gpu, arm.algorithm, &program, &blocks) else { return };

@@ -6,6 +6,8 @@ diagnostic(off, subgroup_uniformity);
 
 #import modules/generation.wgsl
 #import modules/model.wgsl
+#import modules/weights.wgsl
+#import modules/scales.wgsl
 #import modules/exchange.wgsl
 #import modules/stream.wgsl
 #import modules/sums_by_subgroup.wgsl

@@ -3,6 +3,7 @@
 
 #import modules/generation.wgsl
 #import modules/model.wgsl
+#import modules/weights.wgsl
 #import modules/exchange.wgsl
 #import modules/stream.wgsl
 #import modules/sums_by_memory.wgsl

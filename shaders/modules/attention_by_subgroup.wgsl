@@ -58,7 +58,7 @@ fn column_of(part: u32, group: u32) -> u32 {
 // And where it is in `hidden`, of the position at hand: with those of all groups, or of the teams' alone.
 fn at_hand(part: u32, group: u32, i: u32) -> u32 {
     if WHOLE {
-        return WIDE + place(column_of(part, group) + i);
+        return WIDE + spread(column_of(part, group) + i);
     }
     return (thread / TEAM * (GROUP + 2u) + part) * HEAD4 + i;
 }

@@ -32,7 +32,7 @@ var<private> patience: u32;
 // Hands element `i` of a vector on: to its region of `hidden`, or to its slot.
 fn share(slot: u32, region: u32, i: u32, value: f32) {
     if NEAR {
-        hidden[region + place(i / 4u)][i % 4u] = value;
+        hidden[region + spread(i / 4u)][i % 4u] = value;
         if !hands_on() {
             return;
         }
@@ -128,7 +128,7 @@ fn gather(slot: u32, region: u32, count4: u32) {
 
 fn put(region: u32, i: u32, count: u32, value: f32) {
     if i < count {
-        hidden[region + place(i / 4u)][i % 4u] = value;
+        hidden[region + spread(i / 4u)][i % 4u] = value;
     }
 }
 
@@ -138,7 +138,7 @@ fn restore(slot: u32, region: u32, count4: u32) {
         return;
     }
     for (var i = thread; i < 4u * count4; i += WORKGROUP_SIZE) {
-        hidden[region + place(i / 4u)][i % 4u] = bitcast<f32>(asked(slot + i));
+        hidden[region + spread(i / 4u)][i % 4u] = bitcast<f32>(asked(slot + i));
     }
     workgroupBarrier();
 }

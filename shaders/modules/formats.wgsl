@@ -16,8 +16,6 @@ override FC_FORMAT: u32 = 0;
 override MLP_FORMAT: u32 = 0;
 override LOGITS_FORMAT: u32 = 0;
 
-@group(0) @binding(7) var<storage, read> weight_words: array<u32>;   // the same as `weights`, for scales
-
 // Vec4f in a chunk.
 fn vec4_in_chunk(format: u32) -> u32 {
     switch format {
@@ -93,7 +91,8 @@ fn embedding(i: u32) -> vec4f {
     let chunk = i / vec4_in_chunk(EMBEDDING_FORMAT);
     var row = numbers(EMBEDDING_FORMAT, weights[at + chunk], i % vec4_in_chunk(EMBEDDING_FORMAT));
     if has_scales(EMBEDDING_FORMAT) {
-        let word = weight_words[scale_place(EMBEDDING_FORMAT, at + chunks_in(EMBEDDING_FORMAT, N_EMBD4), chunk)];
+        let scales = at + chunks_in(EMBEDDING_FORMAT, N_EMBD4);
+        let word = weight_word(EMBEDDING, scale_place(EMBEDDING_FORMAT, scales, chunk));
         let scale = scale_of(EMBEDDING_FORMAT, word, chunk);
         row = row * scale.x + scale.y;
     }

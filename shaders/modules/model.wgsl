@@ -30,11 +30,16 @@ override HEAD_DIM: u32 = 16;         // without padding
 override ACTIVATION: u32 = 0;        // GELU by tanh, GELU by the error function, SiLU
 override GATES: u32 = 1;             // rows of FC for each inner value: 2 where a gate is multiplied with another row
 
-// Where each tensor starts in `weights`, in vec4u; those of a layer count from the layer's start.
+// Where each tensor starts in its buffer, in vec4u; those of a layer count from the layer's start.
 override WTE: u32 = 0;
 override WPE: u32 = 0;               // or cosine and sine of each pair of a head, where positions turn
 override LAYERS: u32 = 0;
 override LAYER_STRIDE: u32 = 0;
+override MATRICES: u32 = 0;          // of the first layer; in parts, from the part's start
+override ATTENTION_STRIDE: u32 = 0;
+override FC_STRIDE: u32 = 0;
+override MLP_STRIDE: u32 = 0;
+override TIED: bool = true;
 override LN_1_WEIGHT: u32 = 0;
 override LN_1_BIAS: u32 = 0;
 override ATTN_C_ATTN_WEIGHT: u32 = 0;
@@ -53,7 +58,6 @@ override LN_F_WEIGHT: u32 = 0;
 override LN_F_BIAS: u32 = 0;
 override LM_HEAD: u32 = 0;           // WTE, where it is tied
 
-@group(0) @binding(0) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(1) var<storage, read_write> cache: array<vec4f>;   // [sequence][layer][position][key, value][KEYS4]
 @group(0) @binding(2) var<storage, read_write> logits: array<f32>;    // [row][4 VOCAB4]
 @group(0) @binding(3) var<storage, read_write> tokens: array<u32>;    // prompt, then new tokens
@@ -128,21 +132,23 @@ const PROJECTION: u32 = 1u;
 const FC: u32 = 2u;
 const MLP: u32 = 3u;
 const LOGITS: u32 = 4u;
+const EMBEDDING: u32 = 5u;           // no matrix: its rows are looked up
 
 fn matrix(stage: u32, of_layer: u32) -> Matrix {
     let at = LAYERS + of_layer * LAYER_STRIDE;
+    let of_attention = MATRICES + of_layer * ATTENTION_STRIDE;
     switch stage {
         case QUERY_KEY_VALUE: {
-            return Matrix(stage, at + ATTN_C_ATTN_WEIGHT, at + ATTN_C_ATTN_BIAS, NORMED, N_EMBD4, 4u * (HEADS4 + 2u * KEYS4));
+            return Matrix(stage, of_attention + ATTN_C_ATTN_WEIGHT, at + ATTN_C_ATTN_BIAS, NORMED, N_EMBD4, 4u * (HEADS4 + 2u * KEYS4));
         }
         case PROJECTION: {
-            return Matrix(stage, at + ATTN_C_PROJ_WEIGHT, at + ATTN_C_PROJ_BIAS, WIDE, HEADS4, 4u * N_EMBD4);
+            return Matrix(stage, of_attention + ATTN_C_PROJ_WEIGHT, at + ATTN_C_PROJ_BIAS, WIDE, HEADS4, 4u * N_EMBD4);
         }
         case FC: {
-            return Matrix(stage, at + MLP_C_FC_WEIGHT, at + MLP_C_FC_BIAS, NORMED, N_EMBD4, 4u * N_INNER4);
+            return Matrix(stage, MATRICES + of_layer * FC_STRIDE + MLP_C_FC_WEIGHT, at + MLP_C_FC_BIAS, NORMED, N_EMBD4, 4u * N_INNER4);
         }
         case MLP: {
-            return Matrix(stage, at + MLP_C_PROJ_WEIGHT, at + MLP_C_PROJ_BIAS, WIDE, N_INNER4, 4u * N_EMBD4);
+            return Matrix(stage, MATRICES + of_layer * MLP_STRIDE + MLP_C_PROJ_WEIGHT, at + MLP_C_PROJ_BIAS, WIDE, N_INNER4, 4u * N_EMBD4);
         }
         default: {
             // The head has no bias.

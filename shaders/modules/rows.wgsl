@@ -119,42 +119,42 @@ fn fetch(m: Matrix, k: u32, is_wanted: bool) {
             row_residual = residual(m.stage, row);
         }
     }
-    w0 = weights[at];
-    if there > 1u { w1 = weights[at + 1u * lanes]; }
-    if there > 2u { w2 = weights[at + 2u * lanes]; }
-    if there > 3u { w3 = weights[at + 3u * lanes]; }
-    if there > 4u { w4 = weights[at + 4u * lanes]; }
-    if there > 5u { w5 = weights[at + 5u * lanes]; }
-    if there > 6u { w6 = weights[at + 6u * lanes]; }
-    if there > 7u { w7 = weights[at + 7u * lanes]; }
-    if there > 8u { w8 = weights[at + 8u * lanes]; }
-    if there > 9u { w9 = weights[at + 9u * lanes]; }
-    if there > 10u { w10 = weights[at + 10u * lanes]; }
-    if there > 11u { w11 = weights[at + 11u * lanes]; }
-    if there > 12u { w12 = weights[at + 12u * lanes]; }
-    if there > 13u { w13 = weights[at + 13u * lanes]; }
-    if there > 14u { w14 = weights[at + 14u * lanes]; }
-    if there > 15u { w15 = weights[at + 15u * lanes]; }
+    w0 = weight(m.stage, at);
+    if there > 1u { w1 = weight(m.stage, at + 1u * lanes); }
+    if there > 2u { w2 = weight(m.stage, at + 2u * lanes); }
+    if there > 3u { w3 = weight(m.stage, at + 3u * lanes); }
+    if there > 4u { w4 = weight(m.stage, at + 4u * lanes); }
+    if there > 5u { w5 = weight(m.stage, at + 5u * lanes); }
+    if there > 6u { w6 = weight(m.stage, at + 6u * lanes); }
+    if there > 7u { w7 = weight(m.stage, at + 7u * lanes); }
+    if there > 8u { w8 = weight(m.stage, at + 8u * lanes); }
+    if there > 9u { w9 = weight(m.stage, at + 9u * lanes); }
+    if there > 10u { w10 = weight(m.stage, at + 10u * lanes); }
+    if there > 11u { w11 = weight(m.stage, at + 11u * lanes); }
+    if there > 12u { w12 = weight(m.stage, at + 12u * lanes); }
+    if there > 13u { w13 = weight(m.stage, at + 13u * lanes); }
+    if there > 14u { w14 = weight(m.stage, at + 14u * lanes); }
+    if there > 15u { w15 = weight(m.stage, at + 15u * lanes); }
     if !has_scales(format) {
         return;
     }
     let scales = select(0u, start + chunks_of(m), is_wanted);
-    s0 = weight_words[scale_place(format, scales, first)];
-    if there > 1u { s1 = weight_words[scale_place(format, scales, first + 1u * lanes)]; }
-    if there > 2u { s2 = weight_words[scale_place(format, scales, first + 2u * lanes)]; }
-    if there > 3u { s3 = weight_words[scale_place(format, scales, first + 3u * lanes)]; }
-    if there > 4u { s4 = weight_words[scale_place(format, scales, first + 4u * lanes)]; }
-    if there > 5u { s5 = weight_words[scale_place(format, scales, first + 5u * lanes)]; }
-    if there > 6u { s6 = weight_words[scale_place(format, scales, first + 6u * lanes)]; }
-    if there > 7u { s7 = weight_words[scale_place(format, scales, first + 7u * lanes)]; }
-    if there > 8u { s8 = weight_words[scale_place(format, scales, first + 8u * lanes)]; }
-    if there > 9u { s9 = weight_words[scale_place(format, scales, first + 9u * lanes)]; }
-    if there > 10u { s10 = weight_words[scale_place(format, scales, first + 10u * lanes)]; }
-    if there > 11u { s11 = weight_words[scale_place(format, scales, first + 11u * lanes)]; }
-    if there > 12u { s12 = weight_words[scale_place(format, scales, first + 12u * lanes)]; }
-    if there > 13u { s13 = weight_words[scale_place(format, scales, first + 13u * lanes)]; }
-    if there > 14u { s14 = weight_words[scale_place(format, scales, first + 14u * lanes)]; }
-    if there > 15u { s15 = weight_words[scale_place(format, scales, first + 15u * lanes)]; }
+    s0 = weight_word(m.stage, scale_place(format, scales, first));
+    if there > 1u { s1 = weight_word(m.stage, scale_place(format, scales, first + 1u * lanes)); }
+    if there > 2u { s2 = weight_word(m.stage, scale_place(format, scales, first + 2u * lanes)); }
+    if there > 3u { s3 = weight_word(m.stage, scale_place(format, scales, first + 3u * lanes)); }
+    if there > 4u { s4 = weight_word(m.stage, scale_place(format, scales, first + 4u * lanes)); }
+    if there > 5u { s5 = weight_word(m.stage, scale_place(format, scales, first + 5u * lanes)); }
+    if there > 6u { s6 = weight_word(m.stage, scale_place(format, scales, first + 6u * lanes)); }
+    if there > 7u { s7 = weight_word(m.stage, scale_place(format, scales, first + 7u * lanes)); }
+    if there > 8u { s8 = weight_word(m.stage, scale_place(format, scales, first + 8u * lanes)); }
+    if there > 9u { s9 = weight_word(m.stage, scale_place(format, scales, first + 9u * lanes)); }
+    if there > 10u { s10 = weight_word(m.stage, scale_place(format, scales, first + 10u * lanes)); }
+    if there > 11u { s11 = weight_word(m.stage, scale_place(format, scales, first + 11u * lanes)); }
+    if there > 12u { s12 = weight_word(m.stage, scale_place(format, scales, first + 12u * lanes)); }
+    if there > 13u { s13 = weight_word(m.stage, scale_place(format, scales, first + 13u * lanes)); }
+    if there > 14u { s14 = weight_word(m.stage, scale_place(format, scales, first + 14u * lanes)); }
+    if there > 15u { s15 = weight_word(m.stage, scale_place(format, scales, first + 15u * lanes)); }
 }
 
 // The products of the chunks of step `k` with the input.
@@ -189,32 +189,72 @@ fn product(m: Matrix, at: u32, chunk: vec4u, word: u32) -> f32 {
     //+ multiplies(select(0u, 4u * count, is_own));
     var x: u32;
     if WHOLE {
-        x = m.input + place(at * count);
+        x = m.input + spread(at * count);
     } else {
-        x = place(at * count % TILE4);
+        x = spread(at * count % TILE4);
     }
-    var sum = dot(hidden[x], numbers(format, chunk, 0u));
-    if count > 1u {
-        sum += dot(hidden[x + 1u], numbers(format, chunk, 1u));
-    }
-    if count > 2u {
-        sum += dot(hidden[x + 2u], numbers(format, chunk, 2u)) + dot(hidden[x + 3u], numbers(format, chunk, 3u));
-    }
-    if count > 4u {
-        sum += dot(hidden[x + 4u], numbers(format, chunk, 4u)) + dot(hidden[x + 5u], numbers(format, chunk, 5u));
-        sum += dot(hidden[x + 6u], numbers(format, chunk, 6u)) + dot(hidden[x + 7u], numbers(format, chunk, 7u));
-    }
-    if !has_scales(format) {
-        return sum;
-    }
-    let scale = scale_of(format, word, at);
-    sum *= scale.x;
-    if format == Q4_1 {
+    if has_scales(format) {
+        let scale = scale_of(format, word, at);
+        if format == Q8_0 {
+            return scale.x * bytes_over(x, chunk);
+        }
+        let sum = scale.x * nibbles_over(x, chunk, select(0.0, 8.0, format == Q4_0));
+        if format == Q4_0 {
+            return sum;
+        }
         let all = (hidden[x] + hidden[x + 1u]) + (hidden[x + 2u] + hidden[x + 3u])
             + ((hidden[x + 4u] + hidden[x + 5u]) + (hidden[x + 6u] + hidden[x + 7u]));
-        sum += scale.y * dot(all, vec4f(1.0));
+        return sum + scale.y * dot(all, vec4f(1.0));
     }
-    return sum;
+    let sum = dot(hidden[x], numbers(format, chunk, 0u));
+    if count == 1u {
+        return sum;
+    }
+    return sum + dot(hidden[x + 1u], numbers(format, chunk, 1u));
+}
+
+// Whole numbers become floats where they are in a word: as the last bits of 2^23, which is then taken off together with the number
+// that stands for zero. What is 8 bits further up counts 256 times, until the end.
+const ORIGIN: f32 = 0x1p23;
+const ORIGIN_BITS: u32 = 0x4b000000u;
+const STEPS: vec4f = vec4f(1.0, 256.0, 1.0, 256.0);
+
+// The bytes of a chunk over four vec4f. Two's complement is its distance from -128 when the sign is turned.
+fn bytes_over(x: u32, chunk: vec4u) -> f32 {
+    var sum = hidden[x] * bytes_of(chunk.x);
+    sum = fma(hidden[x + 1u], bytes_of(chunk.y), sum);
+    sum = fma(hidden[x + 2u], bytes_of(chunk.z), sum);
+    sum = fma(hidden[x + 3u], bytes_of(chunk.w), sum);
+    return dot(sum, 1.0 / STEPS);
+}
+
+fn bytes_of(word: u32) -> vec4f {
+    let turned_sign = vec4u(ORIGIN_BITS) | vec4u(0x80u, 0x8000u, 0x80u, 0x8000u);
+    let bits = (vec2u(word, word >> 16u).xxyy & vec4u(0xffu, 0xff00u, 0xffu, 0xff00u)) ^ turned_sign;
+    return bitcast<vec4f>(bits) - (ORIGIN + 128.0 * STEPS);
+}
+
+// The halves of the bytes of a chunk over eight vec4f: first the lower ones. `zero` is the number that stands for zero.
+fn nibbles_over(x: u32, chunk: vec4u, zero: f32) -> f32 {
+    var low = hidden[x] * low_nibbles(chunk.x, zero);
+    low = fma(hidden[x + 1u], low_nibbles(chunk.y, zero), low);
+    low = fma(hidden[x + 2u], low_nibbles(chunk.z, zero), low);
+    low = fma(hidden[x + 3u], low_nibbles(chunk.w, zero), low);
+    var high = hidden[x + 4u] * high_nibbles(chunk.x, zero);
+    high = fma(hidden[x + 5u], high_nibbles(chunk.y, zero), high);
+    high = fma(hidden[x + 6u], high_nibbles(chunk.z, zero), high);
+    high = fma(hidden[x + 7u], high_nibbles(chunk.w, zero), high);
+    return dot(low, 1.0 / STEPS) + dot(high, 1.0 / (16.0 * STEPS));
+}
+
+fn low_nibbles(word: u32, zero: f32) -> vec4f {
+    let bits = (vec2u(word, word >> 16u).xxyy & vec4u(0xfu, 0xf00u, 0xfu, 0xf00u)) | vec4u(ORIGIN_BITS);
+    return bitcast<vec4f>(bits) - (ORIGIN + zero * STEPS);
+}
+
+fn high_nibbles(word: u32, zero: f32) -> vec4f {
+    let bits = (vec2u(word, word >> 16u).xxyy & vec4u(0xf0u, 0xf000u, 0xf0u, 0xf000u)) | vec4u(ORIGIN_BITS);
+    return bitcast<vec4f>(bits) - (ORIGIN + 16.0 * zero * STEPS);
 }
 
 // Asks for the first weights of a matrix, ahead of the barrier before which its input is not known.
@@ -314,7 +354,7 @@ fn stream(i: u32, before: f32) -> f32 {
     if is_far() {
         return before;
     }
-    return hidden[STREAM + place(i / 4u)][i % 4u];
+    return hidden[STREAM + spread(i / 4u)][i % 4u];
 }
 
 // Tokens whose logits this thread has made, and the one of each turn.

@@ -3,20 +3,21 @@
 // Whole vectors lie in `hidden`: STREAM, and its norm, NORMED. Where vectors come in tiles, elements are read where they are:
 // in the embedding, or in the slot that the stage before filled, and a norm is two numbers.
 
-// Regions of `hidden`, where vectors are whole: the residual stream; its norm; the input of a matrix that is neither. Else one
-// tile, or what attention works with. Where threads read several neighbouring vec4f, a gap behind every eighth lets each read
+// Regions of `hidden`, where vectors are whole: the residual stream; its norm; the input of a matrix that is neither, which is
+// there when the norm has been used: in its place, but where this workgroup makes the one from the other. Else one tile, or what
+// attention works with. Where threads read several neighbouring vec4f, a gap behind every eighth lets each read
 // another bank of the memory: GAPS.
 override GAPS: bool = false;
 override TILE4: u32 = 0;
 const STREAM: u32 = 0u;
 override NORMED: u32 = select(N_EMBD4, 9u * ((N_EMBD4 + 7u) / 8u), GAPS);
-override WIDE: u32 = 2u * NORMED;
+override WIDE: u32 = select(NORMED, 2u * NORMED, NEAR);
 override HIDDEN4: u32 = 64;
 
 var<workgroup> hidden: array<vec4f, HIDDEN4>;
 
 // Where vec4f `i` of a region is.
-fn place(i: u32) -> u32 {
+fn spread(i: u32) -> u32 {
     return select(i, i + i / 8u, GAPS);
 }
 
@@ -38,7 +39,7 @@ fn embed() {
     stream_is(NOWHERE, 0u);
     if WHOLE {
         for (var i = thread; i < N_EMBD4; i += WORKGROUP_SIZE) {
-            hidden[STREAM + place(i)] = embedding(i);
+            hidden[STREAM + spread(i)] = embedding(i);
         }
         workgroupBarrier();
     }
@@ -123,16 +124,16 @@ fn layer_norm(weight: u32, bias: u32) {
     mean = select(max(min(some.x, some.y), min(max(some.x, some.y), some.z)), 0.0, ROOT_MEAN_SQUARE);
     var sums = vec2f(0.0);
     for (var i = thread % NORM_LANES; i < N_EMBD4; i += NORM_LANES) {
-        let x = left(hidden[STREAM + place(i)], i);
+        let x = left(hidden[STREAM + spread(i)], i);
         sums += vec2f(dot(x, vec4f(1.0)), dot(x, x));
     }
     sums = norm_total(sums) / f32(N_EMBD);
     let scale = settled_scale(sums);
     if thread < N_EMBD4 {
-        hidden[NORMED + place(thread)] = (hidden[STREAM + place(thread)] - mean) * scale * norm_weight + norm_bias;
+        hidden[NORMED + spread(thread)] = (hidden[STREAM + spread(thread)] - mean) * scale * norm_weight + norm_bias;
     }
     for (var i = thread + WORKGROUP_SIZE; i < N_EMBD4; i += WORKGROUP_SIZE) {
-        hidden[NORMED + place(i)] = (hidden[STREAM + place(i)] - mean) * scale * vector(weight + i) + vector(bias + i);
+        hidden[NORMED + spread(i)] = (hidden[STREAM + spread(i)] - mean) * scale * vector(weight + i) + vector(bias + i);
     }
     workgroupBarrier();
 }
@@ -179,7 +180,7 @@ fn hand_on_norm() {
     for (var i = own_first(4u * N_EMBD4) + thread; i < own_end(4u * N_EMBD4); i += WORKGROUP_SIZE) {
         var value: f32;
         if WHOLE {
-            value = hidden[NORMED + place(i / 4u)][i % 4u];
+            value = hidden[NORMED + spread(i / 4u)][i % 4u];
         } else {
             value = normed(i / 4u)[i % 4u];
         }
@@ -198,6 +199,6 @@ fn load_tile(m: Matrix, first: u32, count: u32) {
                 value = normed(first + i);
             }
         }
-        hidden[place(i)] = value;
+        hidden[spread(i)] = value;
     }
 }

@@ -43,8 +43,40 @@ pub enum Contents {
     Scratch,
 }
 
+/// The bytes of a constant, which may be made as they are asked for.
+pub trait Block: Send + Sync {
+    fn bytes(&self) -> u64;
+
+    /// Gives `write` the bytes piece by piece, each with where it begins. Offsets and lengths are multiples of 4; what no piece
+    /// covers is zero.
+    fn write(&self, write: &mut dyn FnMut(u64, &[u8]));
+
+    /// All bytes.
+    fn whole(&self) -> Vec<u8> {
+        let mut whole = vec![0; self.bytes() as usize];
+        self.write(&mut |at, piece| whole[at as usize..][..piece.len()].copy_from_slice(piece));
+        whole
+    }
+}
+
+impl Block for Vec<u8> {
+    fn bytes(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn write(&self, write: &mut dyn FnMut(u64, &[u8])) {
+        write(0, self);
+    }
+}
+
 /// The initial contents that programs name, by block name.
-pub type Blocks = BTreeMap<String, std::sync::Arc<Vec<u8>>>;
+pub type Blocks = BTreeMap<String, std::sync::Arc<dyn Block>>;
+
+/// One block under its name.
+pub fn one_block(name: &str, bytes: std::sync::Arc<Vec<u8>>) -> Blocks {
+    let bytes: std::sync::Arc<dyn Block> = bytes;
+    [(name.to_string(), bytes)].into()
+}
 
 /// A compute pipeline: a WGSL file under `shaders/`, an entry point, and values for its `override` constants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,11 +1,11 @@
 //! Which GPUs there are, and opening one.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use crate::device_info::Device;
 use crate::error::{Error, Result};
-use crate::program::Kernel;
+use crate::program::{Block, Kernel};
 
 /// An open device. Errors that wgpu reports outside of a call (a lost device, a rejected command) are kept in `faults` and
 /// fail the run that they belong to.
@@ -16,6 +16,8 @@ pub struct Gpu {
     faults: Arc<Mutex<Vec<String>>>,
     /// Pipelines made so far: a kernel is compiled once, however many programs use it.
     pub(super) pipelines: Mutex<Vec<(Kernel, wgpu::ComputePipeline)>>,
+    /// Constants that are on the device already, each as long as its block is held.
+    pub(super) constants: Mutex<Vec<(Weak<dyn Block>, wgpu::Buffer)>>,
     /// As [`Gpu::workgroups_together`], once it was asked for.
     pub(super) together: OnceLock<u32>,
 }
@@ -147,7 +149,7 @@ impl Gpu {
         if device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             info.timestamp_period_ns = f64::from(queue.get_timestamp_period());
         }
-        Ok(Gpu { device, queue, info, faults, pipelines: Mutex::default(), together: OnceLock::new() })
+        Ok(Gpu { device, queue, info, faults, pipelines: Mutex::default(), constants: Mutex::default(), together: OnceLock::new() })
     }
 
     /// The first fault that was reported since the last call.

@@ -1,13 +1,14 @@
 //! Runs a program on a GPU under a policy, and times it.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::adapter::{Gpu, one_line};
 use super::reading::{read_buffer, wait};
 use super::stamps::{Stamped, Stamps, plausible};
 use crate::error::{Error, Result};
-use crate::program::{Blocks, Contents, Kernel, Policy, Program};
+use crate::program::{Block, Blocks, Contents, Kernel, Policy, Program};
 use crate::shaders;
 
 /// A program with its pipelines, buffers and bind groups on a GPU.
@@ -16,7 +17,7 @@ pub struct Prepared<'a> {
     program: &'a Program,
     buffers: Vec<wgpu::Buffer>,
     /// What is written before every run.
-    fills: Vec<(usize, std::sync::Arc<Vec<u8>>)>,
+    fills: Vec<(usize, Arc<Vec<u8>>)>,
     /// By phase and dispatch.
     steps: Vec<Vec<Step>>,
     span: Option<Stamps>,
@@ -42,7 +43,11 @@ impl<'a> Prepared<'a> {
     /// Compiles and uploads a program that fits. An error names the shader that does not compile, or the memory that is missing.
     pub(super) fn of_fitting(gpu: &'a Gpu, program: &'a Program, blocks: &Blocks) -> Result<Prepared<'a>> {
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let buffers: Vec<wgpu::Buffer> = program.buffers.iter().map(|buffer| create_buffer(gpu, buffer)).collect();
+        let buffers = program.buffers.iter().map(|buffer| match &buffer.contents {
+            Contents::Constant(name) => constant(gpu, program, buffer, blocks.get(name)),
+            _ => Ok(create_buffer(gpu, buffer)),
+        });
+        let buffers = buffers.collect::<Result<Vec<_>>>()?;
         if let Some(error) = pollster::block_on(memory.pop()) {
             let bytes: u64 = program.buffers.iter().map(|buffer| buffer.bytes).sum();
             let message = one_line(&error.to_string());
@@ -56,19 +61,13 @@ impl<'a> Prepared<'a> {
         let mut fills = Vec::new();
         for (index, buffer) in program.buffers.iter().enumerate() {
             let bytes = buffer.bytes as usize;
-            let block = |name: &str| {
-                blocks.get(name).filter(|block| block.len() == bytes).cloned().ok_or_else(|| {
-                    Error::input(format!("{}: no block `{name}` of {bytes} bytes was given", program.name))
-                })
-            };
             match &buffer.contents {
-                Contents::Zero => fills.push((index, std::sync::Arc::new(vec![0; bytes]))),
-                Contents::Poison => fills.push((index, std::sync::Arc::new(vec![0xff; bytes]))),
+                Contents::Zero => fills.push((index, Arc::new(vec![0; bytes]))),
+                Contents::Poison => fills.push((index, Arc::new(vec![0xff; bytes]))),
                 Contents::Words(words) => {
-                    fills.push((index, std::sync::Arc::new(bytemuck::cast_slice(words).to_vec())));
+                    fills.push((index, Arc::new(bytemuck::cast_slice(words).to_vec())));
                 }
-                Contents::Constant(name) => gpu.queue.write_buffer(&buffers[index], 0, &block(name)?),
-                Contents::Scratch => {}
+                Contents::Constant(_) | Contents::Scratch => {}
             }
         }
         let pipelines = program.kernels.iter().map(|kernel| pipeline(gpu, kernel)).collect::<Result<Vec<_>>>()?;
@@ -254,6 +253,43 @@ fn create_buffer(gpu: &Gpu, buffer: &crate::program::Buffer) -> wgpu::Buffer {
         usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
         mapped_at_creation: false,
     })
+}
+
+/// What wgpu holds of written bytes before it hands them over.
+const MOST_WRITTEN: u64 = 64 << 20;
+
+/// The buffer of a constant, which all programs share while its block is there.
+fn constant(
+    gpu: &Gpu,
+    program: &Program,
+    buffer: &crate::program::Buffer,
+    block: Option<&Arc<dyn Block>>,
+) -> Result<wgpu::Buffer> {
+    let Some(block) = block.filter(|block| block.bytes() <= buffer.bytes) else {
+        let (name, bytes) = (&buffer.name, buffer.bytes);
+        return Err(Error::input(format!("{}: no block for `{name}` of {bytes} bytes was given", program.name)));
+    };
+    let mut made = gpu.constants.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    made.retain(|(block, _)| block.strong_count() > 0);
+    let is_same = |made: &std::sync::Weak<dyn Block>| std::ptr::addr_eq(made.as_ptr(), Arc::as_ptr(block));
+    if let Some((_, made)) = made.iter().find(|(made, _)| is_same(made)) {
+        return Ok(made.clone());
+    }
+    let filled = create_buffer(gpu, buffer);
+    let mut written = 0;
+    block.write(&mut |at, bytes| {
+        for (index, piece) in bytes.chunks(MOST_WRITTEN as usize).enumerate() {
+            gpu.queue.write_buffer(&filled, at + index as u64 * MOST_WRITTEN, piece);
+            written += piece.len() as u64;
+            if written >= MOST_WRITTEN {
+                written = 0;
+                // What goes wrong is met again by the run.
+                let _ = wait(gpu, gpu.queue.submit([]));
+            }
+        }
+    });
+    made.push((Arc::downgrade(block), filled.clone()));
+    Ok(filled)
 }
 
 /// Compiles the kernels of several programs at once: preparing these programs afterwards takes no compiling.

@@ -56,6 +56,7 @@ pub fn tunings(
                 keep_logits,
                 capacity,
                 memory: gpu.device.limits().max_compute_workgroup_storage_size,
+                binding_bytes: gpu.device.limits().max_storage_buffer_binding_size,
             };
             let program = arm.program_of_all(config, requests, &tuning);
             match gpu.objection(&program) {

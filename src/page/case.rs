@@ -70,7 +70,7 @@ fn as_object(blocks: &Blocks) -> Object {
     let object = Object::new();
     for (name, bytes) in blocks {
         // Setting a property of a plain object does not fail.
-        let _ = Reflect::set(&object, &name.into(), &Uint8Array::from(bytes.as_slice()));
+        let _ = Reflect::set(&object, &name.into(), &Uint8Array::from(bytes.whole().as_slice()));
     }
     object
 }

@@ -1,10 +1,11 @@
 //! A checkpoint of the visitor's: its programs, its weights as kernels read them, and the check of its answers.
 
 use js_sys::Float32Array;
+use onedispatch_core::cases::decode::weight_blocks;
 use onedispatch_core::error::{Error, Within};
 use onedispatch_core::workload::decode::gate::Reference;
 use onedispatch_core::workload::decode::model::{Request, Sampling};
-use onedispatch_core::workload::decode::packing::{Layout, pack};
+use onedispatch_core::workload::decode::packing::Layout;
 use onedispatch_core::workload::decode::span::Span;
 use onedispatch_core::workload::decode::{Arm, Tuning, checkpoint, config, end_tokens, new_tokens, request, tensors};
 use serde::Deserialize;
@@ -103,9 +104,11 @@ impl Model {
 
     /// The weights as the bytes of that constant.
     pub fn block(&self, name: &str) -> Answer<Vec<u8>> {
-        let layout = Layout::all().find(|layout| layout.block() == name);
-        let layout = layout.ok_or_else(|| refusal(Error::input(format!("no block is called `{name}`"))))?;
-        Ok(pack(self.reference.config(), self.reference.weights(), layout))
+        let (config, weights) = (self.reference.config(), self.reference.weights());
+        let layouts: Vec<Layout> = Layout::all().collect();
+        let blocks = weight_blocks(config, weights, &layouts);
+        let block = blocks.get(name).ok_or_else(|| refusal(Error::input(format!("no block is called `{name}`"))))?;
+        Ok(block.whole())
     }
 
     /// Threads of a workgroup that may be tried for an arm.

@@ -63,6 +63,10 @@ pub struct Args {
     /// Seed of the draws [default: 0]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
+    /// How weights of matrices are held on the GPU: f32, f16, bf16, q8_0, q4_0 or q4_1, packed on loading where the model has them
+    /// otherwise [default: as most of the model is stored]; also an ending of --arm
+    #[arg(long, value_name = "FORMAT", conflicts_with = "arm")]
+    pub weights: Option<String>,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Print text as it is made, as on a terminal: a run in chunks before the one that is timed

@@ -8,6 +8,7 @@ use crate::measure::calibration::Calibrator;
 use crate::measure::decode_tuning::{Decoding, tunings, worth_trying};
 use crate::program::{Blocks, Program};
 use crate::workload::decode::checkpoint::Checkpoint;
+use crate::workload::decode::format::{Format, Formats};
 use crate::workload::decode::model::Request;
 use crate::workload::decode::packing::Layout;
 use crate::workload::decode::span::Span;
@@ -21,8 +22,26 @@ pub struct Chosen {
     pub blocks: Blocks,
 }
 
+/// The format of the weights of matrices: of the arm that is asked for, or the one that is, or that most of the model is stored in.
+pub fn format(args: &Args, checkpoint: &Checkpoint) -> Result<Format> {
+    match (&args.arm, &args.weights) {
+        (Some(arm), _) => Ok(Arm::named(arm)?.format),
+        (None, Some(name)) => Format::named(name).ok_or_else(|| {
+            let known = Format::ALL.map(Format::name).join(", ");
+            Error::input(format!("no format of weights is called `{name}`; there are {known}"))
+        }),
+        (None, None) => Ok(Formats::stored(&checkpoint.weights).fc),
+    }
+}
+
 /// The arm asked for, or the fastest that runs, in the sizes that suit the device and model best.
-pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request) -> Result<Chosen> {
+pub fn choose(
+    gpu: &Gpu,
+    args: &Args,
+    checkpoint: &Checkpoint,
+    request: &Request,
+    format: Format,
+) -> Result<Chosen> {
     let config = &checkpoint.config;
     let span = match (&args.span, args.chunk) {
         (Some(name), _) => Some(Span::named(name)?),
@@ -34,7 +53,7 @@ pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
         None if args.policy.is_some() && span.is_none() => vec![Arm::of(Algorithm::Stepwise)],
         None => {
             let tried = if gpu.info.is_software { &TRIED[..1] } else { &TRIED[..] };
-            tried.iter().map(|&algorithm| cut(Arm::of(algorithm))).collect::<Result<_>>()?
+            tried.iter().map(|&algorithm| cut(Arm { format, ..Arm::of(algorithm) })).collect::<Result<_>>()?
         }
     };
     arms.iter().try_for_each(|arm| arm.span.check(request.positions()))?;
@@ -42,7 +61,7 @@ pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
     let fallbacks: Vec<Arm> = FALLBACKS.map(Arm::of).into_iter().flat_map(cut).collect();
     let mut fitting = Vec::new();
     let mut objections = Vec::new();
-    for (index, &arm) in arms.iter().chain(fallbacks.iter().filter(|_| args.arm.is_none())).enumerate() {
+    for (index, &arm) in arms.iter().chain(fallbacks.iter().filter(|_| args.arm.is_none() && args.weights.is_none())).enumerate() {
         if index >= arms.len() && !fitting.is_empty() {
             break;
         }

@@ -19,19 +19,18 @@ use crate::device::executor::Prepared;
 use crate::error::{Error, Result};
 use crate::output;
 use crate::program::Policy;
-use crate::workload::decode::{Arm, checkpoint};
+use crate::workload::decode::checkpoint;
 
 pub fn run(args: Args) -> Result<()> {
     let checkpoint = checkpoint::load(&args.model)?;
     let config = &checkpoint.config;
     let asked = request::asked(&args, &checkpoint)?;
     let request = &asked.request;
-    if let Some(name) = &args.arm {
-        Arm::named(name)?.format.check(config, &checkpoint.weights)?;
-    }
+    let format = arm::format(&args, &checkpoint)?;
+    format.check(config, &checkpoint.weights)?;
     checkpoint.notes.iter().try_for_each(|note| output::note(format_args!("{}: {note}", args.model.display())))?;
     let gpu = Gpu::open(args.adapter.as_deref())?;
-    let chosen = arm::choose(&gpu, &args, &checkpoint, request)?;
+    let chosen = arm::choose(&gpu, &args, &checkpoint, request, format)?;
     let is_followed = args.format == Format::Text && (args.stream || std::io::stdout().is_terminal());
     let shown = if is_followed { stream::stream(&gpu, config, &asked, &chosen)? } else { None };
 

@@ -7,7 +7,7 @@ use crate::error::{Result, Within};
 use crate::program::Blocks;
 use crate::spec::{DecodeCase, Spec};
 use crate::workload::decode::model::{Config, Request, Sampling, Weights};
-use crate::workload::decode::packing::{Layout, pack};
+use crate::workload::decode::packing::{Layout, Packed, Portion};
 use crate::workload::decode::span::Span;
 use crate::workload::decode::{Algorithm, Arm, config, random};
 
@@ -63,11 +63,14 @@ pub fn request_of(case: &DecodeCase, config: &Config, sequence: u32) -> Request 
     }
 }
 
-/// The weights as one block for each layout.
+/// The weights in each layout, whole and in parts: each block is packed when a device is given it.
 pub fn weight_blocks(config: &Config, weights: &Weights, layouts: &[Layout]) -> Blocks {
     let mut blocks = Blocks::new();
-    for layout in layouts {
-        blocks.entry(layout.block()).or_insert_with(|| Arc::new(pack(config, weights, *layout)));
+    for &layout in layouts {
+        for part in std::iter::once(None).chain(Portion::ALL.map(Some)) {
+            let packed = || Packed { config: config.clone(), weights: weights.clone(), layout, part };
+            blocks.entry(Portion::block(part, layout)).or_insert_with(|| Arc::new(packed()));
+        }
     }
     blocks
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::program::{Binding, Blocks, Buffer, Contents, Dispatch, Kernel, Phase, Policy, Program};
+use crate::program::{Binding, Blocks, Buffer, Contents, Dispatch, Kernel, Phase, Policy, Program, one_block};
 
 /// The one case of controls.
 pub const CASE: &str = "control";
@@ -125,7 +125,7 @@ fn copy(scale: &Scale) -> Control {
         unit: "byte",
         units: 2 * bytes * u64::from(scale.copies),
         program: program("copy", "copy", sizes, scale.workgroup_size, scale.workgroups, scale.copies, buffers),
-        blocks: [("source".to_string(), source.clone())].into(),
+        blocks: one_block("source", source.clone()),
         expected: Expected::Bytes(source),
         multiply_adds: 0,
         min_bytes: 2 * bytes * u64::from(scale.copies),
@@ -158,7 +158,7 @@ fn cached_read(scale: &Scale) -> Control {
         unit: "byte",
         units: bytes,
         program: program("cached_read", "cached_read", sizes, scale.workgroup_size, scale.workgroups, 1, buffers),
-        blocks: [("source".to_string(), Arc::new(bytemuck::cast_slice(&words).to_vec()))].into(),
+        blocks: one_block("source", Arc::new(bytemuck::cast_slice(&words).to_vec())),
         expected: Expected::Floats((0..SEEN).map(sum_of).collect()),
         multiply_adds: 0,
         min_bytes: bytes,
@@ -178,7 +178,7 @@ fn fma(scale: &Scale) -> Control {
         unit: "multiply-add",
         units: multiply_adds,
         program: program("fma", "multiply_add", sizes, scale.workgroup_size, scale.workgroups, 1, buffers),
-        blocks: [("start".to_string(), Arc::new(bytemuck::cast_slice(&start).to_vec()))].into(),
+        blocks: one_block("start", Arc::new(bytemuck::cast_slice(&start).to_vec())),
         expected: Expected::Floats(vec![16.0 * 2.0; SEEN as usize]),
         multiply_adds,
         min_bytes: 0,

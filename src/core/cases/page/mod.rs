@@ -3,12 +3,10 @@
 
 pub mod programs;
 
-use std::sync::Arc;
-
 use programs::PageProgram;
 use serde::Serialize;
 
-use super::decode::{config_of, request_of};
+use super::decode::{config_of, request_of, weight_blocks};
 use super::verdict::Verdict;
 use super::{decode, rollout};
 use crate::error::{Error, Result, Within};
@@ -16,7 +14,7 @@ use crate::program::{Blocks, Policy};
 use crate::spec::{DecodeCase, RolloutCase, Spec, Workload};
 use crate::workload::control::{CASE as CONTROL, Control};
 use crate::workload::decode::model::{Config, Request};
-use crate::workload::decode::packing::{Layout, pack};
+use crate::workload::decode::packing::Layout;
 use crate::workload::decode::{self as decoding, random, request, tensors};
 use crate::workload::rollout as rolling;
 use crate::workload::rollout::environment::Environment;
@@ -227,9 +225,10 @@ impl PageCase {
             Judge::Controls(controls) => controls[program].blocks.clone(),
             Judge::Decode { reference, .. } => {
                 let named = |layout: &Layout| self.programs[program].names(&layout.block());
-                let layouts = Layout::all().filter(named);
-                let packed = |layout: Layout| pack(reference.config(), reference.weights(), layout);
-                layouts.map(|layout| (layout.block(), Arc::new(packed(layout)))).collect()
+                let layouts: Vec<Layout> = Layout::all().filter(named).collect();
+                let mut blocks = weight_blocks(reference.config(), reference.weights(), &layouts);
+                blocks.retain(|name, _| self.programs[program].names(name));
+                blocks
             }
             Judge::Rollout { population, environment, .. } => population.blocks(environment),
         }

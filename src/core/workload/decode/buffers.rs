@@ -3,7 +3,7 @@
 use super::Tuning;
 use super::model::{Config, Request, Sampling};
 use super::operations::{Part, Place, Range};
-use super::packing::{Map, Widths};
+use super::packing::{Map, Portion, Widths};
 use super::shape::Shape;
 use crate::philox;
 use crate::program::{Binding, Buffer, Contents};
@@ -104,8 +104,14 @@ pub fn buffers(config: &Config, requests: &[Request], tuning: &Tuning, shape: &S
             all.extend(request_words(config, request, tuning, start, range).map(|(_, word)| word));
         }
     }
+    let weights = |part: Option<Portion>| {
+        let name = if part.is_none_or(|part| part == Portion::Rest) { WEIGHTS.into() } else { Portion::block(part, layout) };
+        // A head that is tied is the embedding; no buffer is empty.
+        let bytes = Map::of(config, layout, part).bytes().max(Binding::ALIGNMENT);
+        buffer(&name, bytes, Contents::Constant(Portion::block(part, layout)))
+    };
     let mut buffers = vec![
-        buffer(WEIGHTS, Map::of(config, layout).bytes(), Contents::Constant(layout.block())),
+        weights(shape.parts()[0]),
         buffer("cache", sequences * cache, Contents::Scratch),
         buffer("logits", 4 * sequences * u64::from(logits), Contents::Poison),
         words("tokens", requests.iter().flat_map(tokens).collect()),
@@ -113,6 +119,7 @@ pub fn buffers(config: &Config, requests: &[Request], tuning: &Tuning, shape: &S
         buffer("exchange", 4 * sequences * u64::from(slots), Contents::Zero),
         buffer("gave_up", 4, Contents::Zero),
     ];
+    buffers.extend(shape.parts()[1..].iter().map(|part| weights(*part)));
     if !shape.has_subgroups {
         buffers.push(buffer("scores", 4 * sequences * u64::from(config.n_head) * positions, Contents::Scratch));
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::format::Format;
 use super::model::{Config, Request, Sampling};
 use super::operations::{LAYER_KINDS, Operations, Part, parts};
-use super::packing::{Layout, Map, Widths, chunks};
+use super::packing::{Layout, Map, Portion, Widths, chunks};
 use super::shape::Shape;
 use super::{Arm, Tuning, buffers};
 use crate::program::{Binding, Buffer, Dispatch, Kernel, Phase, Program};
@@ -39,7 +39,9 @@ fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning) -> 
     let narrowest4 = widths.n_embd4.min(widths.n_inner4).min(widths.query_key_value4());
     let narrowest = narrowest4 * if layout == Layout::InOut { 1 } else { 4 };
     let workgroups = tuning.workgroups.min(narrowest);
-    let shape = Shape { has_subgroups: layout != Layout::InOut, layout, workgroups };
+    let has_subgroups = layout != Layout::InOut;
+    let is_split = has_subgroups && Map::of(config, layout, None).bytes() > tuning.binding_bytes;
+    let shape = Shape { has_subgroups, layout, workgroups, is_split };
     let sampled = requests[0].sampling != Sampling::Greedy;
     let mut kernel = match shape.has_subgroups {
         true => by_subgroup(config, sampled, tuning, &shape),
@@ -51,7 +53,7 @@ fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning) -> 
     let parts = parts(arm.span, config.n_layer, requests);
     let buffers = buffers::buffers(config, requests, tuning, &shape, &parts);
     let (covered, kernel_of) = covered(&Operations::of(config.n_layer, sampled), &parts);
-    let phases = phases(&parts, &kernel_of, &buffers, shape.has_subgroups, requests.len(), all);
+    let phases = phases(&parts, &kernel_of, &buffers, has_subgroups && !is_split, requests.len(), all);
     let outputs = ["tokens", "logits", "gave_up"].map(String::from).to_vec();
     let that_covers = |&kinds: &u32| {
         let mut kernel = kernel.clone();
@@ -84,13 +86,13 @@ fn covered(operations: &Operations, parts: &[Part]) -> (Vec<u32>, Vec<Vec<usize>
     (covered, of_parts)
 }
 
-/// Dispatches that bind all buffers in their order, and of the requests those of the dispatch. Kernels with subgroups have the
-/// weights a second time, as words.
+/// Dispatches that bind all buffers in their order, and of the requests those of the dispatch. Kernels with subgroups read scales
+/// word by word, and have the weights a second time for that, where they are one buffer.
 fn phases(
     parts: &[Part],
     kernel_of: &[Vec<usize>],
     buffers: &[Buffer],
-    has_subgroups: bool,
+    has_words: bool,
     sequences: usize,
     workgroups: u32,
 ) -> Vec<Phase> {
@@ -107,7 +109,7 @@ fn phases(
                 true => request,
                 false => Binding::whole(index, buffer),
             };
-            let words = buffers.iter().enumerate().filter(|(_, buffer)| has_subgroups && buffer.name == buffers::WEIGHTS);
+            let words = buffers.iter().enumerate().filter(|(_, buffer)| has_words && buffer.name == buffers::WEIGHTS);
             let bindings = buffers.iter().enumerate().chain(words).map(bound).collect();
             Dispatch { kernel: kernel_of[index as usize], bindings, workgroups }
         };
@@ -119,9 +121,11 @@ fn phases(
     phases
 }
 
-/// Regions of `hidden` where vectors are whole, in vec4f: the stream, its norm, and the longest input of a matrix.
-fn whole4(widths: &Widths, gaps: bool) -> u32 {
-    2 * spread(widths.n_embd4, gaps) + spread(widths.n_inner4.max(widths.query_key_value4()), gaps)
+/// Regions of `hidden` where vectors are whole, in vec4f: the stream, its norm, and the longest input of a matrix, which has the
+/// norm's place where there are several workgroups.
+fn whole4(widths: &Widths, workgroups: u32, gaps: bool) -> u32 {
+    let [embd, wide] = [widths.n_embd4, widths.n_inner4.max(widths.query_key_value4())].map(|count| spread(count, gaps));
+    if workgroups > 1 { embd + wide.max(embd) } else { 2 * embd + wide }
 }
 
 /// Vec4f of a region for `count`, with a gap behind every eighth where there are gaps.
@@ -141,7 +145,7 @@ fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -
     let left4 = tuning.memory.saturating_sub(others) / 16;
     let formats = shape.layout.formats(config);
     let gaps = !formats.is_f32();
-    let whole = whole4(&widths, gaps) <= left4;
+    let whole = whole4(&widths, workgroups, gaps) <= left4;
     // A tile is a power of two, so that the steps of a row end where it does, each of the format with the most weights.
     let left_without_gaps = if gaps { left4 / 9 * 8 } else { left4 };
     let least4 = STEP * if gaps { 8 } else { 1 };
@@ -151,7 +155,7 @@ fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -
     while !whole && teams > 1 && teams * team4 > left4 {
         teams /= 2;
     }
-    let hidden4 = if whole { whole4(&widths, gaps) } else { spread(tile4, gaps).max(teams * team4) };
+    let hidden4 = if whole { whole4(&widths, workgroups, gaps) } else { spread(tile4, gaps).max(teams * team4) };
     let lanes = |format: Format, in4: u32, rows: u32| {
         let most = if whole { workgroup_size } else { tile4 / (format.vec4_in_chunk() * STEP) };
         lanes(tuning, rows.div_ceil(workgroups), chunks(format, in4)).min(most)
@@ -181,7 +185,7 @@ fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -
         ("TEAMS", teams),
     ]));
     Kernel {
-        shader: "decode/subgroup.wgsl".into(),
+        shader: format!("decode/subgroup{}.wgsl", if shape.is_split { "_in_parts" } else { "" }),
         entry: "decode".into(),
         constants,
         workgroup_size,
@@ -206,7 +210,7 @@ fn by_memory(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> 
     let near_scores = |heads: u32| Some(heads * tuning.capacity).filter(|&all| all <= MOST_NEAR_SCORES).unwrap_or(0);
     let of_scores = |heads: u32| 4 * (lane_scores(heads) + near_scores(heads).max(1));
     let left4 = |groups: u32, whole: bool| tuning.memory.saturating_sub(others(whole) + of_scores(groups * group)) / 16;
-    let whole = whole4(&widths, false) <= left4(own_groups, true);
+    let whole = whole4(&widths, shape.workgroups, false) <= left4(own_groups, true);
     let group4 = (group + 2) * widths.head4;
     let mut groups = own_groups;
     while !whole && groups > 1 && groups * group4 > left4(groups, false) {
@@ -214,7 +218,7 @@ fn by_memory(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> 
     }
     let heads = groups * group;
     let tile4 = left4(groups, whole).max(1);
-    let hidden4 = if whole { whole4(&widths, false) } else { tile4.max(groups * group4) };
+    let hidden4 = if whole { whole4(&widths, shape.workgroups, false) } else { tile4.max(groups * group4) };
     let mut constants = shared_constants(config, sampled, tuning, shape, whole);
     constants.extend(named([
         ("TILE4", tile4),
@@ -284,13 +288,20 @@ fn shared_constants(
     constants.extend(family_constants(config));
     constants.insert("EPSILON".into(), config.layer_norm_epsilon);
     constants.insert("SCALE".into(), config.attention_scale());
-    let map = Map::of(config, shape.layout);
-    constants.insert("LAYERS".into(), map.layers as f64);
-    constants.insert("LAYER_STRIDE".into(), map.layer_stride as f64);
-    constants.extend(map.offsets.iter().map(|(name, &offset)| (name.to_string(), offset as f64)));
+    let map = |part: Portion| Map::of(config, shape.layout, Some(part).filter(|_| shape.is_split));
+    for part in Portion::ALL {
+        constants.extend(map(part).offsets.iter().map(|(name, &offset)| (name.to_string(), offset as f64)));
+    }
+    constants.insert("LAYERS".into(), map(Portion::Rest).layers as f64);
+    constants.insert("LAYER_STRIDE".into(), map(Portion::Rest).layer_stride as f64);
+    constants.insert("MATRICES".into(), if shape.is_split { 0.0 } else { map(Portion::Rest).layers as f64 });
+    for (name, part) in [("ATTENTION", Portion::Attention), ("FC", Portion::Fc), ("MLP", Portion::Mlp)] {
+        constants.insert(format!("{name}_STRIDE"), map(part).layer_stride as f64);
+    }
     if !config.block.untied {
         constants.insert("LM_HEAD".into(), constants["WTE"]);
     }
+    constants.insert("TIED".into(), f64::from(!config.block.untied));
     constants
 }
 

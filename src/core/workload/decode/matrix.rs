@@ -131,6 +131,9 @@ impl Rows {
     }
 }
 
+/// Weights of a matrix from which on starting threads pays.
+const LARGE: usize = 1 << 20;
+
 impl Default for Matrix {
     fn default() -> Matrix {
         Matrix::by_input(Rows::of_f32(Vec::new(), 0))
@@ -228,9 +231,21 @@ impl Matrix {
                     }
                 }
             }
-            Stored::ByOutput(parts) => {
-                let rows = parts.iter().flat_map(|part| (0..part.len()).map(move |row| part.row(row)));
-                y.iter_mut().zip(rows).for_each(|(sum, row)| *sum += dot(x, &row));
+            Stored::ByOutput(_) => {
+                let add = |first: usize, sums: &mut [f64]| {
+                    sums.iter_mut().enumerate().for_each(|(i, sum)| *sum += dot(x, &self.row(first + i)));
+                };
+                // Each output is a sum of its own, whichever thread adds it up.
+                let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
+                if threads == 1 || self.inputs * self.outputs < LARGE {
+                    return add(0, y);
+                }
+                let each = self.outputs.div_ceil(threads);
+                std::thread::scope(|scope| {
+                    for (index, sums) in y.chunks_mut(each).enumerate() {
+                        scope.spawn(move || add(index * each, sums));
+                    }
+                });
             }
         }
     }

@@ -13,7 +13,7 @@ use super::matrix::Matrix;
 use super::model::{Config, Weights};
 use super::rotary;
 use super::tensors::{self, Axis, EMBEDDINGS, Entry, Kind, LAST, LAYER, Values};
-use crate::program::Binding;
+use crate::program::{Binding, Block};
 
 /// Widths of a model in vec4f.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,11 +115,51 @@ pub fn row_vec4(format: Format, in4: u32) -> u32 {
     chunks(format, in4) + (blocks * format.scale_bytes()).div_ceil(VEC4 as u32)
 }
 
-/// Where each tensor lies, in vec4f. Those of a layer count from the layer's start.
+/// What may be a buffer of its own, where all weights together are more than a device binds: the matrices of attention, the first
+/// and the second of the MLP, and the head. A kernel knows which of them it reads when it is compiled, so that costs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Portion {
+    /// All that has no buffer of its own: of a split model vectors, positions and the embedding.
+    Rest,
+    Attention,
+    Fc,
+    Mlp,
+    Head,
+}
+
+impl Portion {
+    pub const ALL: [Portion; 5] = [Portion::Rest, Portion::Attention, Portion::Fc, Portion::Mlp, Portion::Head];
+
+    fn of(entry: &Entry) -> Portion {
+        match entry.constant {
+            "ATTN_C_ATTN_WEIGHT" | "ATTN_C_PROJ_WEIGHT" => Portion::Attention,
+            "MLP_C_FC_WEIGHT" => Portion::Fc,
+            "MLP_C_PROJ_WEIGHT" => Portion::Mlp,
+            "LM_HEAD" => Portion::Head,
+            _ => Portion::Rest,
+        }
+    }
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Portion::Rest => "-rest",
+            Portion::Attention => "-attention",
+            Portion::Fc => "-fc",
+            Portion::Mlp => "-mlp",
+            Portion::Head => "-head",
+        }
+    }
+
+    /// Name of the block that holds this part of the weights in a layout, or all of them.
+    pub fn block(part: Option<Portion>, layout: Layout) -> String {
+        layout.block() + part.map_or("", Portion::suffix)
+    }
+}
+
+/// Where each tensor of a buffer lies, in vec4f. Those of a layer count from the layer's start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
     pub offsets: BTreeMap<&'static str, u64>,
-    sizes: BTreeMap<&'static str, u64>,
     pub layers: u64,
     pub layer_stride: u64,
     pub total: u64,
@@ -143,54 +183,62 @@ fn size(entry: &Entry, config: &Config, layout: Layout) -> u64 {
 }
 
 impl Map {
-    pub fn of(config: &Config, layout: Layout) -> Map {
-        let (mut offsets, mut sizes) = (BTreeMap::new(), BTreeMap::new());
+    /// Of all weights in one buffer, or of a part that has its own.
+    pub fn of(config: &Config, layout: Layout, part: Option<Portion>) -> Map {
+        let mut offsets = BTreeMap::new();
         let mut place = |entries: &mut dyn Iterator<Item = &'static Entry>| {
             let mut at = 0;
-            for entry in entries {
+            for entry in entries.filter(|entry| part.is_none_or(|part| part == Portion::of(entry))) {
                 let size = size(entry, config, layout);
                 offsets.insert(entry.constant, at);
-                sizes.insert(entry.constant, size);
                 at += size.next_multiple_of(Binding::ALIGNMENT / VEC4);
             }
             at
         };
         let layers = place(&mut EMBEDDINGS.iter().chain(LAST));
         let layer_stride = place(&mut LAYER.iter());
-        Map { offsets, sizes, layers, layer_stride, total: layers + u64::from(config.n_layer) * layer_stride }
+        Map { offsets, layers, layer_stride, total: layers + u64::from(config.n_layer) * layer_stride }
     }
 
     pub fn bytes(&self) -> u64 {
         self.total * VEC4
     }
 
-    pub fn tensor_bytes(&self, name: &str) -> u64 {
-        VEC4 * self.sizes[name]
-    }
-
-    /// Byte offset of a tensor; `layer` for those of a layer.
-    pub fn at(&self, name: &str, layer: Option<u32>) -> u64 {
-        VEC4 * (self.offsets[name] + layer.map_or(0, |layer| self.layers + u64::from(layer) * self.layer_stride))
+    /// Byte offset of a tensor, if it is in this buffer; `layer` for those of a layer.
+    pub fn at(&self, name: &str, layer: Option<u32>) -> Option<u64> {
+        let of_layer = layer.map_or(0, |layer| self.layers + u64::from(layer) * self.layer_stride);
+        Some(VEC4 * (self.offsets.get(name)? + of_layer))
     }
 }
 
-/// The weights of a model as the bytes of one buffer, `Map::bytes` long.
-pub fn pack(config: &Config, weights: &Weights, layout: Layout) -> Vec<u8> {
-    let mut bytes = vec![0; Map::of(config, layout).bytes() as usize];
-    each_tensor(config, weights, layout, &mut |at, tensor| bytes[at as usize..][..tensor.len()].copy_from_slice(tensor));
-    bytes
+/// Weights as the bytes of a buffer, packed as they are asked for.
+pub struct Packed {
+    pub config: Config,
+    pub weights: Weights,
+    pub layout: Layout,
+    pub part: Option<Portion>,
 }
 
-/// The same tensor by tensor: `write` is given where each begins, in bytes, and its own. What no tensor covers is zero.
-pub fn each_tensor(config: &Config, weights: &Weights, layout: Layout, write: &mut dyn FnMut(u64, &[u8])) {
-    let map = Map::of(config, layout);
-    let formats = layout.formats(config);
-    let sheet = Sheet { layout, widths: Widths::of(config), config };
-    for (tensor, values) in tensors::tensors(config).zip(tensors::values(weights)) {
-        let at = map.at(tensor.entry.constant, tensor.layer);
-        match values {
-            Values::Vector(values) => write(at, bytemuck::cast_slice(&sheet.vector_or_rows(tensor.entry.kind, values))),
-            Values::Matrix(matrix) => write(at, &sheet.matrix(tensor.entry.kind, matrix, formats.at(tensor.entry))),
+impl Block for Packed {
+    fn bytes(&self) -> u64 {
+        Map::of(&self.config, self.layout, self.part).bytes()
+    }
+
+    /// What no tensor covers is zero.
+    fn write(&self, write: &mut dyn FnMut(u64, &[u8])) {
+        let Packed { config, weights, layout, part } = self;
+        let map = Map::of(config, *layout, *part);
+        let formats = layout.formats(config);
+        let sheet = Sheet { layout: *layout, widths: Widths::of(config), config };
+        for (tensor, values) in tensors::tensors(config).zip(tensors::values(weights)) {
+            let (kind, format) = (tensor.entry.kind, formats.at(tensor.entry));
+            match (map.at(tensor.entry.constant, tensor.layer), values) {
+                (None, _) => {}
+                (Some(at), Values::Vector(values)) => {
+                    write(at, bytemuck::cast_slice(&sheet.vector_or_rows(kind, values)));
+                }
+                (Some(at), Values::Matrix(matrix)) => write(at, &sheet.matrix(kind, matrix, format)),
+            }
         }
     }
 }

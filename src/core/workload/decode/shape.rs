@@ -1,6 +1,6 @@
 //! What a kernel is before its sizes.
 
-use super::packing::Layout;
+use super::packing::{Layout, Portion};
 
 /// What a kernel is before its sizes: its text, and over how many workgroups a sequence is dealt out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,4 +8,13 @@ pub struct Shape {
     pub has_subgroups: bool,
     pub layout: Layout,
     pub workgroups: u32,
+    /// Whether weights come in parts.
+    pub is_split: bool,
+}
+
+impl Shape {
+    /// The buffers of the weights.
+    pub fn parts(&self) -> Vec<Option<Portion>> {
+        if self.is_split { Portion::ALL.map(Some).to_vec() } else { vec![None] }
+    }
 }

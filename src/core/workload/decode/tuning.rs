@@ -21,6 +21,8 @@ pub struct Tuning {
     pub capacity: u32,
     /// Bytes of workgroup memory that a kernel may take. Vectors that do not fit come in tiles.
     pub memory: u32,
+    /// Bytes that a kernel may bind as one buffer. Weights that are more come in parts.
+    pub binding_bytes: u64,
 }
 
 impl Tuning {
@@ -40,6 +42,7 @@ impl Tuning {
             keep_logits: false,
             capacity,
             memory: LEAST_MEMORY,
+            binding_bytes: u64::MAX,
         }
     }
 }

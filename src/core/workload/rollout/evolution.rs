@@ -89,14 +89,14 @@ impl Evolution<'_> {
     /// The initial states, each for every individual, and what the environment is given.
     pub fn blocks(&self) -> Blocks {
         let starts = initial_states(self.environment, self.episodes, self.seed);
-        let mut blocks = BTreeMap::new();
+        let mut blocks = Blocks::new();
         for episode in 0..self.episodes {
             let of_start = starts.iter().skip(episode as usize).step_by(self.episodes as usize);
             let states: Vec<f32> =
                 of_start.flat_map(|&value| std::iter::repeat_n(value, self.population as usize)).collect();
-            blocks.insert(start(episode), Arc::new(bytemuck::cast_slice(&states).to_vec()));
+            blocks.insert(start(episode), Arc::new(bytemuck::cast_slice::<f32, u8>(&states).to_vec()));
         }
-        blocks.insert("market".into(), Arc::new(bytemuck::cast_slice(&self.environment.market).to_vec()));
+        blocks.insert("market".into(), Arc::new(bytemuck::cast_slice::<f32, u8>(&self.environment.market).to_vec()));
         blocks
     }
 

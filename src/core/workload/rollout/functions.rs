@@ -9,7 +9,7 @@ use super::Span;
 use super::task::{Arm, Task};
 use crate::digest::sha256_hex;
 use crate::philox::{key, philox4x32};
-use crate::program::{Binding, Buffer, Contents, Dispatch, Kernel, Phase, Program};
+use crate::program::{Binding, Buffer, Contents, Dispatch, Kernel, Phase, Program, one_block};
 
 /// In the order of the shader's constant FUNCTION.
 pub const NAMES: [&str; 5] = ["sphere", "rastrigin", "ackley", "schwefel", "griewank"];
@@ -55,7 +55,7 @@ pub fn task(function: usize, points: u32, dimension: u32, seed: u64) -> Task {
         stepwise: Span::Step,
         program: Box::new(move |arm, workgroup_size| program(arm, function, points, dimension, workgroup_size)),
         sha256: sha256_hex(&bytes),
-        blocks: BTreeMap::from([("points".to_string(), Arc::new(bytes))]),
+        blocks: one_block("points", Arc::new(bytes)),
         expected,
         scale,
         is_whole: false,

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::environment::{Environment, Values};
 use super::oracle;
 use crate::philox;
-use crate::program::Blocks;
+use crate::program::{Block, Blocks};
 
 /// Genomes and initial states of `individuals` individuals, the individual running fastest, so that neighbouring threads
 /// read neighbouring words.
@@ -55,7 +55,7 @@ impl Population {
     /// The blocks `genomes`, `initial` and `market` of programs.
     pub fn blocks(&self, environment: &Environment) -> Blocks {
         let values = [("genomes", &self.genomes), ("initial", &self.initial), ("market", &environment.market)];
-        let block = |values: &[f32]| Arc::new(bytemuck::cast_slice(values).to_vec());
+        let block = |values: &[f32]| -> Arc<dyn Block> { Arc::new(bytemuck::cast_slice(values).to_vec()) };
         values.into_iter().map(|(name, values)| (name.to_string(), block(values))).collect()
     }
 

@@ -1,0 +1,17 @@
+// Decoding as in `subgroup.wgsl`, of models whose weights are more than one binding holds: by one workgroup for a sequence, or by WORKGROUPS
+// of them. A dispatch of more workgroups decodes as many sequences as that makes, each by its own request.
+
+// Every thread of the workgroup reaches every shuffle; the analysis cannot see it.
+diagnostic(off, subgroup_uniformity);
+
+#import modules/generation.wgsl
+#import modules/model.wgsl
+#import modules/weights_in_parts.wgsl
+#import modules/exchange.wgsl
+#import modules/stream.wgsl
+#import modules/sums_by_subgroup.wgsl
+#import modules/formats.wgsl
+#import modules/rows.wgsl
+#import modules/attention_by_subgroup.wgsl
+#import modules/choice.wgsl
+#import modules/philox.wgsl
