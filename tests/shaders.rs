@@ -15,7 +15,7 @@ use onedispatch::spec::RolloutCase;
 use onedispatch::workload::control::{Scale, controls};
 use onedispatch::workload::decode::buffers::request_words;
 use onedispatch::workload::decode::kernel::STEP;
-use onedispatch::workload::decode::model::{Config, Request, Sampling};
+use onedispatch::workload::decode::model::{Config, Draw, Request, Sampling};
 use onedispatch::workload::decode::operations::{self, Operations, Place};
 use onedispatch::workload::decode::{Algorithm, Arm, Tuning};
 use onedispatch::workload::rollout;
@@ -116,7 +116,15 @@ fn programs() -> Vec<Program> {
     programs.push(progress::program(2, 64, 1));
     for (n_embd, n_head, n_inner, vocab_size) in [(32, 2, 128, 64), (30, 3, 50, 37), (512, 8, 2048, 257)] {
         let config = config(n_embd, n_head, n_inner, vocab_size);
-        for sampling in [Sampling::Greedy, Sampling::TopK { temperature: 0.8, top_k: 5, seed: 1 }] {
+        let weighed = Some(Draw { temperature: 0.8, top_k: 5, top_p: 0.9, min_p: 0.0, seed: 1 });
+        let samplings = [
+            Sampling::GREEDY,
+            Sampling::top_k(0.8, 5, 1),
+            Sampling { repetition_penalty: 1.2, draw: None },
+            Sampling { repetition_penalty: 1.0, draw: weighed.map(|draw| Draw { top_p: 1.0, min_p: 0.1, ..draw }) },
+            Sampling { repetition_penalty: 1.2, draw: weighed },
+        ];
+        for sampling in samplings {
             let request = Request { prompt: vec![1, 2], new_tokens: 3, sampling, end_tokens: Vec::new() };
             for arm in Arm::all() {
                 for &workgroup_size in arm.workgroup_sizes() {
@@ -240,7 +248,7 @@ fn constants(module: &Module) -> BTreeMap<&str, u32> {
 #[test]
 fn both_languages_mean_the_same_by_requests_operations_and_slots() {
     let config = config(30, 3, 50, 37);
-    let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::Greedy, end_tokens: Vec::new() };
+    let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::GREEDY, end_tokens: Vec::new() };
     let place = Place { step: 0, operation: 0 };
     let words = request_words(&config, &request, &Tuning::of(64, 16), (0, 0), &(place..place)).map(|(name, _)| name);
     for file in ["decode/subgroup.wgsl", "decode/workgroup.wgsl"] {
@@ -285,7 +293,7 @@ fn operations_and_slots_are_where_programs_take_them_to_be() {
         let Some(kernel) = program.kernels.iter().find(|kernel| kernel.shader.starts_with("decode/")) else { continue };
         let (module, _) = specialised(kernel);
         let get = |name: &str| kernel.constants[name] as u32;
-        let all = Operations::of(get("N_LAYER"), get("SAMPLED") > 0);
+        let all = Operations::of_kernel(kernel);
         let workgroups = program.phases[0].dispatches[0].workgroups;
         let exchange = &program.buffers[program.buffer("exchange").unwrap()];
         let slots = exchange.bytes as u32 / 4 / (workgroups / get("WORKGROUPS"));

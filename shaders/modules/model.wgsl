@@ -20,7 +20,7 @@ override POSITIONS: u32 = 64;        // that the KV cache holds
 override EPSILON: f32 = 1e-5;
 override SCALE: f32 = 0.25;          // of attention scores
 override SCALE_BY_LAYER: bool = false;   // whether they are divided by the layer's number as well, from 1 on
-override SAMPLED: bool = false;      // whether tokens are drawn; else the likeliest is taken
+override SAMPLED: bool = false;      // whether tokens are drawn, or logits penalised; else the likeliest is taken
 
 // How families of models differ.
 override ROOT_MEAN_SQUARE: bool = false;   // whether norms leave the mean where it is

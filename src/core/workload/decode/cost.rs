@@ -9,7 +9,7 @@ use super::buffers::{REQUEST_WORDS, REQUESTS};
 use super::format::Format;
 use super::kernel;
 use super::model::{Config, Request};
-use super::operations::{self, BITS, Operations, Place};
+use super::operations::{self, Operations, Place};
 use crate::program::{Contents, Dispatch, Kernel, Program};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,7 +124,7 @@ impl Sizes<'_> {
     }
 
     fn of_dispatch(&self, covered: &Covered) -> Work {
-        let operations = Operations::of(self.get("N_LAYER") as u32, self.is("SAMPLED"));
+        let operations = Operations::of_kernel(self.kernel);
         // The token that comes first is told to all.
         let mut work = barriers(2);
         for step in covered.first.step..=covered.end.step {
@@ -193,8 +193,13 @@ impl Sizes<'_> {
         if operation == operations.head {
             work += self.matrix("LOGITS_LANES", embd4, self.get("VOCAB_SIZE"), 1);
         }
-        let counts = operations.count..operations.count + if self.is("SAMPLED") { BITS } else { 0 };
-        if counts.contains(&operation) {
+        if self.is("SAMPLED")
+            && operation == operations.count
+            && self.kernel.constants.contains_key("REPETITION_PENALTY")
+        {
+            work += barriers(1);
+        }
+        if self.is("SAMPLED") && (operations.count..operations.draw).contains(&operation) {
             work += barriers(2);
         }
         if self.is("SAMPLED") && (operations.count + 1..=operations.draw).contains(&operation) {

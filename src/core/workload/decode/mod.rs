@@ -16,6 +16,7 @@ mod keys;
 pub mod llama;
 mod llama_config;
 pub mod model;
+mod near_ties;
 pub mod oniguruma;
 pub mod operations;
 pub mod oracle;
