@@ -20,13 +20,14 @@ use onedispatch::workload::decode::block::{Activation, Block};
 use onedispatch::workload::decode::end_tokens::END_TOKENS;
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::gate::Reference;
-use onedispatch::workload::decode::model::{Config, Request, Sampling, Weights};
-use onedispatch::workload::decode::oracle::Oracle;
+use onedispatch::workload::decode::model::{Config, Draw, Request, Sampling, Weights};
 use onedispatch::workload::decode::packing::Layout;
 use onedispatch::workload::decode::rotary::{Rotary, Scaling};
 use onedispatch::workload::decode::span::Span;
 use onedispatch::workload::decode::tuning::LEAST_MEMORY;
-use onedispatch::workload::decode::{Algorithm, Arm, Tuning, Waiting, checkpoint, new_tokens, random, sampling};
+use onedispatch::workload::decode::{Algorithm, Arm, Tuning, Waiting, checkpoint, new_tokens, oracle, random};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde::Deserialize;
 
 /// Largest error of a logit, relative to the range of the logits: 100 times what a command line lets pass.
@@ -128,7 +129,7 @@ fn reproduces_golden(name: &str, workgroup_size: u32, memory: u32, algorithms: &
     let whole = Request {
         prompt: golden.prompt.clone(),
         new_tokens: expected.len() as u32,
-        sampling: Sampling::Greedy,
+        sampling: Sampling::GREEDY,
         end_tokens: Vec::new(),
     };
     // Ends at the first token that the continuation does not begin with.
@@ -249,7 +250,7 @@ fn draws_are_the_oracles(block: Block, algorithms: &[Algorithm]) {
     let request = |seed, top_k, temperature| Request {
         prompt: vec![3, 1, 4, 1, 5],
         new_tokens: 24,
-        sampling: Sampling::TopK { temperature, top_k, seed },
+        sampling: Sampling::top_k(temperature, top_k, seed),
         end_tokens: Vec::new(),
     };
     let requests = [
@@ -270,15 +271,65 @@ fn draws_are_the_oracles(block: Block, algorithms: &[Algorithm]) {
     assert_eq!(answered.len(), requests.len(), "seeds, temperatures and top-k make a difference");
 }
 
-fn oracle_tokens(config: &Config, weights: &Weights, request: &Request) -> Vec<u32> {
-    let mut oracle = Oracle::new(config, weights);
-    let mut logits = request.prompt.iter().map(|&token| oracle.step(token)).last().unwrap();
-    let mut tokens = Vec::new();
-    for step in 0..request.new_tokens {
-        tokens.push(sampling::choose(&logits, request.sampling, step));
-        logits = oracle.step(tokens[step as usize]);
+/// Top-p, min-p and penalties, each alone and all together, at any temperature, top-k, seed and prompt.
+#[test]
+fn what_is_left_to_draw_from_is_the_oracles() {
+    let config = Config {
+        vocab_size: 90,
+        n_positions: 24,
+        n_embd: 32,
+        n_head: 2,
+        n_layer: 1,
+        n_inner: 64,
+        layer_norm_epsilon: 1e-5,
+        scale_attn_weights: true,
+        block: Block::default(),
+        stored: None,
+    };
+    let weights = random::weights(&config, 8);
+    let gpu = gpu();
+    let blocks = weight_blocks(&config, &weights, &[Layout::InOut, Layout::OutIn(Format::F32)]);
+    let asked = (
+        proptest::collection::vec(0..config.vocab_size, 1..6),
+        prop_oneof![Just(config.vocab_size), 2..config.vocab_size],
+        0.3f32..3.0,
+        proptest::num::u64::ANY,
+    );
+    // These are constants of a kernel, so that any would take a compilation.
+    let ways = [(0.7, 0.0, 1.0), (1.0, 0.15, 1.0), (0.8, 0.05, 1.4)];
+    let ways = ways.map(|(top_p, min_p, penalty)| (Some((top_p, min_p)), penalty)).into_iter().chain([(None, 1.6)]);
+    for (way, repetition_penalty) in ways {
+        let arms = [Algorithm::FusedWorkgroup, Algorithm::FusedSubgroup, Algorithm::FusedGrid, Algorithm::Stepwise];
+        let reference = std::cell::RefCell::new(Reference::new(&config, &weights));
+        let mut runner = TestRunner::new(proptest::test_runner::Config {
+            cases: 6,
+            failure_persistence: None,
+            ..Default::default()
+        });
+        let test = |(prompt, top_k, temperature, seed): (Vec<u32>, u32, f32, u64)| {
+            let draw = way.map(|(top_p, min_p)| Draw { temperature, top_k, top_p, min_p, seed });
+            let sampling = Sampling { repetition_penalty, draw };
+            let request = Request { prompt, new_tokens: 12, sampling, end_tokens: Vec::new() };
+            let expected = oracle_tokens(&config, &weights, &request);
+            for algorithm in arms {
+                let tuning = common::tuning(&gpu, algorithm, 32, config.n_positions);
+                let program = Arm::of(algorithm).program(&config, &request, &tuning);
+                let Some(prepared) = prepared(&gpu, algorithm, &program, &blocks) else { continue };
+                prepared.run(Policy::OneSubmit).unwrap();
+                assert!(!gave_up(&prepared).unwrap(), "{}", program.name);
+                let output = output_of(&prepared, &config, std::slice::from_ref(&request), 0);
+                assert_eq!(output.tokens, expected, "{}, {request:?}", program.name);
+                let gate = reference.borrow_mut().check_all_logits(&request, &output.tokens, &output.logits, TOLERANCE);
+                assert!(gate.pass, "{}, {request:?}: {}", program.name, gate.reason);
+            }
+            Ok(())
+        };
+        runner.run(&asked, test).unwrap();
     }
-    tokens
+}
+
+fn oracle_tokens(config: &Config, weights: &Weights, request: &Request) -> Vec<u32> {
+    oracle::expected(config, weights, request).0
 }
 
 /// Rows that more lanes share than a subgroup has, norms whose sums the workgroup shares, and matrices in each format.
@@ -299,7 +350,7 @@ fn wide_rows_and_every_format() {
     };
     let gpu = gpu();
     let exact = random::weights(&config, 3);
-    let request = Request { prompt: vec![7, 30], new_tokens: 11, sampling: Sampling::Greedy, end_tokens: Vec::new() };
+    let request = Request { prompt: vec![7, 30], new_tokens: 11, sampling: Sampling::GREEDY, end_tokens: Vec::new() };
     // The least that a device may have would cut rows into tiles.
     let memory = gpu.device.limits().max_compute_workgroup_storage_size;
     // Weights in one buffer, and in as many as a device of small ones would need.
@@ -349,7 +400,7 @@ fn workgroups_that_wait_in_vain_give_up() {
     };
     let gpu = gpu();
     let arm = Arm::of(Algorithm::FusedGrid);
-    let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::Greedy, end_tokens: Vec::new() };
+    let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::GREEDY, end_tokens: Vec::new() };
     let tuning = Tuning {
         workgroups: 2,
         waiting: Waiting { patience: 1000, ..waiting(gpu.info.is_software) },

@@ -141,6 +141,10 @@ fn faults_of_a_request_are_named() {
         says(&["--prompt-ids", "1", "--tokens", "4", "--temperature", "1", "--top-k", "65"]),
         says(&["--prompt-ids", "1", "--tokens", "4", "--temperature", "0"]),
         says(&["--prompt-ids", "1", "--tokens", "4", "--temperature", "nan"]),
+        says(&["--prompt-ids", "1", "--tokens", "4", "--top-p", "0.9"]),
+        says(&["--prompt-ids", "1", "--tokens", "4", "--temperature", "1", "--top-p", "0"]),
+        says(&["--prompt-ids", "1", "--tokens", "4", "--temperature", "1", "--min-p", "-0.1"]),
+        says(&["--prompt-ids", "1", "--tokens", "4", "--repetition-penalty", "-1"]),
     ];
     insta::assert_snapshot!(faults.join("\n"));
 }

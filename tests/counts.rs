@@ -14,7 +14,7 @@ use onedispatch::program::{Policy, Program};
 use onedispatch::workload::decode::block::{Activation, Block};
 use onedispatch::workload::decode::cost::work;
 use onedispatch::workload::decode::format::Format;
-use onedispatch::workload::decode::model::{Config, Request, Sampling};
+use onedispatch::workload::decode::model::{Config, Draw, Request, Sampling};
 use onedispatch::workload::decode::packing::Layout;
 use onedispatch::workload::decode::rotary::Rotary;
 use onedispatch::workload::decode::span::Span;
@@ -33,6 +33,8 @@ struct Case {
     algorithm: Algorithm,
     format: Format,
     drawn: bool,
+    /// By top-p and min-p too, where it is drawn, and after a penalty.
+    weighed: bool,
     /// Of the Llama family, with half as many heads of keys.
     llama: bool,
     workgroups: u32,
@@ -48,6 +50,7 @@ fn case(n_embd: u32, n_head: u32, algorithm: Algorithm, tuning: (u32, u32, u32))
         algorithm,
         format: Format::F32,
         drawn: false,
+        weighed: false,
         llama: false,
         workgroups,
         workgroup_size,
@@ -71,6 +74,10 @@ fn llama(n_key_head: u32) -> Block {
 impl Case {
     fn drawn(self) -> Case {
         Case { drawn: true, ..self }
+    }
+
+    fn weighed(self) -> Case {
+        Case { weighed: true, ..self }
     }
 
     fn llama(self) -> Case {
@@ -99,8 +106,15 @@ impl Case {
     /// A prompt and new tokens: a batch answers two of different lengths.
     fn requests(&self) -> Vec<Request> {
         let sampling = match self.drawn {
-            true => Sampling::TopK { temperature: 0.9, top_k: 5, seed: 3 },
-            false => Sampling::Greedy,
+            true => Sampling::top_k(0.9, 5, 3),
+            false => Sampling::GREEDY,
+        };
+        let sampling = match self.weighed {
+            true => Sampling {
+                repetition_penalty: 1.3,
+                draw: sampling.draw.map(|draw| Draw { top_p: 0.8, min_p: 0.05, ..draw }),
+            },
+            false => sampling,
         };
         let request = Request { prompt: vec![1, 2], new_tokens: 2, sampling, end_tokens: Vec::new() };
         let longer = Request { prompt: vec![7], new_tokens: 4, ..request.clone() };
@@ -163,14 +177,14 @@ fn agrees(cases: &[Case]) {
 fn without_subgroups() {
     use Algorithm::{FusedScalar, FusedWorkgroup, Stepwise};
     agrees(&[
-        case(30, 3, FusedScalar, (1, 1, LEAST_MEMORY)).drawn(),
+        case(30, 3, FusedScalar, (1, 1, LEAST_MEMORY)).drawn().weighed(),
         case(30, 1, FusedWorkgroup, (1, 64, LEAST_MEMORY)),
         case(64, 4, FusedWorkgroup, (1, 256, LEAST_MEMORY)).drawn(),
-        case(300, 6, FusedWorkgroup, (1, 64, AMPLE)),
+        case(300, 6, FusedWorkgroup, (1, 64, AMPLE)).weighed(),
         case(768, 12, FusedWorkgroup, (1, 128, LEAST_MEMORY)),
         case(30, 3, FusedWorkgroup, (1, 64, TINY)).drawn(),
         case(64, 4, FusedWorkgroup, (2, 64, LEAST_MEMORY)).llama(),
-        case(64, 1, Stepwise, (2, 64, LEAST_MEMORY)).drawn(),
+        case(64, 1, Stepwise, (2, 64, LEAST_MEMORY)).drawn().weighed(),
         case(512, 8, Stepwise, (3, 128, LEAST_MEMORY)),
         case(768, 12, Stepwise, (2, 64, AMPLE)),
     ]);
@@ -180,7 +194,7 @@ fn without_subgroups() {
 fn with_subgroups() {
     use Algorithm::{FusedBatch, FusedGrid, FusedSubgroup};
     agrees(&[
-        case(30, 3, FusedSubgroup, (1, 64, LEAST_MEMORY)).drawn(),
+        case(30, 3, FusedSubgroup, (1, 64, LEAST_MEMORY)).drawn().weighed(),
         case(64, 1, FusedSubgroup, (1, 512, LEAST_MEMORY)).of(Format::F16),
         case(300, 6, FusedSubgroup, (1, 256, AMPLE)),
         case(768, 12, FusedSubgroup, (1, 64, LEAST_MEMORY)),
@@ -195,6 +209,6 @@ fn with_subgroups() {
         case(96, 6, FusedGrid, (2, 32, TINY)).llama(),
         case(512, 8, FusedGrid, (2, 1024, AMPLE)),
         case(768, 12, FusedGrid, (2, 128, AMPLE)),
-        case(768, 1, FusedGrid, (2, 256, LEAST_MEMORY)).drawn(),
+        case(768, 1, FusedGrid, (2, 256, LEAST_MEMORY)).drawn().weighed(),
     ]);
 }

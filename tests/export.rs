@@ -72,7 +72,7 @@ fn an_exported_case_is_whole_and_right() {
         let request = Request {
             prompt: case.prompt.clone(),
             new_tokens: case.new_tokens,
-            sampling: Sampling::Greedy,
+            sampling: Sampling::GREEDY,
             end_tokens: Vec::new(),
         };
         let mut reference = Reference::new(&model.config, &model.weights);

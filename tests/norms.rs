@@ -61,7 +61,7 @@ fn growing() -> Weights {
 
 fn keeps_its_digits(gpu: &Gpu, algorithm: Algorithm, cases: &[(&str, Weights)]) {
     let config = config();
-    let request = Request { prompt: vec![1, 2, 3], new_tokens: 6, sampling: Sampling::Greedy, end_tokens: Vec::new() };
+    let request = Request { prompt: vec![1, 2, 3], new_tokens: 6, sampling: Sampling::GREEDY, end_tokens: Vec::new() };
     let tuning = common::tuning(gpu, algorithm, 32, request.positions());
     let program = Arm::of(algorithm).program(&config, &request, &tuning);
     if !optional::runs(gpu, algorithm, &program) {

@@ -57,7 +57,7 @@ fn reproduces_golden_tokens_and_logits() {
         let mut logits = oracle.step(*last);
         assert!(error(&logits, &expected.logits_step0) < tolerance, "{name}: first logits");
         loop {
-            let token = choose(&logits, Sampling::Greedy, 0);
+            let token = choose(&logits, Sampling::GREEDY, 0);
             tokens.push(token);
             if tokens.len() == expected.tokens.len() {
                 break;
@@ -78,7 +78,7 @@ fn the_gate_passes_golden_outputs() {
         let request = Request {
             prompt: expected.prompt.clone(),
             new_tokens: tokens.len() as u32,
-            sampling: Sampling::Greedy,
+            sampling: Sampling::GREEDY,
             end_tokens: model.end_tokens.clone(),
         };
         let last: Vec<f32> = expected.logits_last.iter().map(|&logit| logit as f32).collect();

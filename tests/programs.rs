@@ -5,7 +5,7 @@ use std::fmt::Write;
 use onedispatch::program::{Binding, Contents, Kernel, Policy, Program};
 use onedispatch::shaders;
 use onedispatch::workload::decode::cost::work;
-use onedispatch::workload::decode::model::{Config, Request, Sampling};
+use onedispatch::workload::decode::model::{Config, Draw, Request, Sampling};
 use onedispatch::workload::decode::operations::ALL_KINDS;
 use onedispatch::workload::decode::packing::Layout;
 use onedispatch::workload::decode::span::Span;
@@ -26,7 +26,7 @@ fn small() -> (Config, Request, Tuning) {
         block: Default::default(),
         stored: None,
     };
-    let request = Request { prompt: vec![3, 1, 4], new_tokens: 5, sampling: Sampling::Greedy, end_tokens: vec![2] };
+    let request = Request { prompt: vec![3, 1, 4], new_tokens: 5, sampling: Sampling::GREEDY, end_tokens: vec![2] };
     let tuning = Tuning { subgroup_size: 8, keep_logits: true, ..Tuning::of(64, request.positions()) };
     (config, request, tuning)
 }
@@ -110,15 +110,20 @@ fn closed_formula(config: &Config, request: &Request, layout: Layout) -> u64 {
 
 fn sizes() -> impl Strategy<Value = (Config, Request, Tuning)> {
     let model = (1u32..=7, 1u32..=19, 1u32..=3, 1u32..=90, 1u32..=70, any::<bool>());
-    let asked = (1u32..=6, 1u32..=9, any::<bool>(), 0u32..=2);
+    let asked = (1u32..=6, 1u32..=9, 0..5, 0u32..=2);
     let tuning = (5u32..=10, 0u32..=6, any::<bool>(), 0u32..=5);
     (model, asked, tuning).prop_map(|(model, asked, tuning)| {
         let (n_head, head_dim, n_layer, n_inner, vocab_size, scale_attn_weights) = model;
-        let (prompt_tokens, new_tokens, sampled, end) = asked;
+        let (prompt_tokens, new_tokens, way, end) = asked;
         let (workgroup, subgroup, keep_logits, spare) = tuning;
-        let sampling = match sampled {
-            true => Sampling::TopK { temperature: 0.5, top_k: 1 + vocab_size / 2, seed: u64::MAX },
-            false => Sampling::Greedy,
+        let drawn = Sampling::top_k(0.5, 1 + vocab_size / 2, u64::MAX);
+        let draw = drawn.draw.unwrap();
+        let sampling = match way {
+            0 => Sampling::GREEDY,
+            1 => drawn,
+            2 => Sampling { repetition_penalty: 1.5, draw: None },
+            3 => Sampling { repetition_penalty: 1.0, draw: Some(Draw { min_p: 0.1, ..draw }) },
+            _ => Sampling { repetition_penalty: 0.9, draw: Some(Draw { top_p: 0.5, ..draw }) },
         };
         let end_tokens = (0..end).map(|index| (end + index) % vocab_size).collect();
         let request = Request { prompt: vec![0; prompt_tokens as usize], new_tokens, sampling, end_tokens };
@@ -146,7 +151,7 @@ fn programs(config: &Config, request: &Request, tuning: &Tuning) -> Vec<(Arm, Pr
 /// Vectors that do not fit come in tiles, so that what a kernel takes of workgroup memory does not grow with the model.
 #[test]
 fn every_width_fits_the_least_workgroup_memory() {
-    let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::Greedy, end_tokens: Vec::new() };
+    let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::GREEDY, end_tokens: Vec::new() };
     for n_embd in [768, 1024, 2048, 4096, 8192] {
         let n_head = n_embd / 64;
         let config = Config { n_embd, n_head, n_inner: 4 * n_embd, n_positions: 1024, ..small().0 };
@@ -175,8 +180,14 @@ proptest! {
     fn a_span_says_how_many_dispatches_there_are((config, request, tuning) in sizes()) {
         let (prompt, new) = (request.prompt.len() as u64, u64::from(request.new_tokens));
         let layers = u64::from(config.n_layer);
-        // Where tokens are drawn, 32 rounds find the threshold, and then they are drawn.
-        let drawing = if request.sampling == Sampling::Greedy { 0 } else { 33 };
+        // Where tokens are drawn, 32 rounds find a threshold; min-p takes one more, top-p 34. Then they are drawn; or the largest
+        // of penalised logits is looked for.
+        let drawing = match request.sampling {
+            Sampling::GREEDY => 0,
+            Sampling { draw: None, .. } => 1,
+            Sampling { draw: Some(draw), .. } if draw.top_p < 1.0 => 67,
+            Sampling { draw: Some(draw), .. } => 33 + u64::from(draw.min_p > 0.0),
+        };
         for arm in Arm::all() {
             let dispatches = |span| {
                 let cut = arm.cut(span).ok()?;
@@ -279,7 +290,8 @@ fn what_is_asked_for_changes_the_digest() {
             Request { new_tokens: 4, ..request.clone() },
             Request { prompt: vec![3, 1, 5], ..request.clone() },
             Request { end_tokens: Vec::new(), ..request.clone() },
-            Request { sampling: Sampling::TopK { temperature: 1.0, top_k: 3, seed: 1 }, ..request.clone() },
+            Request { sampling: Sampling::top_k(1.0, 3, 1), ..request.clone() },
+            Request { sampling: Sampling { repetition_penalty: 1.1, draw: None }, ..request.clone() },
         ];
         for other in others {
             assert_ne!(digest(&other, &tuning), same, "{} {other:?}", arm.name());

@@ -13,9 +13,10 @@ use onedispatch::program::{Contents, Dispatch, Kernel, Program};
 use onedispatch::shaders;
 use onedispatch::spec::RolloutCase;
 use onedispatch::workload::control::{Scale, controls};
+use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::buffers::request_words;
 use onedispatch::workload::decode::kernel::STEP;
-use onedispatch::workload::decode::model::{Config, Request, Sampling};
+use onedispatch::workload::decode::model::{Config, Draw, Request, Sampling};
 use onedispatch::workload::decode::operations::{self, Operations, Place};
 use onedispatch::workload::decode::{Algorithm, Arm, Tuning};
 use onedispatch::workload::rollout;
@@ -92,7 +93,7 @@ fn broken_shaders_are_refused() {
 fn only_the_subgroup_arm_uses_subgroups() {
     let with_subgroups = |(_, source): &(&&str, &String)| validated(source, Capabilities::empty()).is_err();
     let files: Vec<&str> = shaders::composed().iter().filter(with_subgroups).map(|(file, _)| *file).collect();
-    assert_eq!(files, ["decode/subgroup.wgsl"]);
+    assert_eq!(files, ["decode/subgroup.wgsl", "decode/subgroup_in_parts.wgsl"]);
 }
 
 fn config(n_embd: u32, n_head: u32, n_inner: u32, vocab_size: u32) -> Config {
@@ -117,7 +118,15 @@ fn programs() -> Vec<Program> {
     programs.push(progress::program(2, 64, 1));
     for (n_embd, n_head, n_inner, vocab_size) in [(32, 2, 128, 64), (30, 3, 50, 37), (512, 8, 2048, 257)] {
         let config = config(n_embd, n_head, n_inner, vocab_size);
-        for sampling in [Sampling::Greedy, Sampling::TopK { temperature: 0.8, top_k: 5, seed: 1 }] {
+        let weighed = Some(Draw { temperature: 0.8, top_k: 5, top_p: 0.9, min_p: 0.0, seed: 1 });
+        let samplings = [
+            Sampling::GREEDY,
+            Sampling::top_k(0.8, 5, 1),
+            Sampling { repetition_penalty: 1.2, draw: None },
+            Sampling { repetition_penalty: 1.0, draw: weighed.map(|draw| Draw { top_p: 1.0, min_p: 0.1, ..draw }) },
+            Sampling { repetition_penalty: 1.2, draw: weighed },
+        ];
+        for sampling in samplings {
             let request = Request { prompt: vec![1, 2], new_tokens: 3, sampling, end_tokens: Vec::new() };
             for arm in Arm::all() {
                 for &workgroup_size in arm.workgroup_sizes() {
@@ -126,6 +135,12 @@ fn programs() -> Vec<Program> {
                     for memory in [16_384, 49_152] {
                         let tuning = Tuning { workgroups, memory, subgroup_size: 32, ..Tuning::of(workgroup_size, 16) };
                         programs.push(arm.program(&config, &request, &tuning));
+                        // In every format, and as a device that binds little has them.
+                        let formats = Format::ALL.iter().filter(|_| arm.algorithm.has_formats() && workgroup_size == 64);
+                        for (index, &format) in formats.enumerate() {
+                            let tuning = Tuning { binding_bytes: [u64::MAX, 1][index % 2], ..tuning };
+                            programs.push(Arm { format, ..arm }.program(&config, &request, &tuning));
+                        }
                     }
                 }
             }
@@ -241,7 +256,7 @@ fn constants(module: &Module) -> BTreeMap<&str, u32> {
 #[test]
 fn both_languages_mean_the_same_by_requests_operations_and_slots() {
     let config = config(30, 3, 50, 37);
-    let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::Greedy, end_tokens: Vec::new() };
+    let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::GREEDY, end_tokens: Vec::new() };
     let place = Place { step: 0, operation: 0 };
     let words = request_words(&config, &request, &Tuning::of(64, 16), (0, 0), &(place..place)).map(|(name, _)| name);
     for file in ["decode/subgroup.wgsl", "decode/workgroup.wgsl"] {
@@ -286,15 +301,16 @@ fn operations_and_slots_are_where_programs_take_them_to_be() {
         let Some(kernel) = program.kernels.iter().find(|kernel| kernel.shader.starts_with("decode/")) else { continue };
         let (module, _) = specialised(kernel);
         let get = |name: &str| kernel.constants[name] as u32;
-        let all = Operations::of(get("N_LAYER"), get("SAMPLED") > 0);
+        let all = Operations::of_kernel(kernel);
         let workgroups = program.phases[0].dispatches[0].workgroups;
         let exchange = &program.buffers[program.buffer("exchange").unwrap()];
         let slots = exchange.bytes as u32 / 4 / (workgroups / get("WORKGROUPS"));
+        let gaps = kernel.constants.get("GAPS").is_some_and(|gaps| *gaps > 0.0);
+        let spread = |count: u32| if gaps { 9 * count.div_ceil(8) } else { count };
         let [embd4, heads4, inner4] = ["N_EMBD4", "HEADS4", "N_INNER4"].map(get);
-        let even = |count: u32| count.next_multiple_of(2);
-        let wide = 2 * even(embd4);
+        let wide = spread(embd4) * if get("NEAR") > 0 { 2 } else { 1 };
         if get("WHOLE") > 0 {
-            assert!(get("HIDDEN4") >= wide + inner4.max(3 * heads4), "{}", program.name);
+            assert!(get("HIDDEN4") >= wide + spread(inner4.max(3 * heads4)).max(spread(embd4)), "{}", program.name);
         }
         let expected = BTreeMap::from([
             ("NORM_F_AT", all.norm_f),

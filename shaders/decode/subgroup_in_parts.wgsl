@@ -1,5 +1,4 @@
-// Decoding as in `subgroup.wgsl`, of models whose weights are more than one binding holds: by one workgroup for a sequence, or by WORKGROUPS
-// of them. A dispatch of more workgroups decodes as many sequences as that makes, each by its own request.
+// Decoding as `subgroup.wgsl` does it, of models whose weights are more than one binding holds.
 
 // Every thread of the workgroup reaches every shuffle; the analysis cannot see it.
 diagnostic(off, subgroup_uniformity);
@@ -13,5 +12,7 @@ diagnostic(off, subgroup_uniformity);
 #import modules/formats.wgsl
 #import modules/rows.wgsl
 #import modules/attention_by_subgroup.wgsl
+#import modules/penalty.wgsl
+#import modules/threshold.wgsl
 #import modules/choice.wgsl
 #import modules/philox.wgsl

@@ -39,20 +39,21 @@ fn merged_lanes(part: Attended) -> Attended {
 // Each thread reads what it wrote itself.
 fn order_cache() {}
 
-// Where a key is in the cache; its value is KEYS4 further on. Of a position that is still to come, the last one's.
+// Where a key is in the cache; its value is CACHE4 further on. Of a position that is still to come, the last one's.
 fn cached(at: u32, column: u32) -> u32 {
-    return ((sequence * N_LAYER + layer) * POSITIONS + min(at, position)) * 2u * KEYS4 + column;
+    return ((sequence * N_LAYER + layer) * POSITIONS + min(at, position)) * 2u * CACHE4 + column;
 }
 
-// Of a group, the queries come first (0 to GROUP - 1), then the key and the value. Where each is among all of them.
+// Groups are of SHARED heads: those of a model's, or one head each, where there are workgroups enough for all. Of a group, the
+// queries come first (0 to SHARED - 1), then the key and the value. Where each is among all of them.
 const KEY: u32 = 0u;
 const VALUE: u32 = 1u;
 
 fn column_of(part: u32, group: u32) -> u32 {
-    if part < GROUP {
-        return (group * GROUP + part) * HEAD4;
+    if part < SHARED {
+        return (group * SHARED + part) * HEAD4;
     }
-    return HEADS4 + (part - GROUP) * KEYS4 + group * HEAD4;
+    return HEADS4 + (part - SHARED) * KEYS4 + group * SHARED / GROUP * HEAD4;
 }
 
 // And where it is in `hidden`, of the position at hand: with those of all groups, or of the teams' alone.
@@ -60,7 +61,7 @@ fn at_hand(part: u32, group: u32, i: u32) -> u32 {
     if WHOLE {
         return WIDE + spread(column_of(part, group) + i);
     }
-    return (thread / TEAM * (GROUP + 2u) + part) * HEAD4 + i;
+    return (thread / TEAM * (SHARED + 2u) + part) * HEAD4 + i;
 }
 
 // A lane's vec4f of a query or key, as scores take it: normed, where the model does so, and turned by its position.
@@ -82,7 +83,7 @@ fn attention(own: u32) {
     if !NEAR {
         //+ meets_round();
     }
-    for (var first = own * TEAMS; first < N_HEAD / GROUP; first += WORKGROUPS * TEAMS) {
+    for (var first = own * TEAMS; first < N_HEAD / SHARED; first += WORKGROUPS * TEAMS) {
         attend(first);
     }
 }
@@ -91,8 +92,8 @@ fn attention(own: u32) {
 // one: always the same threads the same position of the same group.
 fn attend(first: u32) {
     let member = thread % TEAM;
-    let group = min(first + thread / TEAM, N_HEAD / GROUP - 1u);
-    let is_used = first + thread / TEAM < N_HEAD / GROUP;
+    let group = min(first + thread / TEAM, N_HEAD / SHARED - 1u);
+    let is_used = first + thread / TEAM < N_HEAD / SHARED;
     let lane = member % ATTENTION_LANES;
     let used = lane < HEAD4 && is_used;
     let own = min(lane, HEAD4 - 1u);
@@ -100,9 +101,9 @@ fn attend(first: u32) {
     // The first position's key and value are asked for ahead of the query.
     let first_place = cached(member / ATTENTION_LANES, column);
     var key = cache[first_place];
-    var value = cache[first_place + KEYS4];
+    var value = cache[first_place + CACHE4];
     if !NEAR {
-        for (var i = member; i < 4u * (GROUP + 2u) * HEAD4; i += TEAM) {
+        for (var i = member; i < 4u * (SHARED + 2u) * HEAD4; i += TEAM) {
             let part = i / (4u * HEAD4);
             let element = i % (4u * HEAD4);
             let word = received(QUERY + 4u * column_of(part, group) + element, parity);
@@ -110,12 +111,12 @@ fn attend(first: u32) {
         }
         workgroupBarrier();
     }
-    let new_key = prepared(select(vec4f(0.0), hidden[at_hand(GROUP + KEY, group, own)], used), K_NORM_WEIGHT, own);
-    let new_value = hidden[at_hand(GROUP + VALUE, group, own)];
-    for (var index = 0u; index < GROUP; index++) {
+    let new_key = prepared(select(vec4f(0.0), hidden[at_hand(SHARED + KEY, group, own)], used), K_NORM_WEIGHT, own);
+    let new_value = hidden[at_hand(SHARED + VALUE, group, own)];
+    for (var index = 0u; index < SHARED; index++) {
         if index > 0u {
             key = cache[first_place];
-            value = cache[first_place + KEYS4];
+            value = cache[first_place + CACHE4];
         }
         let query = prepared(select(vec4f(0.0), hidden[at_hand(index, group, own)], used), Q_NORM_WEIGHT, own);
         let part = attended(query, key, value, new_key, new_value, column, used && index == 0u, used);
@@ -141,7 +142,7 @@ fn attended(
         }
         if at == position && keeps {
             cache[cached(at, column)] = key;
-            cache[cached(at, column) + KEYS4] = value;
+            cache[cached(at, column) + CACHE4] = value;
         }
         let score = add_lanes(vec2f(dot(query, key), 0.0), ATTENTION_LANES).x * attention_scale();
         if at <= position {
@@ -150,7 +151,7 @@ fn attended(
         }
         let next_place = cached(at + apart, column);
         key = cache[next_place];
-        value = cache[next_place + KEYS4];
+        value = cache[next_place + CACHE4];
     }
     return merged_lanes(part);
 }

@@ -1,16 +1,13 @@
-// The next token: the likeliest, or one that is drawn from softmax(logits / temperature) over the top_k largest logits, by the
-// Gumbel-max trick. Each thread considers the logits that it made; then a workgroup, then all workgroups, find the best.
+// The next token: the likeliest, or one that is drawn from softmax(logits / temperature) over those that `threshold.wgsl` leaves,
+// by the Gumbel-max trick. Each thread considers the logits that it made; then a workgroup, then all workgroups, find the best.
 
 var<workgroup> chosen: u32;
-var<workgroup> tally: atomic<u32>;
 
 var<private> best_score: f32;  // of this thread's candidates for the next token
 var<private> best_token: u32;
-var<private> threshold: u32;   // of the logits that are drawn from, in sortable form, as far as it is known
 
 const LOWEST: f32 = -3.4028234e38;
 const NONE: u32 = 0xffffffffu;   // in place of a token that was not made
-const BITS: u32 = 32u;           // of the threshold: one is found in a round
 
 fn logits_row() -> u32 {
     return request.first_logits + 4u * (position + 1u - request.prompt_tokens) * request.logits_stride;
@@ -67,70 +64,21 @@ fn choose(is_known: bool) {
     }
 }
 
-// Counts this workgroup's logits that are no smaller than the threshold with its next bit: one of BITS rounds, which find the
-// top_k-th largest logit in sortable form bit by bit from the top.
-fn count(m: Matrix, round: u32) {
-    if thread == 0u {
-        atomicStore(&tally, 0u);
-    }
-    workgroupBarrier();
-    var larger = 0u;
-    for (var turn = 0u; turn < own_tokens(m); turn++) {
-        let token = own_token(m, turn);
-        let is_larger = sortable(logits[logits_row() + token]) >= (threshold | (0x80000000u >> round));
-        larger += select(0u, 1u, token < VOCAB_SIZE && is_larger);
-    }
-    atomicAdd(&tally, larger);
-    workgroupBarrier();
-    if !NEAR || hands_on() {
-        if thread == 0u {
-            say(COUNT + (round & 1u) * WORKGROUPS + workgroup_index, (atomicLoad(&tally) << 1u) | count_tag(round));
-            say(THRESHOLD + workgroup_index, threshold);
-        }
-    }
-}
-
-fn count_tag(round: u32) -> u32 {
-    return ((round >> 1u) + 1u) & 1u;
-}
-
-// Keeps a bit of the threshold where at least top_k logits are no smaller, once all workgroups have counted. `tally` is known
-// of one workgroup whose count was in this dispatch.
-fn settle(round: u32, is_known: bool) {
-    if !(NEAR && is_known) {
-        if !NEAR {
-            //+ meets_round();
-        }
-        if thread == 0u {
-            atomicStore(&tally, 0u);
-        }
-        workgroupBarrier();
-        for (var other = thread; other < WORKGROUPS; other += WORKGROUP_SIZE) {
-            let word = received(COUNT + (round & 1u) * WORKGROUPS + other, count_tag(round));
-            atomicAdd(&tally, word >> 1u);
-        }
-        workgroupBarrier();
-    }
-    threshold |= select(0u, 0x80000000u >> round, atomicLoad(&tally) >= request.top_k);
-    workgroupBarrier();
-}
-
-// Draws among this thread's logits.
+// Draws among this thread's logits; or looks for the largest, where a penalty has changed them.
 fn consider_draws(m: Matrix) {
     let step = position + 1u - request.prompt_tokens;
     for (var turn = 0u; turn < own_tokens(m); turn++) {
         let token = own_token(m, turn);
-        let logit = logits[logits_row() + token];
-        if sortable(logit) >= threshold {
+        if token >= VOCAB_SIZE {
+            continue;
+        }
+        let logit = logit_of(token);
+        if CHOICE_ROUNDS == 0u {
+            consider(logit, token);
+        } else if is_left(logit) {
             consider(logit / request.temperature - log(exponential(step, token)), token);
         }
     }
-}
-
-// A float's bits as an integer of the same order.
-fn sortable(x: f32) -> u32 {
-    let bits = bitcast<u32>(x);
-    return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
 }
 
 // -ln(1 - u) for the uniform u = (n + 1/2) / 2^24 of the counter (step, token): exponentially distributed. Small u, where

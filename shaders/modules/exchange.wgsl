@@ -14,7 +14,8 @@ override PATIENCE: u32 = 1048576;
 override ASK_BY_WRITING: bool = false;   // where a compiler takes a load for one whose value cannot change (llvmpipe)
 
 // Slots: the stream after attention and after a layer, the norm of it, query-key-value, attended values, inner layer, and of
-// each workgroup its best candidate (score, token and the score's last bit), a count, and a threshold.
+// each workgroup its best candidate (score, token and the score's last bit), a count, and a threshold; then those that only some
+// ways to draw have.
 const AFTER_ATTENTION: u32 = 0u;
 override AFTER_LAYER: u32 = 4u * N_EMBD4;
 override NORM: u32 = 8u * N_EMBD4;
@@ -24,7 +25,10 @@ override INNER: u32 = ATTENDED + 4u * HEADS4;
 override BEST: u32 = INNER + 4u * N_INNER4;
 override COUNT: u32 = BEST + 2u * WORKGROUPS;    // twice over: a round's counts are read while the next are written
 override THRESHOLD: u32 = COUNT + 2u * WORKGROUPS;
-override SLOTS: u32 = THRESHOLD + WORKGROUPS;    // of a sequence
+override COUNT_HIGH: u32 = THRESHOLD + WORKGROUPS;   // the other halves of counts, where these are masses
+override WEIGHING: u32 = COUNT_HIGH + 2u * WORKGROUPS;    // and what else is known of the threshold
+override IS_THERE: u32 = COUNT_HIGH + select(0u, 5u * WORKGROUPS, WEIGHED);   // a bit for each token that a penalty is for
+override SLOTS: u32 = IS_THERE + select(0u, (VOCAB_SIZE + 31u) / 32u, PENALISED);   // of a sequence
 
 var<private> parity: u32;      // of this layer's round
 var<private> patience: u32;

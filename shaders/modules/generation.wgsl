@@ -8,7 +8,7 @@
 
 // Operations of a token: the embedding; of each layer a norm, the three matrices in one, attention, its projection, a norm,
 // and the two matrices of the MLP; a norm and the head; where tokens are drawn, the rounds that find a threshold, and the
-// draws; the choice. A token that makes no new one, as all but the last of the prompt, ends with its layers.
+// draws (of logits after a penalty these too where the largest is taken); the choice. A token that makes no new one, as all but the last of the prompt, ends with its layers.
 const NORM_1_AT: u32 = 0u;
 const QUERY_KEY_VALUE_AT: u32 = 1u;
 const ATTENTION_AT: u32 = 2u;
@@ -20,8 +20,8 @@ const LAYER_OPERATIONS: u32 = 7u;
 override NORM_F_AT: u32 = 1u + LAYER_OPERATIONS * N_LAYER;
 override HEAD_AT: u32 = NORM_F_AT + 1u;
 override COUNT_AT: u32 = NORM_F_AT + 2u;
-override DRAW_AT: u32 = COUNT_AT + BITS;
-override CHOICE_AT: u32 = COUNT_AT + select(0u, BITS + 1u, SAMPLED);
+override DRAW_AT: u32 = COUNT_AT + CHOICE_ROUNDS;
+override CHOICE_AT: u32 = COUNT_AT + select(0u, CHOICE_ROUNDS + 1u, SAMPLED);
 
 // Kinds of operation outside layers: the embedding, the norm and the head behind them, and how the next token is found.
 const EMBEDDING_KIND: u32 = 7u;
@@ -94,14 +94,19 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
             await_stream();
         }
         if SAMPLED && covers(CHOICE_KIND) {
-            for (var round = max(since, COUNT_AT) - COUNT_AT; round < BITS && COUNT_AT + round < until; round++) {
+            if PENALISED && since <= COUNT_AT && until > COUNT_AT {
+                remember();
+            }
+            for (var round = max(since, COUNT_AT) - COUNT_AT; round < CHOICE_ROUNDS && COUNT_AT + round < until; round++) {
                 if round > 0u {
                     settle(round - 1u, COUNT_AT + round > since);
                 }
                 count(matrix(LOGITS, 0u), round);
             }
             if since <= DRAW_AT && until > DRAW_AT {
-                settle(BITS - 1u, DRAW_AT > since);
+                if CHOICE_ROUNDS > 0u {
+                    settle(max(CHOICE_ROUNDS, 1u) - 1u, DRAW_AT > since);
+                }
                 consider_draws(matrix(LOGITS, 0u));
                 offer();
             }
@@ -258,7 +263,7 @@ fn enter(since: u32, until: u32) {
     if depth == N_LAYER {
         consider_none();
         if since > COUNT_AT {
-            threshold = asked(THRESHOLD + workgroup_index);
+            bring_threshold();
         }
     }
 }

@@ -13,6 +13,8 @@ override HEAD4: u32 = 4;             // of one head
 override HEADS4: u32 = 8;            // N_HEAD * HEAD4
 override GROUP: u32 = 1;             // heads that share a key and a value
 override KEYS4: u32 = 8;             // of the keys of a position: HEADS4 / GROUP
+override SHARED: u32 = 1;            // heads that share a key in the cache: GROUP, or 1, where each has its own copy
+override CACHE4: u32 = 8;            // of the keys of a position in the cache: HEADS4 / SHARED
 override N_INNER4: u32 = 32;
 override VOCAB_SIZE: u32 = 64;
 override VOCAB4: u32 = 16;
@@ -20,7 +22,7 @@ override POSITIONS: u32 = 64;        // that the KV cache holds
 override EPSILON: f32 = 1e-5;
 override SCALE: f32 = 0.25;          // of attention scores
 override SCALE_BY_LAYER: bool = false;   // whether they are divided by the layer's number as well, from 1 on
-override SAMPLED: bool = false;      // whether tokens are drawn; else the likeliest is taken
+override SAMPLED: bool = false;      // whether tokens are drawn, or logits penalised; else the likeliest is taken
 
 // How families of models differ.
 override ROOT_MEAN_SQUARE: bool = false;   // whether norms leave the mean where it is
@@ -58,7 +60,7 @@ override LN_F_WEIGHT: u32 = 0;
 override LN_F_BIAS: u32 = 0;
 override LM_HEAD: u32 = 0;           // WTE, where it is tied
 
-@group(0) @binding(1) var<storage, read_write> cache: array<vec4f>;   // [sequence][layer][position][key, value][KEYS4]
+@group(0) @binding(1) var<storage, read_write> cache: array<vec4f>;   // [sequence][layer][position][key, value][CACHE4]
 @group(0) @binding(2) var<storage, read_write> logits: array<f32>;    // [row][4 VOCAB4]
 @group(0) @binding(3) var<storage, read_write> tokens: array<u32>;    // prompt, then new tokens
 @group(0) @binding(4) var<storage, read> requests: array<Request>;

@@ -163,36 +163,49 @@ fn multiply(m: Matrix, k: u32) -> f32 {
     let chunk = k % row_steps(m) * STEP;
     let there = lane_chunks(m) - chunk;
     let first = chunk * lanes + thread % lanes;
-    var sum = product(m, first, w0, s0);
-    if there > 1u { sum += product(m, first + 1u * lanes, w1, s1); }
-    if there > 2u { sum += product(m, first + 2u * lanes, w2, s2); }
-    if there > 3u { sum += product(m, first + 3u * lanes, w3, s3); }
-    if there > 4u { sum += product(m, first + 4u * lanes, w4, s4); }
-    if there > 5u { sum += product(m, first + 5u * lanes, w5, s5); }
-    if there > 6u { sum += product(m, first + 6u * lanes, w6, s6); }
-    if there > 7u { sum += product(m, first + 7u * lanes, w7, s7); }
-    if there > 8u { sum += product(m, first + 8u * lanes, w8, s8); }
-    if there > 9u { sum += product(m, first + 9u * lanes, w9, s9); }
-    if there > 10u { sum += product(m, first + 10u * lanes, w10, s10); }
-    if there > 11u { sum += product(m, first + 11u * lanes, w11, s11); }
-    if there > 12u { sum += product(m, first + 12u * lanes, w12, s12); }
-    if there > 13u { sum += product(m, first + 13u * lanes, w13, s13); }
-    if there > 14u { sum += product(m, first + 14u * lanes, w14, s14); }
-    if there > 15u { sum += product(m, first + 15u * lanes, w15, s15); }
+    let x = input_of(m, first);
+    var sum = product(m, first, x, w0, s0);
+    if there > 1u { sum += product(m, first + 1u * lanes, input_after(m, first, x, 1u), w1, s1); }
+    if there > 2u { sum += product(m, first + 2u * lanes, input_after(m, first, x, 2u), w2, s2); }
+    if there > 3u { sum += product(m, first + 3u * lanes, input_after(m, first, x, 3u), w3, s3); }
+    if there > 4u { sum += product(m, first + 4u * lanes, input_after(m, first, x, 4u), w4, s4); }
+    if there > 5u { sum += product(m, first + 5u * lanes, input_after(m, first, x, 5u), w5, s5); }
+    if there > 6u { sum += product(m, first + 6u * lanes, input_after(m, first, x, 6u), w6, s6); }
+    if there > 7u { sum += product(m, first + 7u * lanes, input_after(m, first, x, 7u), w7, s7); }
+    if there > 8u { sum += product(m, first + 8u * lanes, input_after(m, first, x, 8u), w8, s8); }
+    if there > 9u { sum += product(m, first + 9u * lanes, input_after(m, first, x, 9u), w9, s9); }
+    if there > 10u { sum += product(m, first + 10u * lanes, input_after(m, first, x, 10u), w10, s10); }
+    if there > 11u { sum += product(m, first + 11u * lanes, input_after(m, first, x, 11u), w11, s11); }
+    if there > 12u { sum += product(m, first + 12u * lanes, input_after(m, first, x, 12u), w12, s12); }
+    if there > 13u { sum += product(m, first + 13u * lanes, input_after(m, first, x, 13u), w13, s13); }
+    if there > 14u { sum += product(m, first + 14u * lanes, input_after(m, first, x, 14u), w14, s14); }
+    if there > 15u { sum += product(m, first + 15u * lanes, input_after(m, first, x, 15u), w15, s15); }
     return sum;
 }
 
-// Chunk `at` of a row with the input that it belongs to.
-fn product(m: Matrix, at: u32, chunk: vec4u, word: u32) -> f32 {
+// Where in `hidden` the input of a chunk of a row begins.
+fn input_of(m: Matrix, chunk: u32) -> u32 {
+    let count = vec4_in_chunk(format_of(m));
+    if WHOLE {
+        return m.input + spread(chunk * count);
+    }
+    return spread(chunk * count % TILE4);
+}
+
+// And that of the `turns`-th chunk after the one whose input begins at `x`: lanes that read whole eights keep their distance.
+fn input_after(m: Matrix, chunk: u32, x: u32, turns: u32) -> u32 {
+    let apart = lanes_of(m) * vec4_in_chunk(format_of(m));
+    if (apart % 8u == 0u && vec4_in_chunk(format_of(m)) < 8u) || !GAPS {
+        return x + turns * spread(apart);
+    }
+    return input_of(m, chunk + turns * lanes_of(m));
+}
+
+// Chunk `at` of a row with the input that it belongs to, from `x` on.
+fn product(m: Matrix, at: u32, x: u32, chunk: vec4u, word: u32) -> f32 {
     let format = format_of(m);
     let count = vec4_in_chunk(format);
     //+ multiplies(select(0u, 4u * count, is_own));
-    var x: u32;
-    if WHOLE {
-        x = m.input + spread(at * count);
-    } else {
-        x = spread(at * count % TILE4);
-    }
     if has_scales(format) {
         let scale = scale_of(format, word, at);
         if format == Q8_0 {

@@ -67,7 +67,7 @@ fn arms(gpu: &Gpu) -> String {
         block: Default::default(),
         stored: None,
     };
-    let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::Greedy, end_tokens: Vec::new() };
+    let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::GREEDY, end_tokens: Vec::new() };
     let mut text = String::new();
     for arm in Arm::all() {
         text += &match tunings(gpu, &config, std::slice::from_ref(&request), arm, false) {

@@ -12,6 +12,7 @@ mod interrupt;
 pub mod paper;
 pub mod rollout;
 pub mod run;
+mod sampling;
 pub mod serve;
 pub mod text_table;
 pub mod verify;

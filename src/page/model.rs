@@ -52,10 +52,10 @@ struct Sizes {
 fn read(json: &str) -> Answer<Request> {
     let PageRequest { prompt, new_tokens, sampling, end_tokens } = from_json(json)?;
     let sampling = match sampling {
-        None => Sampling::Greedy,
+        None => Sampling::GREEDY,
         Some(PageSampling { temperature, top_k, seed }) => {
             let no_seed = || refusal(Error::input("the seed must be a whole number from 0 to 18446744073709551615"));
-            Sampling::TopK { temperature, top_k, seed: seed.parse().map_err(|_| no_seed())? }
+            Sampling::top_k(temperature, top_k, seed.parse().map_err(|_| no_seed())?)
         }
     };
     Ok(Request { prompt, new_tokens, sampling, end_tokens })

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::commands::sampling;
 use crate::program::Policy;
 use crate::workload::decode::Algorithm;
 use crate::workload::decode::arm::ALGORITHMS;
@@ -54,15 +55,8 @@ pub struct Args {
     /// Part of the adapter's name, as `onedispatch devices` shows it
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
-    /// Draw tokens at this temperature; greedy without it
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    pub temperature: Option<f32>,
-    /// Draw among the K likeliest tokens [default: all]
-    #[arg(long, value_name = "K")]
-    pub top_k: Option<u32>,
-    /// Seed of the draws [default: 0]
-    #[arg(long, value_name = "S")]
-    pub seed: Option<u64>,
+    #[command(flatten)]
+    pub sampling: sampling::Args,
     /// How weights of matrices are held on the GPU: f32, f16, bf16, q8_0, q4_0 or q4_1, packed on loading where the model has them
     /// otherwise [default: as most of the model is stored]; also an ending of --arm
     #[arg(long, value_name = "FORMAT", conflicts_with = "arm")]

@@ -5,7 +5,7 @@ use std::io::Read;
 use super::args::Args;
 use crate::error::{Error, Result};
 use crate::workload::decode::checkpoint::Checkpoint;
-use crate::workload::decode::model::{Request, Sampling};
+use crate::workload::decode::model::Request;
 use crate::workload::decode::request;
 use crate::workload::decode::text::Tokenizer;
 
@@ -37,7 +37,7 @@ pub fn asked(args: &Args, checkpoint: &Checkpoint) -> Result<Asked> {
     let request = Request {
         prompt,
         new_tokens: args.tokens.unwrap_or(left.clamp(1, TOKENS)),
-        sampling: sampling(args, config.vocab_size)?,
+        sampling: args.sampling.sampling(config.vocab_size)?,
         end_tokens: checkpoint.end_tokens.clone(),
     };
     request::validate(config, &request)?;
@@ -52,18 +52,4 @@ fn standard_input() -> Result<String> {
         .map_err(|error| Error::input(format!("standard input: {error}; give the prompt as UTF-8 text")))?;
     let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
     Ok(text.to_string())
-}
-
-fn sampling(args: &Args, vocab_size: u32) -> Result<Sampling> {
-    let needs = |option: &str| {
-        Err(Error::input(format!("{option} draws tokens, so it needs --temperature (1 leaves logits as they are)")))
-    };
-    match (args.temperature, args.top_k, args.seed) {
-        (None, None, None) => Ok(Sampling::Greedy),
-        (None, Some(_), _) => needs("--top-k"),
-        (None, None, Some(_)) => needs("--seed"),
-        (Some(temperature), top_k, seed) => {
-            Ok(Sampling::TopK { temperature, top_k: top_k.unwrap_or(vocab_size), seed: seed.unwrap_or(0) })
-        }
-    }
 }

@@ -58,7 +58,7 @@ pub fn request_of(case: &DecodeCase, config: &Config, sequence: u32) -> Request 
     Request {
         prompt: random::prompt(config, case.seed + u64::from(sequence), case.prompt_tokens),
         new_tokens: case.new_tokens,
-        sampling: Sampling::Greedy,
+        sampling: Sampling::GREEDY,
         end_tokens: Vec::new(),
     }
 }

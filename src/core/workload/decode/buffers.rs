@@ -1,7 +1,7 @@
 //! The buffers of a decode program, in the order of their bindings.
 
 use super::Tuning;
-use super::model::{Config, Request, Sampling};
+use super::model::{Config, Draw, Request, Sampling};
 use super::operations::{Part, Place, Range};
 use super::packing::{Map, Portion, Widths};
 use super::shape::Shape;
@@ -43,9 +43,9 @@ pub fn request_words(
     range: &Range,
 ) -> [(&'static str, u32); REQUEST_WORDS] {
     let logits_stride = if tuning.keep_logits { Widths::of(config).vocab4 } else { 0 };
-    let (top_k, temperature, seed) = match request.sampling {
-        Sampling::Greedy => (0, 1.0, 0),
-        Sampling::TopK { temperature, top_k, seed } => (top_k, temperature, seed),
+    let (top_k, temperature, seed) = match request.sampling.draw {
+        None => (0, 1.0, 0),
+        Some(Draw { temperature, top_k, seed, .. }) => (top_k, temperature, seed),
     };
     let [seed_low, seed_high] = philox::key(seed);
     let end = Place { step: request.positions(), operation: 0 };
@@ -76,6 +76,15 @@ pub fn request_words(
     ]
 }
 
+/// Slots for what is asked for beyond top-k: of top-p and min-p the other halves of a round's words and what a workgroup knows,
+/// and a bit for each token that a penalty is for.
+fn sampling_slots(config: &Config, sampling: &Sampling, workgroups: u32) -> u32 {
+    let weighs = sampling.draw.is_some_and(|draw| draw.top_p < 1.0 || draw.min_p > 0.0);
+    let penalises = sampling.repetition_penalty != 1.0;
+    let bits = if penalises { config.vocab_size.div_ceil(32) } else { 0 };
+    bits + if weighs { 5 * workgroups } else { 0 }
+}
+
 /// Weights, KV cache `[sequence][layer][position][key, value][heads of keys]`, logits `[sequence][new token or 1][vocab]`, tokens
 /// `[sequence][prompt + new]`, the requests of each dispatch, the slots of `exchange`, whether a workgroup gave up waiting for
 /// another; and where there are no subgroups scores `[sequence][head][position]`.
@@ -87,8 +96,9 @@ pub fn buffers(config: &Config, requests: &[Request], tuning: &Tuning, shape: &S
     let logits = 4 * widths.vocab4 * if tuning.keep_logits { most_new } else { 1 };
     let attention4 = widths.query_key_value4() + widths.heads4;
     let slots = 12 * widths.n_embd4 + 4 * (attention4 + widths.n_inner4) + 5 * shape.workgroups;
+    let slots = slots + sampling_slots(config, &requests[0].sampling, shape.workgroups);
     let positions = u64::from(tuning.capacity);
-    let cache = 32 * u64::from(config.n_layer) * positions * u64::from(widths.keys4);
+    let cache = 32 * u64::from(config.n_layer) * positions * u64::from(widths.heads4 / shape.shared);
     let starts: Vec<(u32, u32)> = (0..)
         .zip(requests)
         .scan(0, |first_token, (index, request): (u32, _)| {

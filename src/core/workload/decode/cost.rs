@@ -9,7 +9,7 @@ use super::buffers::{REQUEST_WORDS, REQUESTS};
 use super::format::{Format, Formats};
 use super::kernel;
 use super::model::{Config, Request};
-use super::operations::{self, BITS, Operations, Place};
+use super::operations::{self, Operations, Place};
 use crate::program::{Contents, Dispatch, Kernel, Program};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl Sizes<'_> {
     }
 
     fn of_dispatch(&self, covered: &Covered) -> Work {
-        let operations = Operations::of(self.get("N_LAYER") as u32, self.is("SAMPLED"));
+        let operations = Operations::of_kernel(self.kernel);
         // The token that comes first is told to all.
         let mut work = barriers(2);
         for step in covered.first.step..=covered.end.step {
@@ -197,8 +197,13 @@ impl Sizes<'_> {
         if operation == operations.head {
             work += self.matrix("LOGITS", embd4, self.get("VOCAB_SIZE"), 1);
         }
-        let counts = operations.count..operations.count + if self.is("SAMPLED") { BITS } else { 0 };
-        if counts.contains(&operation) {
+        if self.is("SAMPLED")
+            && operation == operations.count
+            && self.kernel.constants.contains_key("REPETITION_PENALTY")
+        {
+            work += barriers(1);
+        }
+        if self.is("SAMPLED") && (operations.count..operations.draw).contains(&operation) {
             work += barriers(2);
         }
         if self.is("SAMPLED") && (operations.count + 1..=operations.draw).contains(&operation) {
@@ -301,8 +306,9 @@ impl Sizes<'_> {
         let multiply_adds = 2 * 4 * heads * head4 * (position + 1);
         let fetched = u64::from(!near);
         if self.has_subgroups() {
-            let passes = (heads / group).div_ceil(workgroups * self.get("TEAMS"));
-            return Work { multiply_adds, barriers: passes * (2 * group + fetched), rounds };
+            let shared = self.get("SHARED");
+            let passes = (heads / shared).div_ceil(workgroups * self.get("TEAMS"));
+            return Work { multiply_adds, barriers: passes * (2 * shared + fetched), rounds };
         }
         let prepared = u64::from(self.is("ROTARY") || self.is("QUERY_KEY_NORM"));
         let mut own = heads / group / workgroups;

@@ -8,9 +8,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::model::{Config, Request, Sampling, Weights};
+use super::near_ties::left;
 use super::oracle::{Oracle, State};
 use super::request;
-use super::sampling::{argmax, kth_largest, scores};
+use super::sampling::{argmax, penalised, scores};
 
 /// Whether an output is right, and how far off it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,7 +139,12 @@ impl<'a> Reference<'a> {
 
         let mut largest: f64 = 0.0;
         for (step, (&token, logits)) in tokens.iter().zip(&expected).enumerate() {
-            let (error, reason) = shortfall(logits, request.sampling, step as u32, token, tolerance);
+            let there = || request.prompt.iter().chain(&tokens[..step]).copied();
+            let penalised = penalised(logits, &request.sampling, there());
+            // A penalty stretches what a logit is off by.
+            let penalty = f64::from(request.sampling.repetition_penalty);
+            let range = range(logits) * penalty.max(1.0 / penalty);
+            let (error, reason) = shortfall(&penalised, range, request.sampling, step as u32, token, tolerance);
             largest = largest.max(error);
             if !within(error, tolerance) {
                 return fail(
@@ -225,51 +231,45 @@ fn shape(config: &Config, request: &Request, tokens: &[u32]) -> Result<(), Strin
     }
 }
 
-/// How far `token` falls short of the best choice, relative to the range of the logits, and in words.
+/// How far `token` falls short of the best choice, relative to the `range` of the logits, and in words.
 ///
-/// Greedy: the largest logit minus its logit. Sampled: its logit must be among the top k, and its score the largest of
-/// the tokens that stay among the top k when logits move by the tolerance. Scores are compared in units of logits
-/// (times the temperature), and their range is widened by the temperature, the unit of the noise, whose own rounding
+/// Greedy: the largest logit minus its logit. Sampled: its logit must be among those that are left, and its score the largest of
+/// the tokens that are left surely when logits move by the tolerance; a token that is left only when they move passes with what
+/// it is off by, or with the tolerance itself where that is less: top-p's threshold may jump. Scores are compared in units of
+/// logits (times the temperature), and their range is widened by the temperature, the unit of the noise, whose own rounding
 /// counts at high temperatures.
-fn shortfall(logits: &[f64], sampling: Sampling, step: u32, token: u32, tolerance: f64) -> (f64, String) {
-    let range = range(logits);
+fn shortfall(logits: &[f64], range: f64, sampling: Sampling, step: u32, token: u32, tolerance: f64) -> (f64, String) {
     let logit = logits[token as usize];
-    match sampling {
-        Sampling::Greedy => {
-            let best = argmax(logits.iter().copied());
-            let expected = logits[best as usize];
-            (
-                (expected - logit) / range,
-                format!("logit {logit:.6}, expected the largest, {expected:.6} of token {best}"),
-            )
-        }
-        Sampling::TopK { temperature, top_k, .. } => {
-            let kth = kth_largest(logits, top_k);
-            let outside = (kth - logit) / range;
-            if !within(outside, tolerance) {
-                return (outside, format!("logit {logit:.6}, expected one of the top {top_k}, from {kth:.6} up"));
-            }
-            let surely = match logits.len() as u32 {
-                vocab_size if top_k < vocab_size => kth_largest(logits, top_k + 1) + tolerance * range,
-                _ => f64::NEG_INFINITY,
-            };
-            let scores = scores(logits, sampling, step);
-            let admitted = scores
-                .iter()
-                .zip(logits)
-                .map(|(&score, &logit)| if logit >= kth.max(surely) { score } else { f64::NEG_INFINITY });
-            let best = argmax(admitted);
-            let (score, expected) = (scores[token as usize], scores[best as usize]);
-            let temperature = f64::from(temperature);
-            // With no sure member (a near-tie at the k-th), `best` is an arbitrary token and being a member is all
-            // there is to ask.
-            let short = if logits[best as usize] >= kth.max(surely) { expected - score } else { 0.0 };
-            (
-                (short * temperature / (range + temperature)).max(outside),
-                format!("score {score:.6}, expected the largest, {expected:.6} of token {best}"),
-            )
-        }
+    let Some(draw) = sampling.draw else {
+        let best = argmax(logits.iter().copied());
+        let expected = logits[best as usize];
+        let reason = format!("logit {logit:.6}, expected the largest, {expected:.6} of token {best}");
+        return ((expected - logit) / range, reason);
+    };
+    let left = left(logits, &draw, tolerance * range);
+    let mut outside = (left.exactly - logit) / range;
+    if logit >= left.perhaps {
+        outside = outside.min(tolerance);
     }
+    if !within(outside, tolerance) {
+        let of = match draw.top_p < 1.0 || draw.min_p > 0.0 {
+            true => "those that are left".to_string(),
+            false => format!("the top {}", draw.top_k),
+        };
+        return (outside, format!("logit {logit:.6}, expected one of {of}, from {:.6} up", left.exactly));
+    }
+    let scores = scores(logits, sampling, step);
+    let admitted =
+        scores.iter().zip(logits).map(|(&score, &logit)| if logit >= left.surely { score } else { f64::NEG_INFINITY });
+    let best = argmax(admitted);
+    let (score, expected) = (scores[token as usize], scores[best as usize]);
+    let temperature = f64::from(draw.temperature);
+    // With no sure member (a near-tie at a threshold), `best` is an arbitrary token and being left is all there is to ask.
+    let short = if logits[best as usize] >= left.surely { expected - score } else { 0.0 };
+    (
+        (short * temperature / (range + temperature)).max(outside),
+        format!("score {score:.6}, expected the largest, {expected:.6} of token {best}"),
+    )
 }
 
 /// Largest error of `found`, relative to the range of `expected`, and where it is; or what cannot be compared.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::format::Format;
 use super::model::{Config, Request, Sampling};
-use super::operations::{LAYER_KINDS, Operations, Part, parts};
+use super::operations::{BITS, LAYER_KINDS, Operations, Part, parts, rounds};
 use super::packing::{Layout, Map, Portion, Widths, chunks};
 use super::shape::Shape;
 use super::{Arm, Tuning, buffers};
@@ -31,7 +31,7 @@ impl Arm {
     }
 }
 
-/// The program of an arm that answers `requests`: all are greedy, or none is.
+/// The program of an arm that answers `requests`: all are greedy, or none is; and all have one top-p, min-p and penalty.
 fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning) -> Program {
     let layout = arm.layout();
     // Every workgroup adds to every matrix: who adds nothing to a stage could miss a round of it.
@@ -41,18 +41,19 @@ fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning) -> 
     let workgroups = tuning.workgroups.min(narrowest);
     let has_subgroups = layout != Layout::InOut;
     let is_split = has_subgroups && Map::of(config, layout, None).bytes() > tuning.binding_bytes;
-    let shape = Shape { has_subgroups, layout, workgroups, is_split };
-    let sampled = requests[0].sampling != Sampling::Greedy;
+    let shared = if has_subgroups && workgroups >= config.n_head { 1 } else { config.group() };
+    let shape = Shape { has_subgroups, layout, workgroups, shared, is_split };
+    let sampling = &requests[0].sampling;
     let mut kernel = match shape.has_subgroups {
-        true => by_subgroup(config, sampled, tuning, &shape),
-        false => by_memory(config, sampled, tuning, &shape),
+        true => by_subgroup(config, sampling, tuning, &shape),
+        false => by_memory(config, sampling, tuning, &shape),
     };
     let all = workgroups * requests.len() as u32;
     kernel.unchecked = arm.unchecked;
     kernel.workgroups_together = if workgroups > 1 && arm.span.waits() { all } else { 1 };
     let parts = parts(arm.span, config.n_layer, requests);
     let buffers = buffers::buffers(config, requests, tuning, &shape, &parts);
-    let (covered, kernel_of) = covered(&Operations::of(config.n_layer, sampled), &parts);
+    let (covered, kernel_of) = covered(&Operations::of(config.n_layer, rounds(sampling)), &parts);
     let phases = phases(&parts, &kernel_of, &buffers, has_subgroups && !is_split, requests.len(), all);
     let outputs = ["tokens", "logits", "gave_up"].map(String::from).to_vec();
     let that_covers = |&kinds: &u32| {
@@ -133,7 +134,7 @@ fn spread(count: u32, gaps: bool) -> u32 {
     if gaps { 9 * count.div_ceil(8) } else { count }
 }
 
-fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> Kernel {
+fn by_subgroup(config: &Config, sampling: &Sampling, tuning: &Tuning, shape: &Shape) -> Kernel {
     let widths = Widths::of(config);
     let workgroups = shape.workgroups;
     let workgroup_size = tuning.workgroup_size;
@@ -150,8 +151,8 @@ fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -
     let left_without_gaps = if gaps { left4 / 9 * 8 } else { left4 };
     let least4 = STEP * if gaps { 8 } else { 1 };
     let tile4 = left_without_gaps.checked_ilog2().map_or(least4, |log| (1u32 << log).max(least4));
-    let mut teams = config.n_key_head().div_ceil(workgroups).next_power_of_two().min(subgroups);
-    let team4 = (config.group() + 2) * widths.head4;
+    let mut teams = (config.n_head / shape.shared).div_ceil(workgroups).next_power_of_two().min(subgroups);
+    let team4 = (shape.shared + 2) * widths.head4;
     while !whole && teams > 1 && teams * team4 > left4 {
         teams /= 2;
     }
@@ -163,7 +164,7 @@ fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -
     let query_key_value = lanes(formats.query_key_value, widths.n_embd4, 4 * widths.query_key_value4());
     // A norm's sums are few additions for each subgroup of a narrow model; of a wide one the workgroup shares them.
     let norm_lanes = if whole && widths.n_embd4 <= 2 * subgroup { subgroup } else { workgroup_size };
-    let mut constants = shared_constants(config, sampled, tuning, shape, whole);
+    let mut constants = shared_constants(config, sampling, tuning, shape, whole);
     constants.extend(named([
         ("SUBGROUP", subgroup),
         ("GAPS", u32::from(gaps)),
@@ -196,7 +197,7 @@ fn by_subgroup(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -
     }
 }
 
-fn by_memory(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> Kernel {
+fn by_memory(config: &Config, sampling: &Sampling, tuning: &Tuning, shape: &Shape) -> Kernel {
     let widths = Widths::of(config);
     let workgroup_size = tuning.workgroup_size;
     // Threads that share the sums of a norm: in tiles all of them.
@@ -219,7 +220,7 @@ fn by_memory(config: &Config, sampled: bool, tuning: &Tuning, shape: &Shape) -> 
     let heads = groups * group;
     let tile4 = left4(groups, whole).max(1);
     let hidden4 = if whole { whole4(&widths, shape.workgroups, false) } else { tile4.max(groups * group4) };
-    let mut constants = shared_constants(config, sampled, tuning, shape, whole);
+    let mut constants = shared_constants(config, sampling, tuning, shape, whole);
     constants.extend(named([
         ("TILE4", tile4),
         ("HIDDEN4", hidden4),
@@ -257,7 +258,7 @@ fn named<const N: usize>(constants: [(&str, u32); N]) -> impl Iterator<Item = (S
 /// Constants of both texts.
 fn shared_constants(
     config: &Config,
-    sampled: bool,
+    sampling: &Sampling,
     tuning: &Tuning,
     shape: &Shape,
     whole: bool,
@@ -278,14 +279,17 @@ fn shared_constants(
         ("HEADS4", widths.heads4),
         ("GROUP", config.group()),
         ("KEYS4", widths.keys4),
+        ("SHARED", shape.shared),
+        ("CACHE4", widths.heads4 / shape.shared),
         ("N_INNER4", widths.n_inner4),
         ("VOCAB_SIZE", config.vocab_size),
         ("VOCAB4", widths.vocab4),
         ("POSITIONS", tuning.capacity),
-        ("SAMPLED", u32::from(sampled)),
+        ("SAMPLED", u32::from(*sampling != Sampling::GREEDY)),
     ])
     .collect();
     constants.extend(family_constants(config));
+    constants.extend(sampling_constants(sampling));
     constants.insert("EPSILON".into(), config.layer_norm_epsilon);
     constants.insert("SCALE".into(), config.attention_scale());
     let map = |part: Portion| Map::of(config, shape.layout, Some(part).filter(|_| shape.is_split));
@@ -303,6 +307,18 @@ fn shared_constants(
     }
     constants.insert("TIED".into(), f64::from(!config.block.untied));
     constants
+}
+
+/// What is asked for beyond top-k: constants, so that who asks for none of it has no more to do.
+fn sampling_constants(sampling: &Sampling) -> impl Iterator<Item = (String, f64)> {
+    let draw = sampling.draw.as_ref();
+    let constants = [
+        ("CHOICE_ROUNDS", rounds(sampling).filter(|&rounds| rounds != BITS).map(f64::from)),
+        ("TOP_P", draw.map(|draw| draw.top_p).filter(|&top_p| top_p < 1.0).map(f64::from)),
+        ("LN_MIN_P", draw.map(|draw| draw.min_p).filter(|&min_p| min_p > 0.0).map(|min_p| f64::from(min_p).ln())),
+        ("REPETITION_PENALTY", Some(sampling.repetition_penalty).filter(|&penalty| penalty != 1.0).map(f64::from)),
+    ];
+    constants.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?)))
 }
 
 /// How families of models differ.

@@ -18,6 +18,7 @@ pub mod llama;
 mod llama_config;
 pub mod matrix;
 pub mod model;
+mod near_ties;
 pub mod oniguruma;
 pub mod operations;
 pub mod oracle;

@@ -106,14 +106,35 @@ pub struct Request {
     pub end_tokens: Vec<u32>,
 }
 
-/// How the next token is chosen from the logits.
+/// How the next token is chosen from the logits: see `sampling.rs`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Sampling {
-    /// The largest logit; the lowest token id among equals.
-    Greedy,
-    /// Among the `top_k` largest logits (ties at the k-th included, as Hugging Face's `TopKLogitsWarper` keeps them), a draw
-    /// from softmax(logits / temperature) by the Gumbel-max trick: see `sampling.rs`.
-    TopK { temperature: f32, top_k: u32, seed: u64 },
+pub struct Sampling {
+    /// What logits of tokens that are there already are divided by where they are above 0, else multiplied with; 1 leaves them.
+    pub repetition_penalty: f32,
+    /// None: the largest logit, the lowest token id among equals.
+    pub draw: Option<Draw>,
+}
+
+/// A draw from softmax(logits / temperature) over the tokens that are left by `top_k`, then by `top_p`, then by `min_p`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Draw {
+    pub temperature: f32,
+    /// Tokens that are left, likeliest first: `vocab_size` leaves all.
+    pub top_k: u32,
+    /// The share of probability that tokens are left for, likeliest first: 1 leaves all.
+    pub top_p: f32,
+    /// The least probability, as a share of the likeliest token's: 0 leaves all.
+    pub min_p: f32,
+    pub seed: u64,
+}
+
+impl Sampling {
+    pub const GREEDY: Sampling = Sampling { repetition_penalty: 1.0, draw: None };
+
+    /// Drawn among the `top_k` likeliest.
+    pub const fn top_k(temperature: f32, top_k: u32, seed: u64) -> Sampling {
+        Sampling { draw: Some(Draw { temperature, top_k, top_p: 1.0, min_p: 0.0, seed }), ..Sampling::GREEDY }
+    }
 }
 
 impl Request {

@@ -3,6 +3,7 @@
 
 use super::model::{Request, Sampling};
 use super::span::Span;
+use crate::program::Kernel;
 
 /// Of a layer, from its first on: norm, query-key-value, attention, projection, norm, and the two matrices of the MLP.
 pub const NORM_1: u32 = 0;
@@ -22,8 +23,17 @@ pub const HEAD_KIND: u32 = 8;
 pub const CHOICE_KIND: u32 = 9;
 pub const ALL_KINDS: u32 = 0x3ff;
 
-/// Rounds that find the threshold of top-k sampling, a bit in each.
+/// Rounds that find a threshold, a bit in each.
 pub const BITS: u32 = 32;
+
+/// Rounds that find which tokens are drawn from: the bits of top-k's threshold; then, for top-p or min-p, the largest logit; and
+/// for top-p the mass of all that top-k leaves, and the bits of another threshold. Of a greedy choice after a penalty there are
+/// 0; without one the head makes the choice, and there is none.
+pub fn rounds(sampling: &Sampling) -> Option<u32> {
+    let Some(draw) = sampling.draw else { return (*sampling != Sampling::GREEDY).then_some(0) };
+    let has_top_p = draw.top_p < 1.0;
+    Some(BITS + u32::from(has_top_p || draw.min_p > 0.0) + if has_top_p { 1 + BITS } else { 0 })
+}
 
 /// Where the operations of a token are: the embedding is 0, and the layers follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +41,27 @@ pub struct Operations {
     pub n_layer: u32,
     pub norm_f: u32,
     pub head: u32,
-    /// The first of [`BITS`] rounds where tokens are drawn.
+    /// The first of the rounds that find which tokens are drawn from.
     pub count: u32,
     pub draw: u32,
     pub choice: u32,
 }
 
 impl Operations {
-    pub fn of(n_layer: u32, sampled: bool) -> Operations {
+    /// `rounds` as of [`rounds`].
+    pub fn of(n_layer: u32, rounds: Option<u32>) -> Operations {
         let norm_f = 1 + LAYER_OPERATIONS * n_layer;
         let count = norm_f + 2;
-        let choice = count + if sampled { BITS + 1 } else { 0 };
-        Operations { n_layer, norm_f, head: norm_f + 1, count, draw: count + BITS, choice }
+        let draw = count + rounds.unwrap_or(BITS);
+        let choice = if rounds.is_some() { draw + 1 } else { count };
+        Operations { n_layer, norm_f, head: norm_f + 1, count, draw, choice }
+    }
+
+    /// Those of a kernel, by its constants.
+    pub fn of_kernel(kernel: &Kernel) -> Operations {
+        let get = |name: &str| kernel.constants.get(name).map(|&value| value as u32);
+        let rounds = get("SAMPLED").filter(|&sampled| sampled > 0).map(|_| get("CHOICE_ROUNDS").unwrap_or(BITS));
+        Operations::of(get("N_LAYER").unwrap_or(0), rounds)
     }
 
     pub fn of_layer(layer: u32) -> u32 {
@@ -105,8 +124,7 @@ pub struct Part {
 
 /// How a span cuts what all `requests` ask for together into dispatches.
 pub fn parts(span: Span, n_layer: u32, requests: &[Request]) -> Vec<Part> {
-    let sampled = requests.iter().any(|request| request.sampling != Sampling::Greedy);
-    let operations = Operations::of(n_layer, sampled);
+    let operations = Operations::of(n_layer, rounds(&requests[0].sampling));
     let positions = requests.iter().map(Request::positions).max().unwrap_or(0);
     let begin = |step| Place { step, operation: 0 };
     let chunk = match span {

@@ -7,7 +7,7 @@
 
 use super::block::Activation;
 use super::model::{Config, Layer, Linear, Norm, Request, Weights};
-use super::sampling::choose;
+use super::sampling::{choose, penalised};
 
 /// A model and what it keeps of the tokens it was given so far.
 pub struct Oracle<'a> {
@@ -257,7 +257,9 @@ pub fn expected(config: &Config, weights: &Weights, request: &Request) -> (Vec<u
             oracle.feed(last);
         }
         let logits = oracle.logits();
-        tokens.push(choose(&logits, request.sampling, step));
+        let there = request.prompt.iter().chain(&tokens).copied();
+        let token = choose(&penalised(&logits, &request.sampling, there), request.sampling, step);
+        tokens.push(token);
         rows.extend(logits);
     }
     (tokens, rows)

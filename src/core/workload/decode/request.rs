@@ -1,11 +1,11 @@
 //! Checks a request against a model before anything is computed.
 
 use super::end_tokens;
-use super::model::{Config, Request, Sampling};
+use super::model::{Config, Draw, Request};
 use crate::error::{Error, Result};
 
 /// Refuses a request that the model cannot carry out: an empty prompt, a token outside the vocabulary, more positions
-/// than there are, a temperature or top-k outside its range.
+/// than there are, a way to draw outside its range.
 pub fn validate(config: &Config, request: &Request) -> Result<()> {
     let Config { vocab_size, n_positions, .. } = *config;
     if request.prompt.is_empty() {
@@ -36,7 +36,13 @@ pub fn validate(config: &Config, request: &Request) -> Result<()> {
             vocab_size - 1
         )));
     }
-    if let Sampling::TopK { temperature, top_k, .. } = request.sampling {
+    let penalty = request.sampling.repetition_penalty;
+    if !(penalty.is_normal() && penalty > 0.0) {
+        return Err(Error::input(format!(
+            "the repetition penalty is {penalty}; give a number above 0: 1 leaves logits as they are, more avoids tokens that are there"
+        )));
+    }
+    if let Some(Draw { temperature, top_k, top_p, min_p, .. }) = request.sampling.draw {
         let usable = temperature.is_normal() && temperature > 0.0;
         if !usable {
             return Err(Error::input(format!(
@@ -45,6 +51,14 @@ pub fn validate(config: &Config, request: &Request) -> Result<()> {
         }
         if top_k == 0 || top_k > vocab_size {
             return Err(Error::input(format!("top-k is {top_k}; it must be from 1 to the vocabulary's {vocab_size}")));
+        }
+        if !(top_p > 0.0 && top_p <= 1.0) {
+            return Err(Error::input(format!(
+                "top-p is {top_p}; it must be above 0 and at most 1, which leaves all tokens"
+            )));
+        }
+        if !(0.0..=1.0).contains(&min_p) {
+            return Err(Error::input(format!("min-p is {min_p}; it must be from 0, which leaves all tokens, to 1")));
         }
     }
     Ok(())

@@ -8,6 +8,9 @@ pub struct Shape {
     pub has_subgroups: bool,
     pub layout: Layout,
     pub workgroups: u32,
+    /// Heads that share a key in the cache: those of a group, or each alone where there are workgroups enough for all heads. None
+    /// reads what another workgroup has written there.
+    pub shared: u32,
     /// Whether weights come in parts.
     pub is_split: bool,
 }

@@ -43,7 +43,7 @@ fn a_model_that_others_made_is_read() {
     let request = Request {
         prompt: vec![504, 3575, 282, 4649, 314],
         new_tokens: 11,
-        sampling: Sampling::Greedy,
+        sampling: Sampling::GREEDY,
         end_tokens: Vec::new(),
     };
     let (tokens, _) = oracle::expected(&config, &weights, &request);
