@@ -205,7 +205,7 @@ fn a_weight_beyond_f16_is_refused_of_arms_in_f16() {
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
-        "onedispatch: h.0.mlp.c_fc.weight [0, 0] is 70000, beyond f16's 65504; use -bf16 or f32\n"
+        "onedispatch: h.0.mlp.c_fc.weight [0, 0] is 70000, beyond f16's 65504; use bf16 or f32\n"
     );
 }
 

@@ -13,8 +13,8 @@ use onedispatch::program::{Contents, Dispatch, Kernel, Program};
 use onedispatch::shaders;
 use onedispatch::spec::RolloutCase;
 use onedispatch::workload::control::{Scale, controls};
-use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::buffers::request_words;
+use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::kernel::STEP;
 use onedispatch::workload::decode::model::{Config, Draw, Request, Sampling};
 use onedispatch::workload::decode::operations::{self, Operations, Place};
@@ -136,7 +136,8 @@ fn programs() -> Vec<Program> {
                         let tuning = Tuning { workgroups, memory, subgroup_size: 32, ..Tuning::of(workgroup_size, 16) };
                         programs.push(arm.program(&config, &request, &tuning));
                         // In every format, and as a device that binds little has them.
-                        let formats = Format::ALL.iter().filter(|_| arm.algorithm.has_formats() && workgroup_size == 64);
+                        let formats =
+                            Format::ALL.iter().filter(|_| arm.algorithm.has_formats() && workgroup_size == 64);
                         for (index, &format) in formats.enumerate() {
                             let tuning = Tuning { binding_bytes: [u64::MAX, 1][index % 2], ..tuning };
                             programs.push(Arm { format, ..arm }.program(&config, &request, &tuning));

@@ -149,7 +149,15 @@ impl Gpu {
         if device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             info.timestamp_period_ns = f64::from(queue.get_timestamp_period());
         }
-        Ok(Gpu { device, queue, info, faults, pipelines: Mutex::default(), constants: Mutex::default(), together: OnceLock::new() })
+        Ok(Gpu {
+            device,
+            queue,
+            info,
+            faults,
+            pipelines: Mutex::default(),
+            constants: Mutex::default(),
+            together: OnceLock::new(),
+        })
     }
 
     /// The first fault that was reported since the last call.

@@ -140,10 +140,14 @@ fn hugging_face(config: &Config) -> serde_json::Value {
 
 /// The weights in f32 as `model.safetensors`, named as `GPT2LMHeadModel` names them.
 fn checkpoint(config: &Config, weights: &Weights) -> Result<Vec<u8>> {
-    let all: Vec<_> = tensors::tensors(config).zip(tensors::values(weights)).map(|(tensor, values)| (values.of(&tensor), tensor)).collect();
+    let all: Vec<_> = tensors::tensors(config)
+        .zip(tensors::values(weights))
+        .map(|(tensor, values)| (values.of(&tensor), tensor))
+        .collect();
     let mut views = BTreeMap::new();
     for (values, tensor) in &all {
-        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytemuck::cast_slice(values)).map_err(unwritable)?;
+        let view =
+            TensorView::new(Dtype::F32, tensor.shape.clone(), bytemuck::cast_slice(values)).map_err(unwritable)?;
         views.insert(format!("transformer.{}", tensor.name), view);
     }
     // Hugging Face refuses a file that does not say which framework's layout its tensors have.

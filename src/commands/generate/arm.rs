@@ -35,13 +35,7 @@ pub fn format(args: &Args, checkpoint: &Checkpoint) -> Result<Format> {
 }
 
 /// The arm asked for, or the fastest that runs, in the sizes that suit the device and model best.
-pub fn choose(
-    gpu: &Gpu,
-    args: &Args,
-    checkpoint: &Checkpoint,
-    request: &Request,
-    format: Format,
-) -> Result<Chosen> {
+pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request, format: Format) -> Result<Chosen> {
     let config = &checkpoint.config;
     let span = match (&args.span, args.chunk) {
         (Some(name), _) => Some(Span::named(name)?),
@@ -61,7 +55,9 @@ pub fn choose(
     let fallbacks: Vec<Arm> = FALLBACKS.map(Arm::of).into_iter().flat_map(cut).collect();
     let mut fitting = Vec::new();
     let mut objections = Vec::new();
-    for (index, &arm) in arms.iter().chain(fallbacks.iter().filter(|_| args.arm.is_none() && args.weights.is_none())).enumerate() {
+    for (index, &arm) in
+        arms.iter().chain(fallbacks.iter().filter(|_| args.arm.is_none() && args.weights.is_none())).enumerate()
+    {
         if index >= arms.len() && !fitting.is_empty() {
             break;
         }

@@ -115,7 +115,8 @@ pub fn buffers(config: &Config, requests: &[Request], tuning: &Tuning, shape: &S
         }
     }
     let weights = |part: Option<Portion>| {
-        let name = if part.is_none_or(|part| part == Portion::Rest) { WEIGHTS.into() } else { Portion::block(part, layout) };
+        let name =
+            if part.is_none_or(|part| part == Portion::Rest) { WEIGHTS.into() } else { Portion::block(part, layout) };
         // A head that is tied is the embedding; no buffer is empty.
         let bytes = Map::of(config, layout, part).bytes().max(Binding::ALIGNMENT);
         buffer(&name, bytes, Contents::Constant(Portion::block(part, layout)))

@@ -81,7 +81,9 @@ fn load_gguf(path: &Path) -> Result<Checkpoint> {
         notes.push(format!("weights in {} are unpacked to f16", others.join(", ")));
     }
     if Formats::differ_by_layer(&weights) {
-        notes.push("matrices whose formats differ from layer to layer, or from part to part, are read in f16".to_owned());
+        notes.push(
+            "matrices whose formats differ from layer to layer, or from part to part, are read in f16".to_owned(),
+        );
     }
     Ok(Checkpoint { config: as_stored(config, &weights), weights, end_tokens, notes })
 }

@@ -182,9 +182,7 @@ impl Sizes<'_> {
                     self.ended(self.matrix("QUERY_KEY_VALUE", embd4, rows, 1))
                 }
                 operations::ATTENTION => self.attention(position),
-                operations::PROJECTION => {
-                    self.gathered(self.ended(self.matrix("PROJECTION", heads4, 4 * embd4, 1)))
-                }
+                operations::PROJECTION => self.gathered(self.ended(self.matrix("PROJECTION", heads4, 4 * embd4, 1))),
                 operations::FC => self.ended(self.matrix("FC", embd4, 4 * inner4, self.get("GATES"))),
                 _ => self.gathered(self.ended(self.matrix("MLP", inner4, 4 * embd4, 1))),
             };

@@ -118,8 +118,7 @@ const fn is_in_order() -> bool {
 
 impl Format {
     /// As kernels number them in `shaders/modules/rows.wgsl`.
-    pub const ALL: [Format; 6] =
-        [Format::F32, Format::F16, Format::Bf16, Format::Q8_0, Format::Q4_0, Format::Q4_1];
+    pub const ALL: [Format; 6] = [Format::F32, Format::F16, Format::Bf16, Format::Q8_0, Format::Q4_0, Format::Q4_1];
 
     fn about(self) -> &'static About {
         const { assert!(is_in_order(), "FORMATS has each format at its place") };

@@ -125,7 +125,8 @@ fn phases(
 /// Regions of `hidden` where vectors are whole, in vec4f: the stream, its norm, and the longest input of a matrix, which has the
 /// norm's place where there are several workgroups.
 fn whole4(widths: &Widths, workgroups: u32, gaps: bool) -> u32 {
-    let [embd, wide] = [widths.n_embd4, widths.n_inner4.max(widths.query_key_value4())].map(|count| spread(count, gaps));
+    let [embd, wide] =
+        [widths.n_embd4, widths.n_inner4.max(widths.query_key_value4())].map(|count| spread(count, gaps));
     if workgroups > 1 { embd + wide.max(embd) } else { 2 * embd + wide }
 }
 

@@ -42,7 +42,9 @@ pub enum Order {
     Same,
     /// Rows of a head that are turned together lie side by side, where they are meant to lie half a head apart; of how many rows a
     /// head is.
-    Paired { head: usize },
+    Paired {
+        head: usize,
+    },
 }
 
 impl Rows {
@@ -305,7 +307,8 @@ impl Matrix {
             if let Some(input) = values.iter().position(|value| !value.is_finite()) {
                 // Of a block, whose numbers share a scale, the one that is to blame.
                 let block = &row[input..row.len().min(input + format.block())];
-                let worst = block.iter().enumerate().fold(0, |at, (i, x)| if x.abs() > block[at].abs() { i } else { at });
+                let worst =
+                    block.iter().enumerate().fold(0, |at, (i, x)| if x.abs() > block[at].abs() { i } else { at });
                 found = Some((input + worst, output, row[input + worst]));
             }
         });
