@@ -77,7 +77,7 @@ pub(super) fn accepted(name: &str) -> String {
         "arms" => format!(
             "in a decode spec, a list of distinct names out of {}, each also with {UNCHECKED}; in a rollout spec, out of {}; \
              where it has generations, out of {}",
-            arm::names().join(", "),
+            arm::listed(),
             task::Arm::ALL.map(task::Arm::name).join(", "),
             evolution::ARMS.join(", ")
         ),

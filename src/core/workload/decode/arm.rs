@@ -170,13 +170,20 @@ const fn is_in_order() -> bool {
 /// Ends the name of an arm whose shaders are compiled without WebGPU's checks.
 pub const UNCHECKED: &str = "-unchecked";
 
-/// Names of arms for a message, each algorithm with the formats that its kernel reads: `fused-grid[-f16|-bf16]`. [`UNCHECKED`] and a
-/// span may follow.
+/// Names of arms, each algorithm in every format that its kernel reads; [`UNCHECKED`] and a span may follow.
 pub fn names() -> Vec<String> {
+    let formats = |about: &'static About| if about.has_formats { &Format::ALL[..] } else { &Format::ALL[..1] };
+    let named =
+        |about: &'static About| formats(about).iter().map(|&format| Arm { format, ..Arm::of(about.algorithm) }.name());
+    ALGORITHMS.iter().flat_map(named).collect()
+}
+
+/// The same in short, for a message: `fused-grid[-f16|-bf16]`.
+pub fn listed() -> String {
     let endings = Format::ALL[1..].iter().map(|format| format!("-{}", format.name())).collect::<Vec<_>>().join("|");
     let named =
         |about: &About| if about.has_formats { format!("{}[{endings}]", about.name) } else { about.name.into() };
-    ALGORITHMS.iter().map(named).collect()
+    ALGORITHMS.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
 impl Arm {
@@ -218,7 +225,7 @@ impl Arm {
                 return Err(Error::input(format!(
                     "no arm is called `{name}`; there are {}, each also with {UNCHECKED} behind it, and then with @ and a span, such \
                      as @stage",
-                    names().join(", ")
+                    listed()
                 )));
             }
         };
