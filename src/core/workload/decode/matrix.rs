@@ -252,6 +252,17 @@ impl Matrix {
         }
     }
 
+    /// The same matrix with a row for each output.
+    pub fn with_rows(&self) -> Cow<'_, Matrix> {
+        match &self.stored {
+            Stored::ByOutput(_) => Cow::Borrowed(self),
+            Stored::ByInput(_) => {
+                let rows = Rows::of_f32(self.by_outputs().into_owned(), self.inputs);
+                Cow::Owned(Matrix::by_output(vec![rows]))
+            }
+        }
+    }
+
     /// All weights in f32, `[inputs, outputs]` row-major.
     pub fn by_inputs(&self) -> Cow<'_, [f32]> {
         match &self.stored {

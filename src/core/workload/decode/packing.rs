@@ -237,7 +237,9 @@ impl Block for Packed {
                 (Some(at), Values::Vector(values)) => {
                     write(at, bytemuck::cast_slice(&sheet.vector_or_rows(kind, values)));
                 }
-                (Some(at), Values::Matrix(matrix)) => write(at, &sheet.matrix(kind, matrix, format)),
+                (Some(at), Values::Matrix(matrix)) => {
+                    sheet.matrix(kind, matrix, format, &mut |within, bytes| write(at + within, bytes));
+                }
             }
         }
     }
@@ -292,7 +294,7 @@ impl Sheet<'_> {
         padded
     }
 
-    fn matrix(&self, kind: Kind, matrix: &Matrix, format: Format) -> Vec<u8> {
+    fn matrix(&self, kind: Kind, matrix: &Matrix, format: Format, write: &mut dyn FnMut(u64, &[u8])) {
         let (inputs, outputs) = match kind {
             Kind::Matrix { inputs, outputs } => (inputs, outputs),
             Kind::Embedding { rows, inputs } => (inputs, rows),
@@ -300,8 +302,8 @@ impl Sheet<'_> {
         };
         let [rows, columns] = [inputs, outputs].map(|axis| 4 * self.widths.along(axis, self.config) as usize);
         match self.layout {
-            Layout::InOut => self.in_out(matrix, [inputs, outputs], [rows, columns]),
-            Layout::OutIn(_) => self.out_in(matrix, [inputs, outputs], [rows, columns], format),
+            Layout::InOut => write(0, &self.in_out(matrix, [inputs, outputs], [rows, columns])),
+            Layout::OutIn(_) => self.out_in(matrix, [inputs, outputs], [rows, columns], format, write),
         }
     }
 
@@ -315,46 +317,57 @@ impl Sheet<'_> {
         bytemuck::cast_slice(&padded).to_vec()
     }
 
-    /// A row of an output after another, each its chunks and then its scales.
+    /// A row of an output after another, each its chunks and then its scales, some MiB at a time.
     fn out_in(
         &self,
         matrix: &Matrix,
         [inputs, outputs]: [Axis; 2],
         [width, rows]: [usize; 2],
         format: Format,
-    ) -> Vec<u8> {
+        write: &mut dyn FnMut(u64, &[u8]),
+    ) {
+        let matrix = matrix.with_rows();
         let length = VEC4 as usize * row_vec4(format, width as u32 / 4) as usize;
         let scales_at = VEC4 as usize * chunks(format, width as u32 / 4) as usize;
-        let mut bytes = vec![0; rows * length];
-        let mut spread = |output: usize, packed: &[u8]| {
-            let row = &mut bytes[self.place(outputs, output) * length..][..length];
-            if !format.has_scales() {
-                row[..packed.len()].copy_from_slice(packed);
-                return;
-            }
-            let scale = format.scale_bytes() as usize;
-            let block = format.row_bytes(format.block());
-            for (i, packed) in packed.chunks_exact(block).enumerate() {
-                let (scales, numbers) = packed.split_at(scale);
-                row[scales_at + i * scale..][..scale].copy_from_slice(scales);
-                row[i * numbers.len()..][..numbers.len()].copy_from_slice(numbers);
-            }
-        };
-        let is_padded = (0..matrix.inputs()).any(|input| self.place(inputs, input) != input);
-        if !is_padded && matrix.format() == Some(format) && matrix.packed(0).is_some() {
-            for output in 0..matrix.outputs() {
-                spread(output, matrix.packed(output).expect("as the first output"));
-            }
-            return bytes;
-        }
-        let (mut padded, mut packed) = (vec![0f32; width], Vec::new());
         let places: Vec<usize> = (0..matrix.inputs()).map(|input| self.place(inputs, input)).collect();
-        matrix.each_output(|output, weights| {
-            places.iter().zip(weights).for_each(|(&place, &weight)| padded[place] = weight);
-            packed.clear();
-            format.pack(&padded, &mut packed);
-            spread(output, &packed);
-        });
-        bytes
+        let is_padded = places.iter().enumerate().any(|(input, &place)| input != place);
+        let is_packed = !is_padded && matrix.format() == Some(format);
+        let mut output_at = vec![None; rows];
+        (0..matrix.outputs()).for_each(|output| output_at[self.place(outputs, output)] = Some(output));
+        let (mut padded, mut packed) = (vec![0f32; width], Vec::new());
+        for (band, outputs) in output_at.chunks((BAND / length).max(1)).enumerate() {
+            let mut bytes = vec![0; outputs.len() * length];
+            for (row, &output) in bytes.chunks_exact_mut(length).zip(outputs) {
+                let Some(output) = output else { continue };
+                match matrix.packed(output).filter(|_| is_packed) {
+                    Some(packed) => spread(format, packed, row, scales_at),
+                    None => {
+                        let weights = matrix.row(output);
+                        places.iter().zip(weights.iter()).for_each(|(&place, &weight)| padded[place] = weight);
+                        packed.clear();
+                        format.pack(&padded, &mut packed);
+                        spread(format, &packed, row, scales_at);
+                    }
+                }
+            }
+            write((band * (BAND / length).max(1) * length) as u64, &bytes);
+        }
+    }
+}
+
+/// Bytes that are packed at a time, so that a model is never there twice.
+const BAND: usize = 16 << 20;
+
+/// Puts the blocks of a packed row where a kernel reads them.
+fn spread(format: Format, packed: &[u8], row: &mut [u8], scales_at: usize) {
+    if !format.has_scales() {
+        row[..packed.len()].copy_from_slice(packed);
+        return;
+    }
+    let scale = format.scale_bytes() as usize;
+    for (i, packed) in packed.chunks_exact(format.row_bytes(format.block())).enumerate() {
+        let (scales, numbers) = packed.split_at(scale);
+        row[scales_at + i * scale..][..scale].copy_from_slice(scales);
+        row[i * numbers.len()..][..numbers.len()].copy_from_slice(numbers);
     }
 }
