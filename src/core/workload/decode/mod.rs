@@ -27,6 +27,7 @@ pub mod python_json;
 pub mod random;
 pub mod request;
 pub mod rotary;
+pub mod rounding;
 pub mod safetensors_file;
 pub mod sampling;
 pub mod shape;
