@@ -44,7 +44,7 @@ impl<'a> Prepared<'a> {
     pub(super) fn of_fitting(gpu: &'a Gpu, program: &'a Program, blocks: &Blocks) -> Result<Prepared<'a>> {
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffers = program.buffers.iter().map(|buffer| match &buffer.contents {
-            Contents::Constant(name) => constant(gpu, program, buffer, blocks.get(name)),
+            Contents::Constant(name) => constant(gpu, program, buffer, name, blocks),
             _ => Ok(create_buffer(gpu, buffer)),
         });
         let buffers = buffers.collect::<Result<Vec<_>>>()?;
@@ -263,11 +263,12 @@ fn constant(
     gpu: &Gpu,
     program: &Program,
     buffer: &crate::program::Buffer,
-    block: Option<&Arc<dyn Block>>,
+    name: &str,
+    blocks: &Blocks,
 ) -> Result<wgpu::Buffer> {
-    let Some(block) = block.filter(|block| block.bytes() <= buffer.bytes) else {
-        let (name, bytes) = (&buffer.name, buffer.bytes);
-        return Err(Error::input(format!("{}: no block for `{name}` of {bytes} bytes was given", program.name)));
+    let Some(block) = blocks.get(name).filter(|block| block.bytes() <= buffer.bytes) else {
+        let bytes = buffer.bytes;
+        return Err(Error::input(format!("{}: no block `{name}` of {bytes} bytes was given", program.name)));
     };
     let mut made = gpu.constants.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     made.retain(|(block, _)| block.strong_count() > 0);
