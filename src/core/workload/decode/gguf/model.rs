@@ -78,6 +78,13 @@ impl<B: AsRef<[u8]>> Model<B> {
         Some((self.file.tensors.get(name)?, *layout))
     }
 
+    /// A tensor that is asked for, how the two lay it out, and its bytes.
+    fn found(&self, name: &str) -> std::result::Result<(&Tensor, Layout, &[u8]), String> {
+        let (tensor, layout) = self.find(name).ok_or_else(|| format!("tensor {} is missing", printable(name)))?;
+        let bytes = self.bytes().get(tensor.bytes.clone()).ok_or_else(|| format!("tensor {name} is cut short"))?;
+        Ok((tensor, layout, bytes))
+    }
+
     /// The order in which Hugging Face has the rows.
     fn order(&self, name: &str, tensor: &Tensor, layout: Layout) -> std::result::Result<Order, String> {
         let heads = match layout {
@@ -124,9 +131,8 @@ impl<B: AsRef<[u8]>> TensorSource for Model<B> {
     ///
     /// One line where there is no such tensor, its type is not unpacked, or its shape does not fit the heads.
     fn values(&self, name: &str) -> std::result::Result<Vec<f32>, String> {
-        let (tensor, layout) = self.find(name).ok_or_else(|| format!("tensor {} is missing", printable(name)))?;
-        let bytes = self.bytes().get(tensor.bytes.clone()).ok_or_else(|| format!("tensor {name} is cut short"))?;
-        let values = tensor.kind.unpack(bytes).map_err(|error| format!("tensor {} {error}", printable(name)))?;
+        let (tensor, layout, bytes) = self.found(name)?;
+        let values = unpacked(name, tensor, bytes)?;
         match layout {
             Layout::Same => Ok(values),
             Layout::Transposed => transposed(name, &values, &tensor.shape),
@@ -139,19 +145,17 @@ impl<B: AsRef<[u8]>> TensorSource for Model<B> {
 
     /// What is packed in a format of this project stays so; what is packed otherwise is rounded to f16.
     fn stored(&self, name: &str) -> std::result::Result<Stored, String> {
-        let (tensor, layout) = self.find(name).ok_or_else(|| format!("tensor {} is missing", printable(name)))?;
-        let bytes = self.bytes().get(tensor.bytes.clone()).ok_or_else(|| format!("tensor {name} is cut short"))?;
+        let (tensor, layout, bytes) = self.found(name)?;
         let width = tensor.shape.last().copied().unwrap_or(0);
         let rows = match Format::named(&tensor.kind.name.to_ascii_lowercase()) {
             Some(format) if format != Format::F32 => Rows::packed(format, bytes.to_vec(), width),
             kept => {
-                let unpacked =
-                    tensor.kind.unpack(bytes).map_err(|error| format!("tensor {} {error}", printable(name)))?;
+                let values = unpacked(name, tensor, bytes)?;
                 match kept {
-                    Some(_) => Rows::of_f32(unpacked, width),
+                    Some(_) => Rows::of_f32(values, width),
                     None => {
-                        let mut halves = Vec::with_capacity(2 * unpacked.len());
-                        Format::F16.pack(&unpacked, &mut halves);
+                        let mut halves = Vec::with_capacity(2 * values.len());
+                        Format::F16.pack(&values, &mut halves);
                         Rows::packed(Format::F16, halves, width)
                     }
                 }
@@ -160,6 +164,10 @@ impl<B: AsRef<[u8]>> TensorSource for Model<B> {
         let order = self.order(name, tensor, layout)?;
         Ok(Stored { rows: rows.in_order(order), is_transposed: layout == Layout::Transposed })
     }
+}
+
+fn unpacked(name: &str, tensor: &Tensor, bytes: &[u8]) -> std::result::Result<Vec<f32>, String> {
+    tensor.kind.unpack(bytes).map_err(|error| format!("tensor {} {error}", printable(name)))
 }
 
 fn family(file: &File) -> Result<Family> {
