@@ -4,6 +4,8 @@ pub mod arm;
 pub mod block;
 pub mod blocks;
 pub mod buffers;
+pub mod chat_source;
+pub mod chat_template;
 pub mod checkpoint;
 pub mod config;
 pub mod cost;

@@ -1,9 +1,11 @@
 //! JSON as Python writes it: with `NaN`, `Infinity` and `-Infinity`, which are no JSON.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, printable};
@@ -37,6 +39,37 @@ pub fn object(text: &str) -> serde_json::Result<Map<String, Value>> {
         Some(quoted) => serde_json::from_str(&quoted),
         None => Err(error),
     })
+}
+
+/// A value as Python's `json.dumps` writes it, without ASCII's escapes: over several lines where there is an indent.
+pub fn written(value: &impl Serialize, indent: Option<usize>) -> serde_json::Result<String> {
+    let mut bytes = Vec::new();
+    match indent {
+        None => value.serialize(&mut Serializer::with_formatter(&mut bytes, Spaced))?,
+        Some(width) => {
+            let indent = " ".repeat(width);
+            let formatter = PrettyFormatter::with_indent(indent.as_bytes());
+            value.serialize(&mut Serializer::with_formatter(&mut bytes, formatter))?;
+        }
+    }
+    Ok(String::from_utf8(bytes).expect("serde_json writes UTF-8"))
+}
+
+/// One line, with a blank behind each comma and colon.
+struct Spaced;
+
+impl Formatter for Spaced {
+    fn begin_array_value<W: ?Sized + Write>(&mut self, to: &mut W, is_first: bool) -> std::io::Result<()> {
+        if is_first { Ok(()) } else { to.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, to: &mut W, is_first: bool) -> std::io::Result<()> {
+        if is_first { Ok(()) } else { to.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, to: &mut W) -> std::io::Result<()> {
+        to.write_all(b": ")
+    }
 }
 
 /// The text with those numbers in quotes; nothing where there are none.

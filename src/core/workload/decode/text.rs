@@ -19,11 +19,15 @@ pub struct Tokenizer {
 impl Tokenizer {
     /// Reads `tokenizer.json` in a directory, or what a GGUF file says of its tokenizer.
     pub fn load(model: &Path) -> Result<Tokenizer> {
+        Tokenizer::load_or(model, "give the prompt as token ids with --prompt-ids")
+    }
+
+    /// The same. `mend` stands behind what is wrong with a `tokenizer.json`: what to do without one.
+    pub fn load_or(model: &Path, mend: &str) -> Result<Tokenizer> {
         if model.is_file() {
             return Tokenizer::of_gguf(model);
         }
         let path = model.join("tokenizer.json");
-        let mend = "give the prompt as token ids with --prompt-ids";
         if !path.is_file() {
             return Err(Error::input(format!("{}: there is no such file; {mend}", path.display())));
         }
@@ -61,7 +65,16 @@ impl Tokenizer {
 
     /// The same; none of an empty text.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode(text, true).map_err(|error| {
+        self.encoded(text, true)
+    }
+
+    /// Token ids of a text that has its special tokens written out, as a chat template writes them: nothing is added.
+    pub fn ids_as_written(&self, text: &str) -> Result<Vec<u32>> {
+        self.encoded(text, false)
+    }
+
+    fn encoded(&self, text: &str, adds_special_tokens: bool) -> Result<Vec<u32>> {
+        let encoding = self.inner.encode(text, adds_special_tokens).map_err(|error| {
             Error::input(format!("{}: cannot encode the prompt: {}", self.path.display(), one_line(error)))
         })?;
         Ok(encoding.get_ids().to_vec())

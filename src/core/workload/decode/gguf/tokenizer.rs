@@ -14,6 +14,12 @@ pub fn chat_template(file: &File) -> Option<&str> {
     file.text("tokenizer.chat_template")
 }
 
+/// The text of a special token, such as `bos`, where the file has one. `bytes` are those of the file.
+pub fn special(file: &File, bytes: &[u8], name: &str) -> Option<String> {
+    let id = file.whole(&format!("tokenizer.ggml.{name}_token_id"))?;
+    file.texts(bytes, "tokenizer.ggml.tokens")?.nth(usize::try_from(id).ok()?).map(str::to_owned)
+}
+
 /// The tokenizer, with its special tokens and what it adds to a sequence. `bytes` are those of the file.
 ///
 /// # Errors

@@ -22,7 +22,12 @@ fn words_are_merged_and_special_tokens_found() {
     assert_eq!(tokenizer.decode(&[3, 5, 0, 6], false).unwrap(), "ab ab<|end|>aab");
     assert_eq!(tokenizer.decode(&[3, 5, 0, 6], true).unwrap(), "ab abaab");
     let bytes = llama().bytes();
-    assert_eq!(chat_template(&File::parse(&bytes).unwrap()), Some("{{ messages }}"));
+    let file = File::parse(&bytes).unwrap();
+    assert_eq!(chat_template(&file), Some("{{ messages }}"));
+    assert_eq!(
+        (special(&file, &bytes, "bos").as_deref(), special(&file, &bytes, "separator")),
+        (Some("<|end|>"), None)
+    );
 }
 
 #[test]
