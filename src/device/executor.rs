@@ -21,6 +21,15 @@ pub struct Prepared<'a> {
     /// By phase and dispatch.
     steps: Vec<Vec<Step>>,
     span: Option<Stamps>,
+    /// The buffer that was taken over, if one was: no run clears it.
+    taken_over: Option<usize>,
+}
+
+/// A buffer that goes from one program on to another, with what runs left in it.
+pub struct Kept {
+    name: String,
+    bytes: u64,
+    buffer: wgpu::Buffer,
 }
 
 struct Step {
@@ -40,11 +49,19 @@ pub struct Timing {
 }
 
 impl<'a> Prepared<'a> {
-    /// Compiles and uploads a program that fits. An error names the shader that does not compile, or the memory that is missing.
-    pub(super) fn of_fitting(gpu: &'a Gpu, program: &'a Program, blocks: &Blocks) -> Result<Prepared<'a>> {
+    /// Compiles and uploads a program that fits, which takes over a buffer that was `kept`. An error names the shader that does not
+    /// compile, or the memory that is missing.
+    pub(super) fn of_fitting(
+        gpu: &'a Gpu,
+        program: &'a Program,
+        blocks: &Blocks,
+        kept: Option<&Kept>,
+    ) -> Result<Prepared<'a>> {
+        let taken_over = kept.map(|kept| kept.place(program)).transpose()?;
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let buffers = program.buffers.iter().map(|buffer| match &buffer.contents {
-            Contents::Constant(name) => constant(gpu, program, buffer, name, blocks),
+        let buffers = program.buffers.iter().enumerate().map(|(index, buffer)| match (&buffer.contents, kept) {
+            (_, Some(kept)) if taken_over == Some(index) => Ok(kept.buffer.clone()),
+            (Contents::Constant(name), _) => constant(gpu, program, buffer, name, blocks),
             _ => Ok(create_buffer(gpu, buffer)),
         });
         let buffers = buffers.collect::<Result<Vec<_>>>()?;
@@ -84,7 +101,7 @@ impl<'a> Prepared<'a> {
             return Err(Error::input(format!("{}: {}", program.name, one_line(&error.to_string()))));
         }
         let span = gpu.has_timestamps().then(|| Stamps::new(gpu, 1));
-        let prepared = Prepared { gpu, program, buffers, fills, steps, span };
+        let prepared = Prepared { gpu, program, buffers, fills, steps, span, taken_over };
         prepared.reset()?;
         Ok(prepared)
     }
@@ -155,10 +172,21 @@ impl<'a> Prepared<'a> {
         self.program.buffer(name).is_some()
     }
 
+    /// A buffer as the last run left it, for a program that goes on from there.
+    pub fn keep(&self, name: &str) -> Result<Kept> {
+        let index = self.index(name)?;
+        let bytes = self.program.buffers[index].bytes;
+        Ok(Kept { name: name.into(), bytes, buffer: self.buffers[index].clone() })
+    }
+
     /// The bytes of an output as the last run left it.
     pub fn read(&self, output: &str) -> Result<Vec<u8>> {
-        let index = self.program.buffer(output).ok_or_else(|| Error::input(format!("no buffer is called {output}")))?;
+        let index = self.index(output)?;
         read_buffer(self.gpu, &self.buffers[index], self.program.buffers[index].bytes)
+    }
+
+    fn index(&self, name: &str) -> Result<usize> {
+        self.program.buffer(name).ok_or_else(|| Error::input(format!("no buffer is called {name}")))
     }
 
     fn reset(&self) -> Result<()> {
@@ -167,8 +195,8 @@ impl<'a> Prepared<'a> {
         }
         // What an earlier run left behind is right, so it would hide a kernel that misses a write.
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        for (buffer, plan) in self.buffers.iter().zip(&self.program.buffers) {
-            if plan.contents == Contents::Scratch {
+        for (index, (buffer, plan)) in self.buffers.iter().zip(&self.program.buffers).enumerate() {
+            if plan.contents == Contents::Scratch && self.taken_over != Some(index) {
                 encoder.clear_buffer(buffer, 0, None);
             }
         }
@@ -243,6 +271,16 @@ impl<'a> Prepared<'a> {
             Policy::OneSubmit => submit(&mut tokens().flatten())?,
         }
         last.map_or(Ok(()), |submission| wait(self.gpu, submission))
+    }
+}
+
+impl Kept {
+    /// Which buffer of a program it is.
+    fn place(&self, program: &Program) -> Result<usize> {
+        let is_same = |index: &usize| program.buffers[*index].bytes == self.bytes;
+        program.buffer(&self.name).filter(is_same).ok_or_else(|| {
+            Error::input(format!("{}: no buffer `{}` of {} bytes to go on with", program.name, self.name, self.bytes))
+        })
     }
 }
 

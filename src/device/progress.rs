@@ -35,7 +35,7 @@ pub fn workgroups_together(gpu: &Gpu) -> Result<u32> {
 fn meet(gpu: &Gpu, workgroups: u32) -> Result<bool> {
     let largest = gpu.device.limits().max_compute_invocations_per_workgroup;
     let program = program(workgroups, if gpu.info.is_software { 64 } else { largest }, patience(gpu));
-    let prepared = Prepared::of_fitting(gpu, &program, &Blocks::new())?;
+    let prepared = Prepared::of_fitting(gpu, &program, &Blocks::new(), None)?;
     prepared.run(Policy::OneSubmit)?;
     let met: Vec<u32> = bytemuck::pod_collect_to_vec(&prepared.read("met")?);
     Ok(met == [workgroups])
