@@ -1,11 +1,13 @@
 //! The command line: one file per verb, or one folder.
 
+mod arm;
 pub mod compare;
 mod delayed_bar;
 pub mod devices;
 pub mod evolve;
 pub mod export;
 pub mod figures;
+mod follow;
 pub mod generate;
 pub mod import;
 mod interrupt;

@@ -12,7 +12,7 @@ use crate::workload::decode::model::Request;
 
 /// Largest error of a logit, relative to the range of the logits: sums of a few thousand f32 terms in another order than
 /// the f64 oracle's.
-const TOLERANCE: f64 = 1e-3;
+pub const TOLERANCE: f64 = 1e-3;
 
 /// New tokens, their logits (all where they are kept, else the last ones), and the oracle's word on both.
 pub fn checked(

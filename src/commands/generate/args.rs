@@ -2,29 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::commands::sampling;
+use crate::commands::{arm, sampling};
 use crate::program::Policy;
-use crate::workload::decode::Algorithm;
-use crate::workload::decode::arm::ALGORITHMS;
-
-/// Tried where no arm is named; the fastest is taken. On a software device workgroups that wait for each other only get in each
-/// other's way, so there it is the first alone.
-pub const TRIED: [Algorithm; 2] = [Algorithm::FusedSubgroup, Algorithm::FusedGrid];
-
-/// Tried in this order where none of those runs.
-pub const FALLBACKS: [Algorithm; 2] = [Algorithm::FusedWorkgroup, Algorithm::Stepwise];
-
-fn help_of_arm() -> String {
-    let [but_last @ .., last] = &ALGORITHMS.map(|about| about.name);
-    let either = |arms: [Algorithm; 2]| arms.map(Algorithm::name).join(" and ");
-    format!(
-        "{} or {} [default: the fastest of {}; of {} where neither runs]",
-        but_last.join(", "),
-        last,
-        either(TRIED),
-        either(FALLBACKS),
-    )
-}
 
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["prompt", "prompt_ids"])))]
@@ -42,8 +21,8 @@ pub struct Args {
     /// How many tokens to make at most [default: 128, or as many as the model's context leaves]
     #[arg(long, value_name = "N")]
     pub tokens: Option<u32>,
-    #[arg(long, value_name = "NAME", help = help_of_arm())]
-    pub arm: Option<String>,
+    #[command(flatten)]
+    pub arm: arm::Args,
     /// How much one dispatch covers: operation, stage, layer, token, chunk:N or generation [default: generation; of stepwise
     /// operation]
     #[arg(long, value_name = "SPAN")]
@@ -57,10 +36,6 @@ pub struct Args {
     pub adapter: Option<String>,
     #[command(flatten)]
     pub sampling: sampling::Args,
-    /// How weights of matrices are held on the GPU: f32, f16, bf16, q8_0, q4_0 or q4_1, packed on loading where the model has them
-    /// otherwise [default: as most of the model is stored]; also an ending of --arm
-    #[arg(long, value_name = "FORMAT", conflicts_with = "arm")]
-    pub weights: Option<String>,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Print text as it is made, as on a terminal: a run in chunks before the one that is timed

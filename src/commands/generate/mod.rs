@@ -2,7 +2,6 @@
 
 mod answer;
 mod args;
-mod arm;
 mod request;
 mod stream;
 
@@ -10,31 +9,45 @@ use std::io::IsTerminal;
 
 use serde_json::json;
 
+pub(super) use self::answer::TOLERANCE;
 pub use self::args::Args;
 use self::args::Format;
-use self::arm::Chosen;
 use self::request::Asked;
+use crate::commands::arm::{self, Chosen, Task};
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Error, Result};
 use crate::output;
 use crate::program::Policy;
 use crate::workload::decode::checkpoint;
+use crate::workload::decode::span::Span;
 
 pub fn run(args: Args) -> Result<()> {
     let checkpoint = checkpoint::load(&args.model)?;
     let config = &checkpoint.config;
     let asked = request::asked(&args, &checkpoint)?;
     let request = &asked.request;
-    let format = arm::format(&args, &checkpoint)?;
+    let format = arm::format(&args.arm, &checkpoint)?;
     format.check(config, &checkpoint.weights)?;
     checkpoint.notes.iter().try_for_each(|note| output::note(format_args!("{}: {note}", args.model.display())))?;
     let gpu = Gpu::open(args.adapter.as_deref())?;
-    let chosen = arm::choose(&gpu, &args, &checkpoint, request, format)?;
+    let span = match (&args.span, args.chunk) {
+        (Some(name), _) => Some(Span::named(name)?),
+        (None, chunk) => chunk.map(Span::Chunk),
+    };
+    let task = Task {
+        span,
+        has_policy: args.policy.is_some(),
+        keep_logits: args.logits.is_some(),
+        longest: request,
+        typical: request,
+    };
+    let chosen = arm::choose(&gpu, &args.arm, &checkpoint, &task, format)?;
     let is_followed = args.format == Format::Text && (args.stream || std::io::stdout().is_terminal());
     let shown = if is_followed { stream::stream(&gpu, config, &asked, &chosen)? } else { None };
 
-    let Chosen { arm, program, blocks, .. } = &chosen;
+    let Chosen { arm, tuning, blocks } = &chosen;
+    let program = &arm.program(config, request, tuning);
     let policy = args.policy.unwrap_or(Policy::OneSubmit);
     let prepared = Prepared::new(&gpu, program, blocks)?;
     // The first run may still compile; the second one is what a program that generates again would see.

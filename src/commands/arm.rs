@@ -1,12 +1,12 @@
-//! Which arm answers, in which sizes.
+//! Which arm answers, in which sizes: the arguments that ask for one, and the choice where they do not.
 
-use super::args::{Args, FALLBACKS, TRIED};
 use crate::cases::decode::weight_blocks;
 use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::measure::calibration::Calibrator;
 use crate::measure::decode_tuning::{Decoding, tunings, worth_trying};
-use crate::program::{Blocks, Program};
+use crate::program::Blocks;
+use crate::workload::decode::arm::ALGORITHMS;
 use crate::workload::decode::checkpoint::Checkpoint;
 use crate::workload::decode::format::{Format, Formats};
 use crate::workload::decode::model::Request;
@@ -14,12 +14,54 @@ use crate::workload::decode::packing::Layout;
 use crate::workload::decode::span::Span;
 use crate::workload::decode::{Algorithm, Arm, Tuning};
 
+/// Tried where no arm is named; the fastest is taken. On a software device workgroups that wait for each other only get in each
+/// other's way, so there it is the first alone.
+const TRIED: [Algorithm; 2] = [Algorithm::FusedSubgroup, Algorithm::FusedGrid];
+
+/// Tried in this order where none of those runs.
+const FALLBACKS: [Algorithm; 2] = [Algorithm::FusedWorkgroup, Algorithm::Stepwise];
+
+fn help_of_arm() -> String {
+    let [but_last @ .., last] = &ALGORITHMS.map(|about| about.name);
+    let either = |arms: [Algorithm; 2]| arms.map(Algorithm::name).join(" and ");
+    format!(
+        "{} or {} [default: the fastest of {}; of {} where neither runs]",
+        but_last.join(", "),
+        last,
+        either(TRIED),
+        either(FALLBACKS),
+    )
+}
+
+#[derive(clap::Args)]
+#[group(skip)]
+pub struct Args {
+    #[arg(long, value_name = "NAME", help = help_of_arm())]
+    pub arm: Option<String>,
+    /// How weights of matrices are held on the GPU: f32, f16, bf16, q8_0, q4_0 or q4_1, packed on loading where the model has them
+    /// otherwise [default: as most of the model is stored]; also an ending of --arm
+    #[arg(long, value_name = "FORMAT", conflicts_with = "arm")]
+    pub weights: Option<String>,
+}
+
 /// An arm in the sizes that it runs in.
 pub struct Chosen {
     pub arm: Arm,
     pub tuning: Tuning,
-    pub program: Program,
     pub blocks: Blocks,
+}
+
+/// What an arm has to do.
+pub struct Task<'a> {
+    /// How much one dispatch is to cover, where that is not the arm's own affair.
+    pub span: Option<Span>,
+    /// Whether there has to be something for a policy to tell apart: more than one dispatch.
+    pub has_policy: bool,
+    pub keep_logits: bool,
+    /// The longest request, which has to fit.
+    pub longest: &'a Request,
+    /// The request that sizes are tried on.
+    pub typical: &'a Request,
 }
 
 /// The format of the weights of matrices: of the arm that is asked for, or the one that is, or that most of the model is stored in.
@@ -35,22 +77,18 @@ pub fn format(args: &Args, checkpoint: &Checkpoint) -> Result<Format> {
 }
 
 /// The arm asked for, or the fastest that runs, in the sizes that suit the device and model best.
-pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request, format: Format) -> Result<Chosen> {
+pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, task: &Task, format: Format) -> Result<Chosen> {
     let config = &checkpoint.config;
-    let span = match (&args.span, args.chunk) {
-        (Some(name), _) => Some(Span::named(name)?),
-        (None, chunk) => chunk.map(Span::Chunk),
-    };
-    let cut = |arm: Arm| span.map_or(Ok(arm), |span| arm.cut(span));
+    let cut = |arm: Arm| task.span.map_or(Ok(arm), |span| arm.cut(span));
     let arms = match &args.arm {
         Some(name) => vec![cut(Arm::named(name)?)?],
-        None if args.policy.is_some() && span.is_none() => vec![Arm::of(Algorithm::Stepwise)],
+        None if task.has_policy && task.span.is_none() => vec![Arm::of(Algorithm::Stepwise)],
         None => {
             let tried = if gpu.info.is_software { &TRIED[..1] } else { &TRIED[..] };
             tried.iter().map(|&algorithm| cut(Arm { format, ..Arm::of(algorithm) })).collect::<Result<_>>()?
         }
     };
-    arms.iter().try_for_each(|arm| arm.span.check(request.positions()))?;
+    arms.iter().try_for_each(|arm| arm.span.check(task.longest.positions()))?;
     // Stepwise has not every span.
     let fallbacks: Vec<Arm> = FALLBACKS.map(Arm::of).into_iter().flat_map(cut).collect();
     let mut fitting = Vec::new();
@@ -61,7 +99,7 @@ pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
         if index >= arms.len() && !fitting.is_empty() {
             break;
         }
-        match tunings(gpu, config, std::slice::from_ref(request), arm, args.logits.is_some()) {
+        match tunings(gpu, config, std::slice::from_ref(task.longest), arm, task.keep_logits) {
             Ok(tunings) => fitting.push((arm, tunings)),
             Err(reason) => objections.push(format!("{}: {reason}", arm.name())),
         }
@@ -73,7 +111,7 @@ pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
     }
     let layouts: Vec<Layout> = fitting.iter().map(|(arm, _)| arm.layout()).collect();
     let blocks = weight_blocks(config, &checkpoint.weights, &layouts);
-    let decoding = Decoding { gpu, config, requests: std::slice::from_ref(request), blocks: &blocks };
+    let decoding = Decoding { gpu, config, requests: std::slice::from_ref(task.typical), blocks: &blocks };
     let mut calibrator = Calibrator::new(gpu);
     let mut fastest: Option<(f64, Arm, Tuning)> = None;
     for (arm, tunings) in &fitting {
@@ -89,6 +127,5 @@ pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
         }
     }
     let (_, arm, tuning) = fastest.ok_or_else(|| Error::input("no arm runs"))?;
-    let program = arm.program(config, request, &tuning);
-    Ok(Chosen { arm, tuning, program, blocks })
+    Ok(Chosen { arm, tuning, blocks })
 }
