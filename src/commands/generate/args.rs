@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::commands::sampling;
 use crate::program::Policy;
-use crate::workload::decode::Algorithm;
 use crate::workload::decode::arm::ALGORITHMS;
+use crate::workload::decode::{Algorithm, Tuning};
 
 /// Tried where no arm is named; the fastest is taken. On a software device workgroups that wait for each other only get in each
 /// other's way, so there it is the first alone.
@@ -69,9 +69,17 @@ pub struct Args {
     /// Feed N tokens in each dispatch: --span chunk:N
     #[arg(long, value_name = "N", conflicts_with = "span")]
     pub chunk: Option<std::num::NonZeroU32>,
+    /// Tokens of the prompt that share a reading of the weights: a power of two up to 64; 1 feeds each alone
+    #[arg(long, value_name = "N", default_value_t = Tuning::TILE, value_parser = prompt_tile)]
+    pub prompt_tile: u32,
     /// Write the logits that chose each new token: a safetensors file with `logits`, f32 [N, vocab]
     #[arg(long, value_name = "FILE")]
     pub logits: Option<PathBuf>,
+}
+
+fn prompt_tile(text: &str) -> Result<u32, String> {
+    let tile = text.parse().ok().filter(|tile: &u32| tile.is_power_of_two() && *tile <= 64);
+    tile.ok_or_else(|| "give a power of two from 1 to 64".into())
 }
 
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]

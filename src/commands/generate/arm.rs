@@ -61,7 +61,7 @@ pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, request: &Request
         if index >= arms.len() && !fitting.is_empty() {
             break;
         }
-        match tunings(gpu, config, std::slice::from_ref(request), arm, args.logits.is_some()) {
+        match tunings(gpu, config, std::slice::from_ref(request), arm, args.prompt_tile, args.logits.is_some()) {
             Ok(tunings) => fitting.push((arm, tunings)),
             Err(reason) => objections.push(format!("{}: {reason}", arm.name())),
         }
