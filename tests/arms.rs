@@ -332,6 +332,71 @@ fn oracle_tokens(config: &Config, weights: &Weights, request: &Request) -> Vec<u
     oracle::expected(config, weights, request).0
 }
 
+/// Prompts whose last tile is not full, in every span, as the oracle decodes them: where vectors are whole and where they come in
+/// tiles, where heads share keys, by one workgroup and by two, and in each format.
+#[test]
+fn prompts_in_tiles() {
+    let gpt2 = Config {
+        vocab_size: 61,
+        n_positions: 48,
+        n_embd: 48,
+        n_head: 6,
+        n_layer: 2,
+        n_inner: 100,
+        layer_norm_epsilon: 1e-5,
+        scale_attn_weights: true,
+        block: Block { scale_by_layer: true, ..Block::default() },
+        stored: None,
+    };
+    let llama = Config {
+        n_head: 4,
+        block: Block {
+            n_key_head: Some(2),
+            head_dim: Some(14),
+            root_mean_square: true,
+            rotary: Some(Rotary { theta: 50.0, scaling: None }),
+            query_key_norm: true,
+            activation: Activation::Silu,
+            gated: true,
+            untied: true,
+            ..Block::default()
+        },
+        ..gpt2.clone()
+    };
+    let three = Span::Chunk(NonZeroU32::new(3).unwrap());
+    let spans = [Span::Generation, Span::Operation, Span::Stage, Span::Token, three];
+    let gpu = gpu();
+    for (config, algorithm, format, tile, memory, spans) in [
+        (&gpt2, Algorithm::FusedGrid, Format::F32, 8, 16_384, &spans[..]),
+        (&llama, Algorithm::FusedSubgroup, Format::F32, 16, 16_384, &spans[..]),
+        (&llama, Algorithm::FusedGrid, Format::F16, 16, 32_768, &spans[..1]),
+        (&gpt2, Algorithm::FusedSubgroup, Format::F32, 8, 9_000, &spans[..1]),
+    ] {
+        let exact = random::weights(config, 5);
+        let weights = format.rounded(config, &exact);
+        let prompt: Vec<u32> = (0..30).map(|index| (index * index + 7) % config.vocab_size).collect();
+        let request = Request { prompt, new_tokens: 6, sampling: Sampling::GREEDY, end_tokens: Vec::new() };
+        let mut reference = Reference::new(config, &weights);
+        let arm = Arm { format, ..Arm::of(algorithm) };
+        let blocks = weight_blocks(config, &exact, &[arm.layout()]);
+        let tuning = Tuning { tile, memory, ..common::tuning(&gpu, algorithm, 64, 40) };
+        for &span in spans {
+            let program = arm.cut(span).unwrap().program(config, &request, &tuning);
+            let Some(prepared) = prepared(&gpu, algorithm, &program, &blocks) else { return };
+            assert!(
+                program.kernels.iter().all(|kernel| kernel.constants["TILE"] == f64::from(tile)),
+                "{}",
+                program.name
+            );
+            prepared.run(Policy::OneSubmit).unwrap();
+            assert!(!gave_up(&prepared).unwrap(), "{}", program.name);
+            let output = output_of(&prepared, config, std::slice::from_ref(&request), 0);
+            let gate = reference.check_all_logits(&request, &output.tokens, &output.logits, TOLERANCE);
+            assert!(gate.pass, "{} in tiles of {tile}: {}", program.name, gate.reason);
+        }
+    }
+}
+
 /// Rows that more lanes share than a subgroup has, norms whose sums the workgroup shares, and matrices in each format.
 #[test]
 fn wide_rows_and_every_format() {

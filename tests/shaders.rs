@@ -18,6 +18,7 @@ use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::kernel::STEP;
 use onedispatch::workload::decode::model::{Config, Draw, Request, Sampling};
 use onedispatch::workload::decode::operations::{self, Operations, Place};
+use onedispatch::workload::decode::tile;
 use onedispatch::workload::decode::{Algorithm, Arm, Tuning};
 use onedispatch::workload::rollout;
 use onedispatch::workload::rollout::environment::Environment;
@@ -140,7 +141,16 @@ fn programs() -> Vec<Program> {
                             Format::ALL.iter().filter(|_| arm.algorithm.has_formats() && workgroup_size == 64);
                         for (index, &format) in formats.enumerate() {
                             let tuning = Tuning { binding_bytes: [u64::MAX, 1][index % 2], ..tuning };
-                            programs.push(Arm { format, ..arm }.program(&config, &request, &tuning));
+                            let arm = Arm { format, ..arm };
+                            programs.push(arm.program(&config, &request, &tuning));
+                            if sampling != Sampling::GREEDY {
+                                continue;
+                            }
+                            let prompt = (0..12).map(|token| token * 3 % vocab_size).collect();
+                            let longer = Request { prompt, ..request.clone() };
+                            let in_tiles = arm.program_after(&config, &longer, &Tuning { tile: 16, ..tuning }, 2);
+                            assert_eq!(in_tiles.kernels[0].constants["TILE"], 16.0, "{}", in_tiles.name);
+                            programs.push(in_tiles);
                         }
                     }
                 }
@@ -259,7 +269,7 @@ fn both_languages_mean_the_same_by_requests_operations_and_slots() {
     let config = config(30, 3, 50, 37);
     let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::GREEDY, end_tokens: Vec::new() };
     let place = Place { step: 0, operation: 0 };
-    let words = request_words(&config, &request, &Tuning::of(64, 16), (0, 0), &(place..place)).map(|(name, _)| name);
+    let words = request_words(&config, &request, &Tuning::of(64, 16), (0, 0), 0, &(place..place)).map(|(name, _)| name);
     for file in ["decode/subgroup.wgsl", "decode/workgroup.wgsl"] {
         let (module, _) = validated(shaders::source(file).unwrap(), capabilities(file)).unwrap();
         let of_request = module.types.iter().find(|(_, found)| found.name.as_deref() == Some("Request"));
@@ -286,7 +296,12 @@ fn both_languages_mean_the_same_by_requests_operations_and_slots() {
             ("NONE", u32::MAX),
         ];
         if file == "decode/subgroup.wgsl" {
-            expected.push(("STEP", STEP));
+            expected.extend([
+                ("STEP", STEP),
+                ("ROWS", tile::ROWS),
+                ("MEMBERS", tile::MEMBERS),
+                ("TOGETHER", tile::TOGETHER),
+            ]);
         }
         for (name, value) in expected {
             assert_eq!(found.get(name), Some(&value), "{name} of {file}");
@@ -305,7 +320,8 @@ fn operations_and_slots_are_where_programs_take_them_to_be() {
         let all = Operations::of_kernel(kernel);
         let workgroups = program.phases[0].dispatches[0].workgroups;
         let exchange = &program.buffers[program.buffer("exchange").unwrap()];
-        let slots = exchange.bytes as u32 / 4 / (workgroups / get("WORKGROUPS"));
+        let members = kernel.constants.get("TILE").map_or(1, |&tile| tile as u32);
+        let slots = exchange.bytes as u32 / 4 / (workgroups / get("WORKGROUPS")) / members;
         let gaps = kernel.constants.get("GAPS").is_some_and(|gaps| *gaps > 0.0);
         let spread = |count: u32| if gaps { 9 * count.div_ceil(8) } else { count };
         let [embd4, heads4, inner4] = ["N_EMBD4", "HEADS4", "N_INNER4"].map(get);

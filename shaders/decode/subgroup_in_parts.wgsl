@@ -12,6 +12,7 @@ diagnostic(off, subgroup_uniformity);
 #import modules/formats.wgsl
 #import modules/rows.wgsl
 #import modules/attention_by_subgroup.wgsl
+#import modules/prompt.wgsl
 #import modules/penalty.wgsl
 #import modules/threshold.wgsl
 #import modules/choice.wgsl

@@ -9,6 +9,7 @@
 #import modules/sums_by_memory.wgsl
 #import modules/columns.wgsl
 #import modules/attention_by_memory.wgsl
+#import modules/prompt_one_by_one.wgsl
 #import modules/penalty.wgsl
 #import modules/threshold.wgsl
 #import modules/choice.wgsl

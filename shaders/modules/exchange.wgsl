@@ -19,7 +19,8 @@ override ASK_BY_WRITING: bool = false;   // where a compiler takes a load for on
 const AFTER_ATTENTION: u32 = 0u;
 override AFTER_LAYER: u32 = 4u * N_EMBD4;
 override NORM: u32 = 8u * N_EMBD4;
-override QUERY: u32 = 12u * N_EMBD4;
+override NORM_2: u32 = 12u * N_EMBD4;                // of a tile of the prompt, the norm behind attention
+override QUERY: u32 = NORM_2 + select(0u, 4u * N_EMBD4, TILE > 1u);
 override ATTENDED: u32 = QUERY + 4u * (HEADS4 + 2u * KEYS4);
 override INNER: u32 = ATTENDED + 4u * HEADS4;
 override BEST: u32 = INNER + 4u * N_INNER4;
@@ -28,7 +29,7 @@ override THRESHOLD: u32 = COUNT + 2u * WORKGROUPS;
 override COUNT_HIGH: u32 = THRESHOLD + WORKGROUPS;   // the other halves of counts, where these are masses
 override WEIGHING: u32 = COUNT_HIGH + 2u * WORKGROUPS;    // and what else is known of the threshold
 override IS_THERE: u32 = COUNT_HIGH + select(0u, 5u * WORKGROUPS, WEIGHED);   // a bit for each token that a penalty is for
-override SLOTS: u32 = IS_THERE + select(0u, (VOCAB_SIZE + 31u) / 32u, PENALISED);   // of a sequence
+override SLOTS: u32 = IS_THERE + select(0u, (VOCAB_SIZE + 31u) / 32u, PENALISED);   // of a sequence, or of a member of a tile
 
 var<private> parity: u32;      // of this layer's round
 var<private> patience: u32;
@@ -49,18 +50,22 @@ fn signed(value: f32) -> u32 {
     if NEAR {
         return bitcast<u32>(value);
     }
+    return tagged(value);
+}
+
+fn tagged(value: f32) -> u32 {
     return (bitcast<u32>(value) & 0xfffffffeu) | parity;
 }
 
 fn say(slot: u32, word: u32) {
-    atomicStore(&exchange[sequence * SLOTS + slot], word);
+    atomicStore(&exchange[sequence * TILE * SLOTS + slot], word);
 }
 
 fn asked(slot: u32) -> u32 {
     if ASK_BY_WRITING {
-        return atomicOr(&exchange[sequence * SLOTS + slot], 0u);
+        return atomicOr(&exchange[sequence * TILE * SLOTS + slot], 0u);
     }
-    return atomicLoad(&exchange[sequence * SLOTS + slot]);
+    return atomicLoad(&exchange[sequence * TILE * SLOTS + slot]);
 }
 
 fn received(slot: u32, tag: u32) -> u32 {
@@ -81,12 +86,17 @@ struct Words {
     b: vec4u,
 }
 
-// The words at `slot` + (0 .. 7) WORKGROUP_SIZE, as far as they are before `end`, asked for together.
+// The words at `slot` + (0 .. 7) WORKGROUP_SIZE, as far as they are before `end`.
 fn received8(slot: u32, end: u32, tag: u32) -> Words {
     let near = slot + WORKGROUP_SIZE * vec4u(0u, 1u, 2u, 3u);
     let far = near + 4u * WORKGROUP_SIZE;
+    return received_at(near, far, near < vec4u(end), far < vec4u(end), tag);
+}
+
+// The words at eight places, as far as they are wanted, asked for together.
+fn received_at(near: vec4u, far: vec4u, near_wanted: vec4<bool>, far_wanted: vec4<bool>, tag: u32) -> Words {
     var words = Words(
-        select(vec4u(tag), vec4u(tag ^ 1u), near < vec4u(end)), select(vec4u(tag), vec4u(tag ^ 1u), far < vec4u(end)),
+        select(vec4u(tag), vec4u(tag ^ 1u), near_wanted), select(vec4u(tag), vec4u(tag ^ 1u), far_wanted),
     );
     for (var polls = 0u; polls <= patience; polls++) {
         if (words.a.x & 1u) != tag { words.a.x = asked(near.x); }
@@ -111,11 +121,15 @@ fn gather(slot: u32, region: u32, count4: u32) {
     if NEAR || !WHOLE {
         return;
     }
+    receive(slot, region, count4, parity);
+}
+
+fn receive(slot: u32, region: u32, count4: u32, tag: u32) {
     //+ meets_round();
     let count = 4u * count4;
     for (var first = 0u; first < count; first += 8u * WORKGROUP_SIZE) {
         let i = first + thread;
-        let words = received8(slot + i, slot + count, parity);
+        let words = received8(slot + i, slot + count, tag);
         let near = bitcast<vec4f>(words.a);
         let far = bitcast<vec4f>(words.b);
         put(region, i, count, near.x);

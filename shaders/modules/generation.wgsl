@@ -53,25 +53,33 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
     let to_do = requests[of_request];
     request = to_do;
     let prompt_tokens = to_do.prompt_tokens;
-    position = to_do.first_step;
-    fed = tokens[to_do.first_token + to_do.first_step];
     var since = select(0u, to_do.first_operation, CUTS_TOKENS);
     let ends_within = CUTS_TOKENS && to_do.end_operation > 0u;
-    enter(since, select(CHOICE_AT + 1u, to_do.end_operation, ends_within && to_do.first_step == to_do.end_step));
+    var first_step = to_do.first_step;
+    if TILE > 1u {
+        first_step = read_prompt(own, to_do, since, ends_within);
+        if first_step + 1u < prompt_tokens {
+            return;
+        }
+        since = select(0u, since, first_step == to_do.first_step);
+    }
+    position = first_step;
+    fed = tokens[to_do.first_token + first_step];
+    enter(since, select(CHOICE_AT + 1u, to_do.end_operation, ends_within && first_step == to_do.end_step));
     if thread == 0u {
         chosen = fed;
     }
     var token = workgroupUniformLoad(&chosen);
-    if to_do.first_step >= prompt_tokens && (token == NONE || ends(of_request, token)) {
+    if first_step >= prompt_tokens && (token == NONE || ends(of_request, token)) {
         return;
     }
     if CUTS_TOKENS && since > 0u && since <= HEAD_AT {
         bring(since);
     }
 
-    for (var step = to_do.first_step; step < to_do.end_step || (ends_within && step == to_do.end_step); step++) {
+    for (var step = first_step; step < to_do.end_step || (ends_within && step == to_do.end_step); step++) {
         position = step;
-        if step > to_do.first_step && step < prompt_tokens {
+        if step > first_step && step < prompt_tokens {
             token = tokens[to_do.first_token + step];
         }
         fed = token;
@@ -81,7 +89,7 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
             select(NORM_F_AT, CHOICE_AT + 1u, makes_token),
         );
         if covers(EMBEDDING_KIND) && since == 0u {
-            parity = (step * N_LAYER) & 1u;
+            parity = (round_of(step) * N_LAYER) & 1u;
             embed();
             order_cache();
             if CUTS_TOKENS && until == 1u {
@@ -90,7 +98,7 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
         }
         walk(own, step, since, until, makes_token, step + 1u < to_do.end_step);
         if !makes_token && step < to_do.end_step {
-            parity = (step * N_LAYER + N_LAYER) & 1u;
+            parity = (round_of(step) * N_LAYER + N_LAYER) & 1u;
             await_stream();
         }
         if SAMPLED && covers(CHOICE_KIND) {
@@ -125,6 +133,12 @@ fn decode(@builtin(workgroup_id) workgroup_id: vec3u, @builtin(local_invocation_
     }
 }
 
+// The number of a token's round, of those of this generation. One that reads its prompt in tiles has a round for each of these.
+fn round_of(step: u32) -> u32 {
+    let in_tiles = request.prompt_tokens - 1u - request.cached;
+    return step - request.cached - select(0u, in_tiles - (in_tiles + TILE - 1u) / TILE, TILE > 1u);
+}
+
 // The layers of a token and its head, as far as a span covers them. Written out, so that each matrix has its own constants
 // and what is asked for ahead of one stays on its way until then: compilers wait for loads where a branch with them ends.
 fn walk(own: u32, step: u32, since: u32, until: u32, makes_token: bool, goes_on: bool) {
@@ -134,10 +148,10 @@ fn walk(own: u32, step: u32, since: u32, until: u32, makes_token: bool, goes_on:
         }
         layer = depth;
         if covers(NORM_1_AT) {
-            parity = (step * N_LAYER + depth) & 1u;
+            parity = (round_of(step) * N_LAYER + depth) & 1u;
             norm(depth, false, !covers(QUERY_KEY_VALUE_AT));
         }
-        parity = (step * N_LAYER + depth + 1u) & 1u;
+        parity = (round_of(step) * N_LAYER + depth + 1u) & 1u;
         if covers(QUERY_KEY_VALUE_AT) {
             linear(matrix(QUERY_KEY_VALUE, depth));
             if covers(PROJECTION_AT) {
@@ -184,7 +198,7 @@ fn walk(own: u32, step: u32, since: u32, until: u32, makes_token: bool, goes_on:
         }
     }
     if covers(HEAD_KIND) && since <= NORM_F_AT && until > NORM_F_AT {
-        parity = (step * N_LAYER + N_LAYER) & 1u;
+        parity = (round_of(step) * N_LAYER + N_LAYER) & 1u;
         norm(N_LAYER, false, CUTS_TOKENS && until == HEAD_AT);
     }
     if covers(HEAD_KIND) && since <= HEAD_AT && until > HEAD_AT {
@@ -251,11 +265,11 @@ fn enter(since: u32, until: u32) {
     let kind = kind_at(since);
     let is_attended = depth < N_LAYER && kind > PROJECTION_AT;
     layer = depth;
-    parity = (position * N_LAYER + depth + 1u) & 1u;
+    parity = (round_of(position) * N_LAYER + depth + 1u) & 1u;
     if is_attended {
         stream_is(AFTER_ATTENTION, parity);
     } else {
-        stream_is(select(AFTER_LAYER, NOWHERE, depth == 0u), position * N_LAYER + depth);
+        stream_is(select(AFTER_LAYER, NOWHERE, depth == 0u), round_of(position) * N_LAYER + depth);
     }
     is_normed = kind == QUERY_KEY_VALUE_AT || (is_attended && kind == FC_AT);
     fetch_norm(norm_weights(select(depth, 0u, since > HEAD_AT), is_attended));

@@ -69,6 +69,7 @@ override LM_HEAD: u32 = 0;           // WTE, where it is tied
 
 struct Request {
     prompt_tokens: u32,
+    cached: u32,            // of these, the ones whose keys and values are there: no dispatch feeds them
     end_token: u32,         // generation ends with it; no token where there is none
     other_ends: u32,        // whether it ends with these too, which are no token where there are fewer
     end_token_2: u32,

@@ -19,7 +19,7 @@ fn remember() {
 }
 
 fn set_bit(token: u32) {
-    atomicOr(&exchange[sequence * SLOTS + IS_THERE + token / 32u], 1u << (token % 32u));
+    atomicOr(&exchange[sequence * TILE * SLOTS + IS_THERE + token / 32u], 1u << (token % 32u));
 }
 
 // The logit that a token is chosen by.

@@ -178,14 +178,15 @@ fn normed(i: u32) -> vec4f {
 // Leaves a norm to the next dispatch.
 fn hand_on_norm() {
     for (var i = own_first(4u * N_EMBD4) + thread; i < own_end(4u * N_EMBD4); i += WORKGROUP_SIZE) {
-        var value: f32;
-        if WHOLE {
-            value = hidden[NORMED + spread(i / 4u)][i % 4u];
-        } else {
-            value = normed(i / 4u)[i % 4u];
-        }
-        say(NORM + i, bitcast<u32>(value));
+        say(NORM + i, bitcast<u32>(norm_element(i)));
     }
+}
+
+fn norm_element(i: u32) -> f32 {
+    if WHOLE {
+        return hidden[NORMED + spread(i / 4u)][i % 4u];
+    }
+    return normed(i / 4u)[i % 4u];
 }
 
 // Fills `hidden` with `count` vec4f of a matrix's input from vec4f `first` on; zeros behind its end.

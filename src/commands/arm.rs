@@ -57,6 +57,8 @@ pub struct Task<'a> {
     pub span: Option<Span>,
     /// Whether there has to be something for a policy to tell apart: more than one dispatch.
     pub has_policy: bool,
+    /// Tokens of a prompt that share a reading of the weights, as of [`Tuning::tile`].
+    pub prompt_tile: u32,
     pub keep_logits: bool,
     /// The longest request, which has to fit.
     pub longest: &'a Request,
@@ -99,7 +101,7 @@ pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, task: &Task, form
         if index >= arms.len() && !fitting.is_empty() {
             break;
         }
-        match tunings(gpu, config, std::slice::from_ref(task.longest), arm, task.keep_logits) {
+        match tunings(gpu, config, std::slice::from_ref(task.longest), arm, task.prompt_tile, task.keep_logits) {
             Ok(tunings) => fitting.push((arm, tunings)),
             Err(reason) => objections.push(format!("{}: {reason}", arm.name())),
         }

@@ -70,7 +70,7 @@ fn arms(gpu: &Gpu) -> String {
     let request = Request { prompt: vec![0], new_tokens: 64, sampling: Sampling::GREEDY, end_tokens: Vec::new() };
     let mut text = String::new();
     for arm in Arm::all() {
-        text += &match tunings(gpu, &config, std::slice::from_ref(&request), arm, false) {
+        text += &match tunings(gpu, &config, std::slice::from_ref(&request), arm, 1, false) {
             Err(objection) => format!("  {:<16} does not run: {objection}\n", arm.name()),
             Ok(tunings) => {
                 let sizes = |of: fn(&Tuning) -> u32| {

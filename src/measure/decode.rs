@@ -57,7 +57,7 @@ impl Subject for Model<'_> {
     }
 
     fn objection(&self, arm: &Arm) -> Option<String> {
-        tunings(self.gpu, &self.config, &self.requests, *arm, false).err().map(does_not_run)
+        tunings(self.gpu, &self.config, &self.requests, *arm, 1, false).err().map(does_not_run)
     }
 
     fn make(&self, arms: &[Arm]) -> Result<Made<'_>> {
@@ -102,7 +102,7 @@ fn tune(
     arm: Arm,
     ladders: &mut Vec<(Arm, Tuning)>,
 ) -> Result<Calibrated> {
-    let fitting = |arm| tunings(decoding.gpu, decoding.config, decoding.requests, arm, false);
+    let fitting = |arm| tunings(decoding.gpu, decoding.config, decoding.requests, arm, 1, false);
     let whole = Arm { span: arm.algorithm.span(), ..arm };
     let mut of_ladder = ladders.iter().find(|(known, _)| *known == whole).map(|(_, tuning)| *tuning);
     if let (None, Ok(of_whole)) = (of_ladder, fitting(whole)) {

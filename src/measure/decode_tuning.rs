@@ -22,12 +22,13 @@ const SMALLEST_TOGETHER_WORKGROUP: u32 = 128;
 /// Of how many of the fastest sizes it is tried how rows are dealt out: which size is the fastest depends on that.
 const SIZES_DEALT: usize = 3;
 
-/// The tunings of an arm that suit a device; or why the arm cannot run.
+/// The tunings of an arm that suit a device, with prompts in tiles of up to `tile` tokens; or why the arm cannot run.
 pub fn tunings(
     gpu: &Gpu,
     config: &Config,
     requests: &[Request],
     arm: Arm,
+    tile: u32,
     keep_logits: bool,
 ) -> std::result::Result<Vec<Tuning>, String> {
     if requests.len() > 1 && arm.algorithm != Algorithm::FusedBatch {
@@ -55,6 +56,7 @@ pub fn tunings(
                 subgroup_size: gpu.info.subgroup_min_size,
                 keep_logits,
                 capacity,
+                tile,
                 memory: gpu.device.limits().max_compute_workgroup_storage_size,
                 binding_bytes: gpu.device.limits().max_storage_buffer_binding_size,
             };

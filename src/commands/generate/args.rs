@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::commands::{arm, sampling};
 use crate::program::Policy;
+use crate::workload::decode::Tuning;
 
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["prompt", "prompt_ids"])))]
@@ -44,9 +45,17 @@ pub struct Args {
     /// Feed N tokens in each dispatch: --span chunk:N
     #[arg(long, value_name = "N", conflicts_with = "span")]
     pub chunk: Option<std::num::NonZeroU32>,
+    /// Tokens of the prompt that share a reading of the weights: a power of two up to 64; 1 feeds each alone
+    #[arg(long, value_name = "N", default_value_t = Tuning::TILE, value_parser = prompt_tile)]
+    pub prompt_tile: u32,
     /// Write the logits that chose each new token: a safetensors file with `logits`, f32 [N, vocab]
     #[arg(long, value_name = "FILE")]
     pub logits: Option<PathBuf>,
+}
+
+fn prompt_tile(text: &str) -> Result<u32, String> {
+    let tile = text.parse().ok().filter(|tile: &u32| tile.is_power_of_two() && *tile <= 64);
+    tile.ok_or_else(|| "give a power of two from 1 to 64".into())
 }
 
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]

@@ -38,6 +38,7 @@ pub fn run(args: Args) -> Result<()> {
     let task = Task {
         span,
         has_policy: args.policy.is_some(),
+        prompt_tile: args.prompt_tile,
         keep_logits: args.logits.is_some(),
         longest: request,
         typical: request,

@@ -25,7 +25,7 @@ fn tokens(request: &Request) -> Vec<u32> {
 
 /// The buffer that holds the `Request` of each sequence in each dispatch, and how many 32-bit words that has.
 pub const REQUESTS: &str = "requests";
-pub const REQUEST_WORDS: usize = 21;
+pub const REQUEST_WORDS: usize = 22;
 
 pub const WEIGHTS: &str = "weights";
 
@@ -40,6 +40,7 @@ pub fn request_words(
     request: &Request,
     tuning: &Tuning,
     (first_token, first_logits): (u32, u32),
+    cached: u32,
     range: &Range,
 ) -> [(&'static str, u32); REQUEST_WORDS] {
     let logits_stride = if tuning.keep_logits { Widths::of(config).vocab4 } else { 0 };
@@ -53,6 +54,7 @@ pub fn request_words(
     let end_token = |index: usize| request.end_tokens.get(index).copied().unwrap_or(u32::MAX);
     [
         ("prompt_tokens", request.prompt.len() as u32),
+        ("cached", cached),
         ("end_token", end_token(0)),
         ("other_ends", u32::from(request.end_tokens.len() > 1)),
         ("end_token_2", end_token(1)),
@@ -86,9 +88,16 @@ fn sampling_slots(config: &Config, sampling: &Sampling, workgroups: u32) -> u32 
 }
 
 /// Weights, KV cache `[sequence][layer][position][key, value][heads of keys]`, logits `[sequence][new token or 1][vocab]`, tokens
-/// `[sequence][prompt + new]`, the requests of each dispatch, the slots of `exchange`, whether a workgroup gave up waiting for
+/// `[sequence][prompt + new]`, the requests of each dispatch, the slots of `exchange` `[sequence][member of a tile]`, whether a workgroup gave up waiting for
 /// another; and where there are no subgroups scores `[sequence][head][position]`.
-pub fn buffers(config: &Config, requests: &[Request], tuning: &Tuning, shape: &Shape, parts: &[Part]) -> Vec<Buffer> {
+pub fn buffers(
+    config: &Config,
+    requests: &[Request],
+    tuning: &Tuning,
+    shape: &Shape,
+    cached: u32,
+    parts: &[Part],
+) -> Vec<Buffer> {
     let widths = Widths::of(config);
     let layout = shape.layout;
     let sequences = requests.len() as u64;
@@ -96,6 +105,8 @@ pub fn buffers(config: &Config, requests: &[Request], tuning: &Tuning, shape: &S
     let logits = 4 * widths.vocab4 * if tuning.keep_logits { most_new } else { 1 };
     let attention4 = widths.query_key_value4() + widths.heads4;
     let slots = 12 * widths.n_embd4 + 4 * (attention4 + widths.n_inner4) + 5 * shape.workgroups;
+    // Of a tile the norm behind attention has slots of its own.
+    let slots = slots + if shape.tile > 1 { 4 * widths.n_embd4 } else { 0 };
     let slots = slots + sampling_slots(config, &requests[0].sampling, shape.workgroups);
     let positions = u64::from(tuning.capacity);
     let cache = 32 * u64::from(config.n_layer) * positions * u64::from(widths.heads4 / shape.shared);
@@ -111,7 +122,7 @@ pub fn buffers(config: &Config, requests: &[Request], tuning: &Tuning, shape: &S
     for range in parts.iter().flat_map(|part| part.repetitions.iter().flatten()) {
         all.resize(all.len().next_multiple_of(Binding::ALIGNMENT as usize / 4), 0);
         for (request, &start) in requests.iter().zip(&starts) {
-            all.extend(request_words(config, request, tuning, start, range).map(|(_, word)| word));
+            all.extend(request_words(config, request, tuning, start, cached, range).map(|(_, word)| word));
         }
     }
     let weights = |part: Option<Portion>| {
@@ -127,7 +138,7 @@ pub fn buffers(config: &Config, requests: &[Request], tuning: &Tuning, shape: &S
         buffer("logits", 4 * sequences * u64::from(logits), Contents::Poison),
         words("tokens", requests.iter().flat_map(tokens).collect()),
         words(REQUESTS, all),
-        buffer("exchange", 4 * sequences * u64::from(slots), Contents::Zero),
+        buffer("exchange", 4 * sequences * u64::from(shape.tile * slots), Contents::Zero),
         buffer("gave_up", 4, Contents::Zero),
     ];
     buffers.extend(shape.parts()[1..].iter().map(|part| weights(*part)));

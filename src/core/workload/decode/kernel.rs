@@ -7,12 +7,17 @@ use super::format::Format;
 use super::model::{Config, Request, Sampling};
 use super::operations::{BITS, LAYER_KINDS, Operations, Part, parts, rounds};
 use super::packing::{Layout, Map, Portion, Widths, chunks};
+use super::prompt::Reading;
 use super::shape::Shape;
+use super::tile::{self, Tile, spread};
 use super::{Arm, Tuning, buffers};
 use crate::program::{Binding, Buffer, Dispatch, Kernel, Phase, Program};
 
 /// Attention scores that are kept in workgroup memory, without subgroups: 4 KiB.
 const MOST_NEAR_SCORES: u32 = 1024;
+
+/// A tile has more of its members than one in so many, or the prompt is fed token by token.
+const LEAST_FILLED: u32 = 4;
 
 /// Chunks of a row that a thread asks for ahead: STEP of `shaders/modules/rows.wgsl`.
 pub const STEP: u32 = 16;
@@ -27,12 +32,19 @@ impl Arm {
     /// first.
     pub fn program_of_all(self, config: &Config, requests: &[Request], tuning: &Tuning) -> Program {
         let answered = if self.algorithm.about().answers_many { requests } else { &requests[..1] };
-        program(self, config, answered, tuning)
+        program(self, config, answered, tuning, 0)
+    }
+
+    /// The program that answers `request` where the buffer `cache` has keys and values of its first `cached` tokens already. At least
+    /// the last token of the prompt is fed.
+    pub fn program_after(self, config: &Config, request: &Request, tuning: &Tuning, cached: u32) -> Program {
+        let most = request.prompt.len() as u32 - 1;
+        program(self, config, std::slice::from_ref(request), tuning, cached.min(most))
     }
 }
 
 /// The program of an arm that answers `requests`: all are greedy, or none is; and all have one top-p, min-p and penalty.
-fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning) -> Program {
+fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning, cached: u32) -> Program {
     let layout = arm.layout();
     // Every workgroup adds to every matrix: who adds nothing to a stage could miss a round of it.
     let widths = Widths::of(config);
@@ -42,7 +54,12 @@ fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning) -> 
     let has_subgroups = layout != Layout::InOut;
     let is_split = has_subgroups && Map::of(config, layout, None).bytes() > tuning.binding_bytes;
     let shared = if has_subgroups && workgroups >= config.n_head { 1 } else { config.group() };
-    let shape = Shape { has_subgroups, layout, workgroups, shared, is_split };
+    let mut shape = Shape { has_subgroups, layout, workgroups, shared, tile: 1, is_split };
+    // Sequences of a batch have prompts of their own lengths; and of few tokens a tile is no gain.
+    let in_tiles = requests[0].prompt.len() as u32 - 1 - cached;
+    let tile = (requests.len() == 1 && has_subgroups).then(|| Sizes::of(config, tuning, &shape).tile).flatten();
+    shape.tile = tile.map(|tile| tile.members).filter(|&members| in_tiles >= members / LEAST_FILLED).unwrap_or(1);
+    let reading = Reading { cached, tile: shape.tile };
     let sampling = &requests[0].sampling;
     let mut kernel = match shape.has_subgroups {
         true => by_subgroup(config, sampling, tuning, &shape),
@@ -51,8 +68,8 @@ fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning) -> 
     let all = workgroups * requests.len() as u32;
     kernel.unchecked = arm.unchecked;
     kernel.workgroups_together = if workgroups > 1 && arm.span.waits() { all } else { 1 };
-    let parts = parts(arm.span, config.n_layer, requests);
-    let buffers = buffers::buffers(config, requests, tuning, &shape, &parts);
+    let parts = parts(arm.span, config.n_layer, requests, reading);
+    let buffers = buffers::buffers(config, requests, tuning, &shape, cached, &parts);
     let (covered, kernel_of) = covered(&Operations::of(config.n_layer, rounds(sampling)), &parts);
     let phases = phases(&parts, &kernel_of, &buffers, has_subgroups && !is_split, requests.len(), all);
     let outputs = ["tokens", "logits", "gave_up"].map(String::from).to_vec();
@@ -130,34 +147,59 @@ fn whole4(widths: &Widths, workgroups: u32, gaps: bool) -> u32 {
     if workgroups > 1 { embd + wide.max(embd) } else { 2 * embd + wide }
 }
 
-/// Vec4f of a region for `count`, with a gap behind every eighth where there are gaps.
-fn spread(count: u32, gaps: bool) -> u32 {
-    if gaps { 9 * count.div_ceil(8) } else { count }
+/// What lies in the workgroup memory of a kernel with subgroups.
+struct Sizes {
+    subgroup: u32,
+    attention_lanes: u32,
+    /// Bytes of sums, of candidates, and of what attention merges.
+    others: u32,
+    gaps: bool,
+    whole: bool,
+    tile4: u32,
+    teams: u32,
+    /// Vec4f of `hidden`.
+    hidden4: u32,
+    /// For prompts in tiles, where there is place.
+    tile: Option<Tile>,
+}
+
+impl Sizes {
+    fn of(config: &Config, tuning: &Tuning, shape: &Shape) -> Sizes {
+        let widths = Widths::of(config);
+        let workgroups = shape.workgroups;
+        let subgroup = tuning.subgroup_size.clamp(1, tuning.workgroup_size);
+        let attention_lanes = widths.head4.next_power_of_two();
+        let subgroups = tuning.workgroup_size / subgroup;
+        let others = 16 * subgroups * attention_lanes + 20 * subgroups + 16;
+        let left4 = tuning.memory.saturating_sub(others) / 16;
+        let gaps = !shape.layout.formats(config).is_f32();
+        let whole = whole4(&widths, workgroups, gaps) <= left4;
+        // A tile is a power of two, so that the steps of a row end where it does, each of the format with the most weights.
+        let left_without_gaps = if gaps { left4 / 9 * 8 } else { left4 };
+        let least4 = STEP * if gaps { 8 } else { 1 };
+        let tile4 = left_without_gaps.checked_ilog2().map_or(least4, |log| (1u32 << log).max(least4));
+        let mut teams = (config.n_head / shape.shared).div_ceil(workgroups).next_power_of_two().min(subgroups);
+        let team4 = (shape.shared + 2) * widths.head4;
+        while !whole && teams > 1 && teams * team4 > left4 {
+            teams /= 2;
+        }
+        let hidden4 = if whole { whole4(&widths, workgroups, gaps) } else { spread(tile4, gaps).max(teams * team4) };
+        let attention =
+            tile::Attention { teams, shared: shape.shared, head4: widths.head4, lanes: attention_lanes, subgroups };
+        let tile = Tile::fitting(tuning.tile, left4, tuning.workgroup_size, gaps, &attention);
+        Sizes { subgroup, attention_lanes, others, gaps, whole, tile4, teams, hidden4, tile }
+    }
 }
 
 fn by_subgroup(config: &Config, sampling: &Sampling, tuning: &Tuning, shape: &Shape) -> Kernel {
     let widths = Widths::of(config);
     let workgroups = shape.workgroups;
     let workgroup_size = tuning.workgroup_size;
-    let subgroup = tuning.subgroup_size.clamp(1, workgroup_size);
-    let attention_lanes = widths.head4.next_power_of_two();
-    let subgroups = workgroup_size / subgroup;
-    // Sums, candidates, and what attention merges.
-    let others = 16 * subgroups * attention_lanes + 20 * subgroups + 16;
-    let left4 = tuning.memory.saturating_sub(others) / 16;
+    let sizes = Sizes::of(config, tuning, shape);
+    let Sizes { subgroup, attention_lanes, others, gaps, whole, tile4, teams, .. } = sizes;
+    let tile = sizes.tile.filter(|_| shape.tile > 1);
+    let hidden4 = tile.map_or(0, |tile| tile.hidden4).max(sizes.hidden4);
     let formats = shape.layout.formats(config);
-    let gaps = !formats.is_f32();
-    let whole = whole4(&widths, workgroups, gaps) <= left4;
-    // A tile is a power of two, so that the steps of a row end where it does, each of the format with the most weights.
-    let left_without_gaps = if gaps { left4 / 9 * 8 } else { left4 };
-    let least4 = STEP * if gaps { 8 } else { 1 };
-    let tile4 = left_without_gaps.checked_ilog2().map_or(least4, |log| (1u32 << log).max(least4));
-    let mut teams = (config.n_head / shape.shared).div_ceil(workgroups).next_power_of_two().min(subgroups);
-    let team4 = (shape.shared + 2) * widths.head4;
-    while !whole && teams > 1 && teams * team4 > left4 {
-        teams /= 2;
-    }
-    let hidden4 = if whole { whole4(&widths, workgroups, gaps) } else { spread(tile4, gaps).max(teams * team4) };
     let lanes = |format: Format, in4: u32, rows: u32| {
         let most = if whole { workgroup_size } else { tile4 / (format.vec4_in_chunk() * STEP) };
         lanes(tuning, rows.div_ceil(workgroups), chunks(format, in4)).min(most)
@@ -186,6 +228,24 @@ fn by_subgroup(config: &Config, sampling: &Sampling, tuning: &Tuning, shape: &Sh
         ("ATTENTION_LANES", attention_lanes),
         ("TEAMS", teams),
     ]));
+    if let Some(tile) = tile {
+        let lanes = |format: Format, in4: u32, rows: u32| {
+            tile.lanes(format, in4, rows.div_ceil(workgroups), workgroup_size, subgroup)
+        };
+        let gates = config.block.gates();
+        constants.extend(named([
+            ("TILE", tile.members),
+            ("INPUT4", tile.input4),
+            ("MEMBER4", tile.member4),
+            (
+                "TILE_QUERY_KEY_VALUE_LANES",
+                lanes(formats.query_key_value, widths.n_embd4, 4 * widths.query_key_value4()),
+            ),
+            ("TILE_PROJECTION_LANES", lanes(formats.projection, widths.heads4, 4 * widths.n_embd4)),
+            ("TILE_FC_LANES", lanes(formats.fc, widths.n_embd4, 4 * widths.n_inner4 * gates)),
+            ("TILE_MLP_LANES", lanes(formats.mlp, widths.n_inner4, 4 * widths.n_embd4)),
+        ]));
+    }
     Kernel {
         shader: format!("decode/subgroup{}.wgsl", if shape.is_split { "_in_parts" } else { "" }),
         entry: "decode".into(),

@@ -25,6 +25,7 @@ pub mod oniguruma;
 pub mod operations;
 pub mod oracle;
 pub mod packing;
+pub mod prompt;
 pub mod python_json;
 pub mod random;
 pub mod request;
@@ -38,6 +39,7 @@ pub mod tensor_source;
 pub mod tensors;
 pub mod text;
 pub mod text_stream;
+pub mod tile;
 pub mod tuning;
 
 pub use arm::{Algorithm, Arm};

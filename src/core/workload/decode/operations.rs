@@ -2,6 +2,7 @@
 //! dispatches.
 
 use super::model::{Request, Sampling};
+use super::prompt::Reading;
 use super::span::Span;
 use crate::program::Kernel;
 
@@ -123,27 +124,32 @@ pub struct Part {
 }
 
 /// How a span cuts what all `requests` ask for together into dispatches.
-pub fn parts(span: Span, n_layer: u32, requests: &[Request]) -> Vec<Part> {
+pub fn parts(span: Span, n_layer: u32, requests: &[Request], reading: Reading) -> Vec<Part> {
     let operations = Operations::of(n_layer, rounds(&requests[0].sampling));
     let positions = requests.iter().map(Request::positions).max().unwrap_or(0);
-    let begin = |step| Place { step, operation: 0 };
+    let firsts = reading.rounds(requests);
     let chunk = match span {
-        Span::Chunk(tokens) => tokens.get(),
+        Span::Chunk(tokens) => tokens.get() as usize,
         Span::Token => 1,
-        Span::Generation => positions,
+        Span::Generation => firsts.len(),
         Span::Operation | Span::Stage | Span::Layer => {
-            return within_tokens(&operations, &operations.cuts(span), span == Span::Operation, requests);
+            return within_tokens(&operations, &operations.cuts(span), span == Span::Operation, requests, &firsts);
         }
     };
-    let ends =
-        (0..positions.div_ceil(chunk)).map(|index| (index * chunk, (index + 1).saturating_mul(chunk).min(positions)));
-    let repetitions = ends.map(|(first, end)| vec![begin(first)..begin(end)]).collect();
+    let begins = firsts.iter().step_by(chunk).chain([&positions]).map(|&step| Place { step, operation: 0 });
+    let repetitions = begins.collect::<Vec<_>>().windows(2).map(|pair| vec![pair[0]..pair[1]]).collect();
     vec![Part { name: "generation", repetitions }]
 }
 
 /// The parts where a token takes several dispatches: tokens of the prompt, which end with their layers, and those that make a new
-/// one. Where the choice is not a dispatch `alone`, the first dispatch of a token begins with it, and one more ends the generation.
-fn within_tokens(operations: &Operations, cuts: &[u32], alone: bool, requests: &[Request]) -> Vec<Part> {
+/// one. A tile of the prompt is like a token there, but that its norm reads the embeddings. Where the choice is not a dispatch `alone`, the first dispatch of a token begins with it, and one more ends the generation.
+fn within_tokens(
+    operations: &Operations,
+    cuts: &[u32],
+    alone: bool,
+    requests: &[Request],
+    firsts: &[u32],
+) -> Vec<Part> {
     let positions = requests.iter().map(Request::positions).max().unwrap_or(0);
     let prompt = requests.iter().map(|request| request.prompt.len() as u32).min().unwrap_or(1) - 1;
     let token = |step: u32, first: Place, cuts: &[u32], end: Place| -> Vec<Range> {
@@ -155,6 +161,7 @@ fn within_tokens(operations: &Operations, cuts: &[u32], alone: bool, requests: &
     let choice = |step| Place { step, operation: operations.choice };
     let of_layers: Vec<u32> = cuts.iter().copied().filter(|&at| at < operations.norm_f).collect();
     let of_prompt = |step| token(step, begin(step), &of_layers, Place { step, operation: operations.norm_f });
+    let (in_prompt, new): (Vec<u32>, Vec<u32>) = firsts.iter().partition(|&&step| step < prompt);
     let before_choice: Vec<u32> = cuts.iter().copied().filter(|&at| at < operations.choice).collect();
     let of_new = |step: u32| match alone {
         true => token(step, begin(step), cuts, begin(step + 1)),
@@ -162,8 +169,8 @@ fn within_tokens(operations: &Operations, cuts: &[u32], alone: bool, requests: &
         false => token(step, choice(step - 1), &before_choice, choice(step)),
     };
     let mut parts = vec![
-        Part { name: "prompt", repetitions: (0..prompt).map(of_prompt).collect() },
-        Part { name: "decode", repetitions: (prompt..positions).map(of_new).collect() },
+        Part { name: "prompt", repetitions: in_prompt.into_iter().map(of_prompt).collect() },
+        Part { name: "decode", repetitions: new.into_iter().map(of_new).collect() },
     ];
     if !alone {
         let last = choice(positions - 1)..begin(positions);

@@ -11,6 +11,8 @@ pub struct Shape {
     /// Heads that share a key in the cache: those of a group, or each alone where there are workgroups enough for all heads. None
     /// reads what another workgroup has written there.
     pub shared: u32,
+    /// Tokens of a prompt that are fed together.
+    pub tile: u32,
     /// Whether weights come in parts.
     pub is_split: bool,
 }

@@ -19,6 +19,9 @@ pub struct Tuning {
     pub keep_logits: bool,
     /// Positions that the KV cache holds, at least those of the request. Requests of one capacity share pipelines.
     pub capacity: u32,
+    /// Of the kernels with subgroups: tokens of a prompt that share a reading of the weights, as far as workgroup memory has
+    /// place for them. A power of two; 1 feeds each alone.
+    pub tile: u32,
     /// Bytes of workgroup memory that a kernel may take. Vectors that do not fit come in tiles.
     pub memory: u32,
     /// Bytes that a kernel may bind as one buffer. Weights that are more come in parts.
@@ -26,6 +29,9 @@ pub struct Tuning {
 }
 
 impl Tuning {
+    /// Of [`Tuning::tile`]: what a prompt of some length is read in, where nothing else is asked for.
+    pub const TILE: u32 = 32;
+
     /// Of [`Tuning::least_lanes`]: that many threads read a whole cache line of 128 bytes, which suits weights that are far;
     /// of a small model, which stays near, fewer threads have fewer sums to add up.
     pub const LEAST_LANES: [u32; 3] = [8, 4, 2];
@@ -41,6 +47,7 @@ impl Tuning {
             subgroup_size: 0,
             keep_logits: false,
             capacity,
+            tile: 1,
             memory: LEAST_MEMORY,
             binding_bytes: u64::MAX,
         }

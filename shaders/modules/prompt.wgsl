@@ -1,0 +1,547 @@
+// A prompt in tiles: up to TILE of its tokens, the members of a tile, share each read of the weights. So are fed all tokens of a
+// prompt but the last one, with which the new ones begin.
+//
+// Every operation goes from slots of `exchange` to slots, of which each member has its own set. Nothing else is handed on, so a
+// dispatch may end behind any of them. Workgroups share out the rows of matrices and the heads as ever, and norms member by member.
+// No reader misses a round: whoever writes a slot again has read, at two removes at most, what all workgroups made after reading it.
+
+override TILE: u32 = 1u;
+override INPUT4: u32 = 16u;          // vec4f of each member's input that lie in workgroup memory at a time: a power of two
+override MEMBER4: u32 = 17u;         // and how far apart those of two members are
+
+// Lanes that share rows: powers of two, at most MOST_LANES.
+override TILE_QUERY_KEY_VALUE_LANES: u32 = 1u;
+override TILE_PROJECTION_LANES: u32 = 1u;
+override TILE_FC_LANES: u32 = 1u;
+override TILE_MLP_LANES: u32 = 1u;
+
+// A thread adds up ROWS rows over MEMBERS members at a time: an input is read from workgroup memory once for all of the rows, and
+// weights once for all of the members.
+const ROWS: u32 = 4u;
+const MEMBERS: u32 = 8u;
+override MEMBER_GROUPS: u32 = (TILE + MEMBERS - 1u) / MEMBERS;
+
+// Members for which a head looks at a key at a time.
+const TOGETHER: u32 = 4u;
+
+// For each member of this thread, the sums of its rows.
+var<private> sum0: vec4f;
+var<private> sum1: vec4f;
+var<private> sum2: vec4f;
+var<private> sum3: vec4f;
+var<private> sum4: vec4f;
+var<private> sum5: vec4f;
+var<private> sum6: vec4f;
+var<private> sum7: vec4f;
+
+// Feeds what this dispatch covers of the prompt, without its last token. Where the dispatch goes on from.
+fn read_prompt(own: u32, to_do: Request, since: u32, ends_within: bool) -> u32 {
+    let last = to_do.prompt_tokens - 1u;
+    var step = to_do.first_step;
+    var first = since;
+    while step < last && (step < to_do.end_step || (ends_within && step == to_do.end_step)) {
+        let ends_here = ends_within && step == to_do.end_step;
+        let members = min(TILE, last - step);
+        walk_tile(own, step, members, (step - to_do.cached) / TILE, first, select(NORM_F_AT, to_do.end_operation, ends_here));
+        if ends_here {
+            break;
+        }
+        step += members;
+        first = 0u;
+    }
+    return step;
+}
+
+// The layers of a tile, as far as a span covers them.
+fn walk_tile(own: u32, step: u32, members: u32, round: u32, since: u32, until: u32) {
+    for (var depth = (max(since, 1u) - 1u) / LAYER_OPERATIONS; depth < N_LAYER; depth++) {
+        if CUTS_TOKENS && until <= 1u + LAYER_OPERATIONS * depth {
+            break;
+        }
+        layer = depth;
+        parity = (round * N_LAYER + depth + 1u) & 1u;
+        if covers(NORM_1_AT) {
+            norm_of_members(own, step, members, false);
+        }
+        if covers(QUERY_KEY_VALUE_AT) {
+            linear_of_members(matrix(QUERY_KEY_VALUE, depth), NORM, step, members);
+        }
+        if covers(ATTENTION_AT) {
+            attention_of_members(own, step, members);
+        }
+        if covers(PROJECTION_AT) {
+            linear_of_members(matrix(PROJECTION, depth), ATTENDED, step, members);
+        }
+        if covers(NORM_2_AT) {
+            norm_of_members(own, step, members, true);
+        }
+        if covers(FC_AT) {
+            linear_of_members(matrix(FC, depth), NORM_2, step, members);
+        }
+        if covers(MLP_AT) {
+            linear_of_members(matrix(MLP, depth), INNER, step, members);
+        }
+    }
+}
+
+// Makes `member` of a tile the token that is fed.
+fn turn_to(step: u32, member: u32) {
+    position = step + member;
+    fed = tokens[request.first_token + position];
+}
+
+// The norms of this workgroup's members.
+fn norm_of_members(own: u32, step: u32, members: u32, is_second: bool) {
+    let at = norm_weights(layer, is_second);
+    fetch_norm(at);
+    for (var member = own; member < members; member += WORKGROUPS) {
+        turn_to(step, member);
+        if layer == 0u && !is_second {
+            embed();
+        } else {
+            // The stream before a layer is of the round before.
+            stream_is(member * SLOTS + select(AFTER_LAYER, AFTER_ATTENTION, is_second), select(parity ^ 1u, parity, is_second));
+            if WHOLE {
+                receive(stream_slot, STREAM, N_EMBD4, stream_parity);
+            }
+        }
+        layer_norm(at.x, at.y);
+        for (var i = thread; i < 4u * N_EMBD4; i += WORKGROUP_SIZE) {
+            say(member * SLOTS + select(NORM, NORM_2, is_second) + i, tagged(norm_element(i)));
+        }
+        workgroupBarrier();
+    }
+}
+
+fn tile_lanes(m: Matrix) -> u32 {
+    switch m.stage {
+        case QUERY_KEY_VALUE: { return TILE_QUERY_KEY_VALUE_LANES; }
+        case PROJECTION: { return TILE_PROJECTION_LANES; }
+        case FC: { return TILE_FC_LANES; }
+        default: { return TILE_MLP_LANES; }
+    }
+}
+
+// Rows that a workgroup has at most, and those of them that all its threads have at a time.
+fn tile_turns(m: Matrix) -> u32 {
+    let most = (m.rows + WORKGROUPS - 1u) / WORKGROUPS * gates(m);
+    let at_a_time = ROWS * (WORKGROUP_SIZE / tile_lanes(m) / MEMBER_GROUPS);
+    return (most + at_a_time - 1u) / at_a_time;
+}
+
+// All rows of this workgroup over all members, whose inputs are in a slot.
+fn linear_of_members(m: Matrix, slot: u32, step: u32, members: u32) {
+    let lanes = tile_lanes(m);
+    let lane = thread % lanes;
+    let group = thread / lanes;
+    let chunks = chunks_of(m);
+    let steps = (chunks + lanes - 1u) / lanes;
+    let tile_steps = INPUT4 / (vec4_in_chunk(format_of(m)) * lanes);
+    for (var turn = 0u; turn < tile_turns(m); turn++) {
+        let row_groups = WORKGROUP_SIZE / lanes / MEMBER_GROUPS;
+        let row = own_first(m.rows) * gates(m) + (turn * row_groups + group / MEMBER_GROUPS) * ROWS;
+        fetch_rows(m, row, lane);
+        sum0 = vec4f(0.0);
+        sum1 = vec4f(0.0);
+        sum2 = vec4f(0.0);
+        sum3 = vec4f(0.0);
+        sum4 = vec4f(0.0);
+        sum5 = vec4f(0.0);
+        sum6 = vec4f(0.0);
+        sum7 = vec4f(0.0);
+        for (var k = 0u; k < steps; k++) {
+            if k % tile_steps == 0u {
+                load_inputs(slot, m.in4, k * lanes * vec4_in_chunk(format_of(m)), members);
+            }
+            add_rows(m, row, k * lanes + lane, group % MEMBER_GROUPS, k % tile_steps * lanes + lane, k + 1u < steps);
+        }
+        finish_rows(m, row, step, members);
+        workgroupBarrier();
+    }
+}
+
+// Fills `hidden` with INPUT4 vec4f of each member's input, from vec4f `first` on; zeros behind its end and behind the last member.
+fn load_inputs(slot: u32, in4: u32, first: u32, members: u32) {
+    //+ meets_round();
+    let each = 4u * INPUT4;
+    let count = 4u * min(INPUT4, in4 - first);
+    workgroupBarrier();
+    for (var begin = 0u; begin < TILE * each; begin += 8u * WORKGROUP_SIZE) {
+        let near = begin + thread + WORKGROUP_SIZE * vec4u(0u, 1u, 2u, 3u);
+        let far = near + 4u * WORKGROUP_SIZE;
+        let words = received_at(
+            near / each * SLOTS + slot + 4u * first + near % each,
+            far / each * SLOTS + slot + 4u * first + far % each,
+            (near / each < vec4u(members)) & (near % each < vec4u(count)),
+            (far / each < vec4u(members)) & (far % each < vec4u(count)),
+            parity,
+        );
+        for (var i = 0u; i < 4u; i++) {
+            put_input(near[i], members, count, bitcast<f32>(words.a[i]));
+            put_input(far[i], members, count, bitcast<f32>(words.b[i]));
+        }
+    }
+    workgroupBarrier();
+}
+
+fn put_input(i: u32, members: u32, count: u32, value: f32) {
+    let member = i / (4u * INPUT4);
+    let element = i % (4u * INPUT4);
+    if member < TILE {
+        hidden[member * MEMBER4 + spread(element / 4u)][element % 4u] = select(0.0, value, member < members && element < count);
+    }
+}
+
+// Asks for a chunk of each of the rows from `row` on, or for one that is there.
+fn fetch_rows(m: Matrix, row: u32, chunk: u32) {
+    let format = format_of(m);
+    let size = row_size(format, m.in4);
+    let last = m.rows * gates(m) - 1u;
+    let starts = m.weight + min(row + vec4u(0u, 1u, 2u, 3u), vec4u(last)) * size;
+    let at = min(chunk, chunks_of(m) - 1u);
+    w0 = weight(m.stage, starts.x + at);
+    w1 = weight(m.stage, starts.y + at);
+    w2 = weight(m.stage, starts.z + at);
+    w3 = weight(m.stage, starts.w + at);
+    if has_scales(format) {
+        let scales = starts + chunks_of(m);
+        s0 = weight_word(m.stage, scale_place(format, scales.x, at));
+        s1 = weight_word(m.stage, scale_place(format, scales.y, at));
+        s2 = weight_word(m.stage, scale_place(format, scales.z, at));
+        s3 = weight_word(m.stage, scale_place(format, scales.w, at));
+    }
+}
+
+// Adds the products of chunk `at` of each row with the inputs of the members of a group; it is chunk `near` of those in workgroup
+// memory. The next chunk is asked for before.
+fn add_rows(m: Matrix, row: u32, at: u32, members: u32, near: u32, goes_on: bool) {
+    let format = format_of(m);
+    let count = vec4_in_chunk(format);
+    let a = w0;
+    let b = w1;
+    let c = w2;
+    let d = w3;
+    let scale_a = s0;
+    let scale_b = s1;
+    let scale_c = s2;
+    let scale_d = s3;
+    if goes_on {
+        fetch_rows(m, row, at + tile_lanes(m));
+    }
+    for (var i = 0u; i < count; i++) {
+        let of_a = scaled(format, a, scale_a, at, i);
+        let of_b = scaled(format, b, scale_b, at, i);
+        let of_c = scaled(format, c, scale_c, at, i);
+        let of_d = scaled(format, d, scale_d, at, i);
+        let columns = mat4x4f(
+            vec4f(of_a.x, of_b.x, of_c.x, of_d.x),
+            vec4f(of_a.y, of_b.y, of_c.y, of_d.y),
+            vec4f(of_a.z, of_b.z, of_c.z, of_d.z),
+            vec4f(of_a.w, of_b.w, of_c.w, of_d.w),
+        );
+        let x = members * MEMBER4 + spread(near * count + i);
+        sum0 = add_column_products(sum0, columns, hidden[x]);
+        sum1 = add_column_products(sum1, columns, hidden[x + 1u * MEMBER_GROUPS * MEMBER4]);
+        sum2 = add_column_products(sum2, columns, hidden[x + 2u * MEMBER_GROUPS * MEMBER4]);
+        sum3 = add_column_products(sum3, columns, hidden[x + 3u * MEMBER_GROUPS * MEMBER4]);
+        sum4 = add_column_products(sum4, columns, hidden[x + 4u * MEMBER_GROUPS * MEMBER4]);
+        sum5 = add_column_products(sum5, columns, hidden[x + 5u * MEMBER_GROUPS * MEMBER4]);
+        sum6 = add_column_products(sum6, columns, hidden[x + 6u * MEMBER_GROUPS * MEMBER4]);
+        sum7 = add_column_products(sum7, columns, hidden[x + 7u * MEMBER_GROUPS * MEMBER4]);
+    }
+}
+
+fn add_column_products(sum: vec4f, columns: mat4x4f, x: vec4f) -> vec4f {
+    let first = fma(columns[1], x.yyyy, fma(columns[0], x.xxxx, sum));
+    return fma(columns[3], x.wwww, fma(columns[2], x.zzzz, first));
+}
+
+// Vec4f `i` of chunk `at` of a row, with its scale.
+fn scaled(format: u32, chunk: vec4u, word: u32, at: u32, i: u32) -> vec4f {
+    let plain = numbers(format, chunk, i);
+    if !has_scales(format) {
+        return plain;
+    }
+    let scale = scale_of(format, word, at);
+    return plain * scale.x + scale.y;
+}
+
+// Adds up what the lanes have that share rows. Each keeps half of the members and gives the other half away, until one is left;
+// then half of the rows. What becomes of the sums that a lane is left with.
+fn finish_rows(m: Matrix, row: u32, step: u32, members: u32) {
+    let lanes = tile_lanes(m);
+    let lane = thread % lanes;
+    let group = thread / lanes % MEMBER_GROUPS;
+    var member = 0u;
+    if lanes > 1u {
+        let distance = lanes / 2u;
+        let keeps_last = (lane & distance) > 0u;
+        sum0 = halved(sum0, sum4, distance, keeps_last);
+        sum1 = halved(sum1, sum5, distance, keeps_last);
+        sum2 = halved(sum2, sum6, distance, keeps_last);
+        sum3 = halved(sum3, sum7, distance, keeps_last);
+        member += select(0u, 4u, keeps_last);
+    }
+    if lanes > 2u {
+        let distance = lanes / 4u;
+        let keeps_last = (lane & distance) > 0u;
+        sum0 = halved(sum0, sum2, distance, keeps_last);
+        sum1 = halved(sum1, sum3, distance, keeps_last);
+        member += select(0u, 2u, keeps_last);
+    }
+    if lanes > 4u {
+        let distance = lanes / 8u;
+        let keeps_last = (lane & distance) > 0u;
+        sum0 = halved(sum0, sum1, distance, keeps_last);
+        member += select(0u, 1u, keeps_last);
+    }
+    var first = row;
+    if lanes > 8u {
+        let keeps_last = (lane & 1u) > 0u;
+        sum0 = halved(sum0, sum0.zwzw, 1u, keeps_last);
+        first += select(0u, 2u, keeps_last);
+    }
+    finish_member(m, first, step, member * MEMBER_GROUPS + group, members, sum0);
+    if lanes < 8u {
+        finish_member(m, first, step, (member + 1u) * MEMBER_GROUPS + group, members, sum1);
+    }
+    if lanes < 4u {
+        finish_member(m, first, step, (member + 2u) * MEMBER_GROUPS + group, members, sum2);
+        finish_member(m, first, step, (member + 3u) * MEMBER_GROUPS + group, members, sum3);
+    }
+    if lanes < 2u {
+        finish_member(m, first, step, 4u * MEMBER_GROUPS + group, members, sum4);
+        finish_member(m, first, step, 5u * MEMBER_GROUPS + group, members, sum5);
+        finish_member(m, first, step, 6u * MEMBER_GROUPS + group, members, sum6);
+        finish_member(m, first, step, 7u * MEMBER_GROUPS + group, members, sum7);
+    }
+}
+
+fn halved(first: vec4f, last: vec4f, distance: u32, keeps_last: bool) -> vec4f {
+    return select(first, last, keeps_last) + subgroupShuffleXor(select(last, first, keeps_last), distance);
+}
+
+// What becomes of a member's sums of the rows from `row` on: four, or of many lanes two. Where values are gated, every second row is
+// a gate's.
+fn finish_member(m: Matrix, row: u32, step: u32, member: u32, members: u32, sums: vec4f) {
+    let count = select(ROWS, ROWS / 2u, tile_lanes(m) > 8u);
+    let end = own_end(m.rows) * gates(m);
+    if member >= members {
+        return;
+    }
+    for (var i = 0u; i < count && row + i < end; i += gates(m)) {
+        //+ multiplies(4u * m.in4 * gates(m));
+        let output = (row + i) / gates(m);
+        let first = sums[i] + bias_of(m, row + i);
+        if gates(m) == 2u {
+            hand_on_member(m, output, step, member, activated(first) * (sums[i + 1u] + bias_of(m, row + i + 1u)));
+        } else {
+            hand_on_member(m, output, step, member, first);
+        }
+    }
+}
+
+fn bias_of(m: Matrix, row: u32) -> f32 {
+    return bitcast<f32>(weights[m.bias + row / 4u][row % 4u]);
+}
+
+// Hands an output on: of two matrices together with the stream before them, of which each workgroup has made the same part.
+fn hand_on_member(m: Matrix, output: u32, step: u32, member: u32, value: f32) {
+    let slots = member * SLOTS;
+    switch m.stage {
+        case QUERY_KEY_VALUE: { say(slots + QUERY + output, tagged(value)); }
+        case PROJECTION: {
+            var before: f32;
+            if layer == 0u {
+                turn_to(step, member);
+                before = embedding(output / 4u)[output % 4u];
+            } else {
+                before = bitcast<f32>(received(slots + AFTER_LAYER + output, parity ^ 1u));
+            }
+            say(slots + AFTER_ATTENTION + output, tagged(before + value));
+        }
+        case FC: { say(slots + INNER + output, tagged(select(activated(value), value, gates(m) == 2u))); }
+        default: {
+            let before = bitcast<f32>(received(slots + AFTER_ATTENTION + output, parity));
+            say(slots + AFTER_LAYER + output, tagged(before + value));
+        }
+    }
+}
+
+// softmax(query keys^T * scale) values of this workgroup's heads, for all members.
+fn attention_of_members(own: u32, step: u32, members: u32) {
+    for (var first = own * TEAMS; first < N_HEAD / SHARED; first += WORKGROUPS * TEAMS) {
+        for (var member = 0u; member < members; member += TOGETHER) {
+            attend_together(first, step, member, min(TOGETHER, members - member));
+        }
+    }
+}
+
+// Where the queries, the key and the value of a team's members are in `hidden`, and behind them what its subgroups have attended to:
+// of each ATTENTION_LANES sums, and the largest score and the total.
+override TOGETHER4: u32 = TEAMS * TOGETHER * (SHARED + 2u) * HEAD4;
+
+fn at_member(part: u32, member: u32, i: u32) -> u32 {
+    return ((thread / TEAM * TOGETHER + member) * (SHARED + 2u) + part) * HEAD4 + i;
+}
+
+fn attended_at(member: u32, subgroup: u32) -> u32 {
+    return TOGETHER4 + (member * SUBGROUPS + subgroup) * (ATTENTION_LANES + 1u);
+}
+
+// TEAMS groups of heads from `first` on, for `count` members from `first_member` on. Threads take the same positions as `attend`.
+fn attend_together(first: u32, step: u32, first_member: u32, count: u32) {
+    let seat = thread % TEAM;
+    let group = min(first + thread / TEAM, N_HEAD / SHARED - 1u);
+    let is_used = first + thread / TEAM < N_HEAD / SHARED;
+    let own = min(seat % ATTENTION_LANES, HEAD4 - 1u);
+    let used = seat % ATTENTION_LANES < HEAD4 && is_used;
+    let column = group * HEAD4 + own;
+    let begin = step + first_member;
+    bring_members(group, first_member, count);
+    for (var member = 0u; member < count; member++) {
+        position = begin + member;
+        let key = prepared(select(vec4f(0.0), hidden[at_member(SHARED + KEY, member, own)], used), K_NORM_WEIGHT, own);
+        if used && position % (TEAM / ATTENTION_LANES) == seat / ATTENTION_LANES {
+            cache[cached(position, column)] = key;
+            cache[cached(position, column) + CACHE4] = hidden[at_member(SHARED + VALUE, member, own)];
+        }
+    }
+    for (var index = 0u; index < SHARED; index++) {
+        attend_to_keys(group, index, begin, count, column, own, used);
+        workgroupBarrier();
+        merge_members(group, index, first_member, count, is_used);
+        workgroupBarrier();
+    }
+}
+
+// Queries, keys and values of the members, into `hidden`.
+fn bring_members(group: u32, first_member: u32, count: u32) {
+    //+ meets_round();
+    let each = 4u * HEAD4;
+    let all = count * (SHARED + 2u) * each;
+    for (var i = thread % TEAM; i < all; i += 8u * TEAM) {
+        let near = i + TEAM * vec4u(0u, 1u, 2u, 3u);
+        let far = near + 4u * TEAM;
+        let words = received_at(
+            query_slots(near, group, first_member),
+            query_slots(far, group, first_member),
+            near < vec4u(all),
+            far < vec4u(all),
+            parity,
+        );
+        for (var j = 0u; j < 4u; j++) {
+            put_member(near[j], all, bitcast<f32>(words.a[j]));
+            put_member(far[j], all, bitcast<f32>(words.b[j]));
+        }
+    }
+    workgroupBarrier();
+}
+
+fn query_slots(i: vec4u, group: u32, first_member: u32) -> vec4u {
+    let each = 4u * HEAD4;
+    let part = i / each % (SHARED + 2u);
+    let of_query = (group * SHARED + part) * HEAD4;
+    let of_key = HEADS4 + (part - SHARED) * KEYS4 + group * SHARED / GROUP * HEAD4;
+    let columns = select(of_key, of_query, part < vec4u(SHARED));
+    return (first_member + i / each / (SHARED + 2u)) * SLOTS + QUERY + 4u * columns + i % each;
+}
+
+fn put_member(i: u32, all: u32, value: f32) {
+    if i < all {
+        let each = 4u * HEAD4;
+        hidden[at_member(i / each % (SHARED + 2u), i / each / (SHARED + 2u), i % each / 4u)][i % 4u] = value;
+    }
+}
+
+// What the lanes of this thread attend to, of one head: every key is read once for all members.
+fn attend_to_keys(group: u32, index: u32, begin: u32, count: u32, column: u32, own: u32, used: bool) {
+    let last = begin + count - 1u;
+    let apart = TEAM / ATTENTION_LANES;
+    let query0 = query_of(index, begin, 0u, own, used);
+    let query1 = query_of(index, begin, min(1u, count - 1u), own, used);
+    let query2 = query_of(index, begin, min(2u, count - 1u), own, used);
+    let query3 = query_of(index, begin, min(3u, count - 1u), own, used);
+    var part0 = Attended(LOWEST, 0.0, vec4f(0.0));
+    var part1 = part0;
+    var part2 = part0;
+    var part3 = part0;
+    position = last;
+    let first_place = cached(thread % TEAM / ATTENTION_LANES, column);
+    var key = cache[first_place];
+    var value = cache[first_place + CACHE4];
+    for (var first = 0u; first <= last; first += apart) {
+        let at = first + thread % TEAM / ATTENTION_LANES;
+        let next_place = cached(at + apart, column);
+        let next_key = cache[next_place];
+        let next_value = cache[next_place + CACHE4];
+        let near = add_lanes(vec2f(dot(query0, key), dot(query1, key)), ATTENTION_LANES) * attention_scale();
+        let far = add_lanes(vec2f(dot(query2, key), dot(query3, key)), ATTENTION_LANES) * attention_scale();
+        part0 = attended_also(part0, near.x, value, at <= begin);
+        part1 = attended_also(part1, near.y, value, at <= begin + 1u);
+        part2 = attended_also(part2, far.x, value, at <= begin + 2u);
+        part3 = attended_also(part3, far.y, value, at <= begin + 3u);
+        //+ multiplies(select(0u, 8u * min(count, last + 1u - min(at, last + 1u)), used));
+        key = next_key;
+        value = next_value;
+    }
+    keep_attended(0u, merged_lanes(part0));
+    keep_attended(1u, merged_lanes(part1));
+    keep_attended(2u, merged_lanes(part2));
+    keep_attended(3u, merged_lanes(part3));
+}
+
+fn query_of(index: u32, begin: u32, member: u32, own: u32, used: bool) -> vec4f {
+    position = begin + member;
+    return prepared(select(vec4f(0.0), hidden[at_member(index, member, own)], used), Q_NORM_WEIGHT, own);
+}
+
+fn attended_also(part: Attended, score: f32, value: vec4f, is_before: bool) -> Attended {
+    let largest = select(part.largest, max(part.largest, score), is_before);
+    let keep = exp(part.largest - largest);
+    let share = select(0.0, exp(score - largest), is_before);
+    return Attended(largest, part.total * keep + share, part.sum * keep + value * share);
+}
+
+fn keep_attended(member: u32, part: Attended) {
+    let at = attended_at(member, thread / SUBGROUP);
+    if thread % SUBGROUP < ATTENTION_LANES {
+        hidden[at + thread % SUBGROUP] = part.sum;
+    }
+    if thread % SUBGROUP == 0u {
+        hidden[at + ATTENTION_LANES] = vec4f(part.largest, part.total, 0.0, 0.0);
+    }
+}
+
+// What a head has attended to for each member, from the subgroups of its team: a subgroup merges one member after another.
+fn merge_members(group: u32, index: u32, first_member: u32, count: u32, is_used: bool) {
+    let first = thread / TEAM * TEAM_SUBGROUPS;
+    let lane = thread % ATTENTION_LANES;
+    for (var k = 0u; k < TOGETHER; k += TEAM_SUBGROUPS) {
+        let member = min(k + thread % TEAM / SUBGROUP, TOGETHER - 1u);
+        var largest = LOWEST;
+        for (var other = 0u; other < TEAM_SUBGROUPS; other++) {
+            largest = max(largest, hidden[attended_at(member, first + other) + ATTENTION_LANES].x);
+        }
+        var part = Attended(largest, 0.0, vec4f(0.0));
+        for (var other = thread % SUBGROUP / ATTENTION_LANES; other < TEAM_SUBGROUPS; other += SUBGROUP / ATTENTION_LANES) {
+            let at = attended_at(member, first + other);
+            let about = hidden[at + ATTENTION_LANES];
+            let share = exp(about.x - largest);
+            part.total += share * about.y;
+            part.sum += share * hidden[at + lane];
+        }
+        for (var distance = ATTENTION_LANES; distance < SUBGROUP; distance *= 2u) {
+            part.total += subgroupShuffleXor(part.total, distance);
+            part.sum += subgroupShuffleXor(part.sum, distance);
+        }
+        let is_own = k + thread % TEAM / SUBGROUP < count && is_used;
+        if is_own && thread % SUBGROUP < ATTENTION_LANES && lane < HEAD4 {
+            let result = part.sum / part.total;
+            let slot = (first_member + member) * SLOTS + ATTENDED + 4u * (column_of(index, group) + lane);
+            for (var j = 0u; j < 4u; j++) {
+                say(slot + j, tagged(result[j]));
+            }
+        }
+    }
+}
