@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use onedispatch::commands::{
-    compare, devices, evolve, export, figures, generate, import, paper, rollout, run, serve, verify, web,
+    chat, compare, devices, evolve, export, figures, generate, import, paper, rollout, run, serve, verify, web,
 };
 use onedispatch::error::Error;
 use onedispatch::output;
@@ -29,6 +29,8 @@ enum Command {
     Import(import::Args),
     /// Decode with a GPT-2 checkpoint, and check the result
     Generate(generate::Args),
+    /// Talk with a model by its own chat template, and check the first answer
+    Chat(chat::Args),
     /// Follow a population of policies through an environment, and check the result
     Rollout(rollout::Args),
     /// Evolve policies for an environment on the GPU
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
         Command::Generate(args) => generate::run(args),
+        Command::Chat(args) => chat::run(args),
         Command::Rollout(args) => rollout::run(args),
         Command::Evolve(args) => evolve::run(args),
         Command::Figures(args) => figures::run(args),

@@ -50,8 +50,8 @@ fn printed(command: &mut Command) -> String {
 fn help_teaches() {
     insta::assert_snapshot!("help", printed(&mut onedispatch(&["--help"])));
     let verbs = [
-        "devices", "run", "export", "import", "generate", "rollout", "evolve", "figures", "paper", "verify", "compare",
-        "serve", "web",
+        "devices", "run", "export", "import", "generate", "chat", "rollout", "evolve", "figures", "paper", "verify",
+        "compare", "serve", "web",
     ];
     for verb in verbs {
         insta::assert_snapshot!(format!("help-{verb}"), printed(&mut onedispatch(&[verb, "--help"])));

@@ -10,7 +10,7 @@ use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::rollout;
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
-const SHOWN: [&str; 8] = ["compare", "devices", "evolve", "generate", "import", "rollout", "run", "verify"];
+const SHOWN: [&str; 9] = ["chat", "compare", "devices", "evolve", "generate", "import", "rollout", "run", "verify"];
 const CALLED: [&str; 7] = ["export", "figures", "import", "paper", "run", "verify", "web"];
 
 fn root() -> &'static Path {

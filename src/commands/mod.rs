@@ -1,6 +1,7 @@
 //! The command line: one file per verb, or one folder.
 
 mod arm;
+pub mod chat;
 pub mod compare;
 mod delayed_bar;
 pub mod devices;

@@ -29,6 +29,14 @@ pub const REQUEST_WORDS: usize = 22;
 
 pub const WEIGHTS: &str = "weights";
 
+/// The buffer of keys and values, which a program may go on from.
+pub const CACHE: &str = "cache";
+
+/// Bytes of a sequence's keys and values for each position, where `shared` heads have one key and one value in the cache.
+pub fn cache_bytes(config: &Config, shared: u32) -> u64 {
+    32 * u64::from(config.n_layer) * u64::from(Widths::of(config).heads4 / shared)
+}
+
 /// Bytes from one dispatch's requests to the next one's.
 pub fn requests_stride(sequences: usize) -> u64 {
     (4 * (REQUEST_WORDS * sequences) as u64).next_multiple_of(Binding::ALIGNMENT)
@@ -109,7 +117,7 @@ pub fn buffers(
     let slots = slots + if shape.tile > 1 { 4 * widths.n_embd4 } else { 0 };
     let slots = slots + sampling_slots(config, &requests[0].sampling, shape.workgroups);
     let positions = u64::from(tuning.capacity);
-    let cache = 32 * u64::from(config.n_layer) * positions * u64::from(widths.heads4 / shape.shared);
+    let cache = positions * cache_bytes(config, shape.shared);
     let starts: Vec<(u32, u32)> = (0..)
         .zip(requests)
         .scan(0, |first_token, (index, request): (u32, _)| {
@@ -134,7 +142,7 @@ pub fn buffers(
     };
     let mut buffers = vec![
         weights(shape.parts()[0]),
-        buffer("cache", sequences * cache, Contents::Scratch),
+        buffer(CACHE, sequences * cache, Contents::Scratch),
         buffer("logits", 4 * sequences * u64::from(logits), Contents::Poison),
         words("tokens", requests.iter().flat_map(tokens).collect()),
         words(REQUESTS, all),
