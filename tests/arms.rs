@@ -367,8 +367,8 @@ fn prompts_in_tiles() {
     let spans = [Span::Generation, Span::Operation, Span::Stage, Span::Token, three];
     let gpu = gpu();
     for (config, algorithm, format, tile, memory, spans) in [
-        (&gpt2, Algorithm::FusedGrid, Format::F32, 8, 16_384, &spans[..]),
-        (&llama, Algorithm::FusedSubgroup, Format::F32, 16, 16_384, &spans[..]),
+        (&gpt2, Algorithm::FusedGrid, Format::F32, 16, 16_384, &spans[..]),
+        (&llama, Algorithm::FusedSubgroup, Format::F32, 8, 16_384, &spans[..]),
         (&llama, Algorithm::FusedGrid, Format::F16, 16, 32_768, &spans[..1]),
         (&gpt2, Algorithm::FusedSubgroup, Format::F32, 8, 9_000, &spans[..1]),
     ] {

@@ -7,21 +7,28 @@
 
 override TILE: u32 = 1u;
 override INPUT4: u32 = 16u;          // vec4f of each member's input that lie in workgroup memory at a time: a power of two
-override MEMBER4: u32 = 17u;         // and how far apart those of two members are
 
-// Lanes that share rows: powers of two, at most MOST_LANES.
+// The matrices behind attention and in the MLP have few rows for a workgroup: they share out the members as well, over SPLIT
+// workgroups that have the same rows. (Not those before: an operation in each layer has to be one of all workgroups over all members.)
+override SPLIT: u32 = 1u;
+
+// Lanes that share rows, and slices of as many lanes: powers of two.
 override TILE_QUERY_KEY_VALUE_LANES: u32 = 1u;
+override TILE_QUERY_KEY_VALUE_SLICES: u32 = 1u;
 override TILE_PROJECTION_LANES: u32 = 1u;
+override TILE_PROJECTION_SLICES: u32 = 1u;
 override TILE_FC_LANES: u32 = 1u;
+override TILE_FC_SLICES: u32 = 1u;
 override TILE_MLP_LANES: u32 = 1u;
+override TILE_MLP_SLICES: u32 = 1u;
 
 // A thread adds up ROWS rows over MEMBERS members at a time: an input is read from workgroup memory once for all of the rows, and
 // weights once for all of the members.
 const ROWS: u32 = 4u;
 const MEMBERS: u32 = 8u;
-override MEMBER_GROUPS: u32 = (TILE + MEMBERS - 1u) / MEMBERS;
 
-// Members for which a head looks at a key at a time.
+// Members of which a head has the queries at a time, and for which it looks at a key at a time.
+override BROUGHT: u32 = 4u;
 const TOGETHER: u32 = 4u;
 
 // For each member of this thread, the sums of its rows.
@@ -48,6 +55,9 @@ fn read_prompt(own: u32, to_do: Request, since: u32, ends_within: bool) -> u32 {
         }
         step += members;
         first = 0u;
+        if step == last {
+            await_tile();
+        }
     }
     return step;
 }
@@ -81,6 +91,16 @@ fn walk_tile(own: u32, step: u32, members: u32, round: u32, since: u32, until: u
         if covers(MLP_AT) {
             linear_of_members(matrix(MLP, depth), INNER, step, members);
         }
+    }
+}
+
+// Waits for the stream of the first member, whose slots are those of single tokens too: no workgroup reads an older one then.
+fn await_tile() {
+    if covers(MLP_AT) {
+        for (var i = thread; i < 4u * N_EMBD4; i += WORKGROUP_SIZE) {
+            _ = received(AFTER_LAYER + i, parity);
+        }
+        workgroupBarrier();
     }
 }
 
@@ -122,24 +142,74 @@ fn tile_lanes(m: Matrix) -> u32 {
     }
 }
 
-// Rows that a workgroup has at most, and those of them that all its threads have at a time.
+fn tile_slices(m: Matrix) -> u32 {
+    switch m.stage {
+        case QUERY_KEY_VALUE: { return TILE_QUERY_KEY_VALUE_SLICES; }
+        case PROJECTION: { return TILE_PROJECTION_SLICES; }
+        case FC: { return TILE_FC_SLICES; }
+        default: { return TILE_MLP_SLICES; }
+    }
+}
+
+fn split_of(m: Matrix) -> u32 {
+    return select(1u, SPLIT, m.stage == PROJECTION || m.stage == MLP);
+}
+
+// Members that a workgroup has of a matrix, the first of them, and the groups that its threads have of these.
+fn tile_members(m: Matrix) -> u32 {
+    return TILE / split_of(m);
+}
+
+fn first_member(m: Matrix) -> u32 {
+    return workgroup_index % split_of(m) * tile_members(m);
+}
+
+fn member_groups(m: Matrix) -> u32 {
+    return (tile_members(m) + MEMBERS - 1u) / MEMBERS;
+}
+
+// Vec4f of a member's input at a time, and how far apart those of two members are in `hidden`: neither is a multiple of banks.
+fn input4(m: Matrix) -> u32 {
+    return INPUT4 * split_of(m);
+}
+
+fn member4(m: Matrix) -> u32 {
+    return spread(input4(m)) | 1u;
+}
+
+// The rows of this workgroup, as they lie in the matrix.
+fn tile_first(m: Matrix) -> u32 {
+    return workgroup_index / split_of(m) * m.rows / (WORKGROUPS / split_of(m)) * gates(m);
+}
+
+fn tile_end(m: Matrix) -> u32 {
+    return (workgroup_index / split_of(m) + 1u) * m.rows / (WORKGROUPS / split_of(m)) * gates(m);
+}
+
+// Groups of rows that the threads of a workgroup have at a time, and how often, for all that it has at most.
+fn row_groups(m: Matrix) -> u32 {
+    return WORKGROUP_SIZE / tile_lanes(m) / tile_slices(m) / member_groups(m);
+}
+
 fn tile_turns(m: Matrix) -> u32 {
-    let most = (m.rows + WORKGROUPS - 1u) / WORKGROUPS * gates(m);
-    let at_a_time = ROWS * (WORKGROUP_SIZE / tile_lanes(m) / MEMBER_GROUPS);
+    let parts = WORKGROUPS / split_of(m);
+    let most = (m.rows + parts - 1u) / parts * gates(m);
+    let at_a_time = ROWS * row_groups(m);
     return (most + at_a_time - 1u) / at_a_time;
 }
 
-// All rows of this workgroup over all members, whose inputs are in a slot.
-fn linear_of_members(m: Matrix, slot: u32, step: u32, members: u32) {
-    let lanes = tile_lanes(m);
-    let lane = thread % lanes;
-    let group = thread / lanes;
-    let chunks = chunks_of(m);
-    let steps = (chunks + lanes - 1u) / lanes;
-    let tile_steps = INPUT4 / (vec4_in_chunk(format_of(m)) * lanes);
+// All rows of this workgroup over its members, whose inputs are in a slot.
+fn linear_of_members(m: Matrix, slot: u32, step: u32, all_members: u32) {
+    let members = max(all_members, first_member(m)) - first_member(m);
+    let lanes = tile_lanes(m) * tile_slices(m);
+    let group = thread / tile_lanes(m) % (row_groups(m) * member_groups(m));
+    let slice = thread / tile_lanes(m) / (row_groups(m) * member_groups(m));
+    let lane = slice * tile_lanes(m) + thread % tile_lanes(m);
+    let in_chunk = vec4_in_chunk(format_of(m));
+    let steps = (chunks_of(m) + lanes - 1u) / lanes;
+    let tile_steps = input4(m) / (in_chunk * lanes);
     for (var turn = 0u; turn < tile_turns(m); turn++) {
-        let row_groups = WORKGROUP_SIZE / lanes / MEMBER_GROUPS;
-        let row = own_first(m.rows) * gates(m) + (turn * row_groups + group / MEMBER_GROUPS) * ROWS;
+        let row = tile_first(m) + (turn * row_groups(m) + group / member_groups(m)) * ROWS;
         fetch_rows(m, row, lane);
         sum0 = vec4f(0.0);
         sum1 = vec4f(0.0);
@@ -151,44 +221,89 @@ fn linear_of_members(m: Matrix, slot: u32, step: u32, members: u32) {
         sum7 = vec4f(0.0);
         for (var k = 0u; k < steps; k++) {
             if k % tile_steps == 0u {
-                load_inputs(slot, m.in4, k * lanes * vec4_in_chunk(format_of(m)), members);
+                load_inputs(m, slot, k * lanes * in_chunk, members);
             }
-            add_rows(m, row, k * lanes + lane, group % MEMBER_GROUPS, k % tile_steps * lanes + lane, k + 1u < steps);
+            let near = group % member_groups(m) * member4(m) + spread((k % tile_steps * lanes + lane) * in_chunk);
+            add_rows(m, row, k * lanes + lane, near, k + 1u < steps);
         }
-        finish_rows(m, row, step, members);
+        add_lane_sums(m);
+        if tile_slices(m) > 1u {
+            add_slices(m);
+        }
+        if slice == 0u {
+            finish_rows(m, row, step, members);
+        }
         workgroupBarrier();
     }
 }
 
-// Fills `hidden` with INPUT4 vec4f of each member's input, from vec4f `first` on; zeros behind its end and behind the last member.
-fn load_inputs(slot: u32, in4: u32, first: u32, members: u32) {
+// Words of inputs on their way to this thread.
+const INPUTS: u32 = 16u;
+
+// Fills `hidden` with the inputs of this workgroup's members, from vec4f `first` on; zeros behind their end and behind the last member.
+fn load_inputs(m: Matrix, slot: u32, first: u32, members: u32) {
     //+ meets_round();
-    let each = 4u * INPUT4;
-    let count = 4u * min(INPUT4, in4 - first);
+    let each = 4u * input4(m);
+    let begin = first_member(m) * SLOTS + slot + 4u * first;
+    let count = 4u * min(input4(m), m.in4 - first);
     workgroupBarrier();
-    for (var begin = 0u; begin < TILE * each; begin += 8u * WORKGROUP_SIZE) {
-        let near = begin + thread + WORKGROUP_SIZE * vec4u(0u, 1u, 2u, 3u);
-        let far = near + 4u * WORKGROUP_SIZE;
-        let words = received_at(
-            near / each * SLOTS + slot + 4u * first + near % each,
-            far / each * SLOTS + slot + 4u * first + far % each,
-            (near / each < vec4u(members)) & (near % each < vec4u(count)),
-            (far / each < vec4u(members)) & (far % each < vec4u(count)),
-            parity,
-        );
-        for (var i = 0u; i < 4u; i++) {
-            put_input(near[i], members, count, bitcast<f32>(words.a[i]));
-            put_input(far[i], members, count, bitcast<f32>(words.b[i]));
+    for (var i = thread; i < tile_members(m) * each; i += INPUTS * WORKGROUP_SIZE) {
+        let a = i + WORKGROUP_SIZE * vec4u(0u, 1u, 2u, 3u);
+        let b = a + 4u * WORKGROUP_SIZE;
+        let c = a + 8u * WORKGROUP_SIZE;
+        let d = a + 12u * WORKGROUP_SIZE;
+        var of_a = wanted_inputs(a, each, members, count);
+        var of_b = wanted_inputs(b, each, members, count);
+        var of_c = wanted_inputs(c, each, members, count);
+        var of_d = wanted_inputs(d, each, members, count);
+        for (var polls = 0u; polls <= patience; polls++) {
+            of_a = asked_inputs(of_a, begin + a / each * SLOTS + a % each);
+            of_b = asked_inputs(of_b, begin + b / each * SLOTS + b % each);
+            of_c = asked_inputs(of_c, begin + c / each * SLOTS + c % each);
+            of_d = asked_inputs(of_d, begin + d / each * SLOTS + d % each);
+            let missing = (of_a ^ vec4u(parity)) | (of_b ^ vec4u(parity)) | (of_c ^ vec4u(parity)) | (of_d ^ vec4u(parity));
+            if all((missing & vec4u(1u)) == vec4u(0u)) {
+                break;
+            }
+            if polls == patience {
+                patience = 0u;
+            }
         }
+        put_inputs(m, a, of_a, members, count);
+        put_inputs(m, b, of_b, members, count);
+        put_inputs(m, c, of_c, members, count);
+        put_inputs(m, d, of_d, members, count);
     }
     workgroupBarrier();
 }
 
-fn put_input(i: u32, members: u32, count: u32, value: f32) {
-    let member = i / (4u * INPUT4);
-    let element = i % (4u * INPUT4);
-    if member < TILE {
-        hidden[member * MEMBER4 + spread(element / 4u)][element % 4u] = select(0.0, value, member < members && element < count);
+// Words that are not there yet, where they are wanted.
+fn wanted_inputs(i: vec4u, each: u32, members: u32, count: u32) -> vec4u {
+    return select(vec4u(parity), vec4u(parity ^ 1u), (i / each < vec4u(members)) & (i % each < vec4u(count)));
+}
+
+fn asked_inputs(words: vec4u, at: vec4u) -> vec4u {
+    var asked_for = words;
+    if (words.x & 1u) != parity { asked_for.x = asked(at.x); }
+    if (words.y & 1u) != parity { asked_for.y = asked(at.y); }
+    if (words.z & 1u) != parity { asked_for.z = asked(at.z); }
+    if (words.w & 1u) != parity { asked_for.w = asked(at.w); }
+    return asked_for;
+}
+
+fn put_inputs(m: Matrix, i: vec4u, words: vec4u, members: u32, count: u32) {
+    put_input(m, i.x, bitcast<f32>(words.x), members, count);
+    put_input(m, i.y, bitcast<f32>(words.y), members, count);
+    put_input(m, i.z, bitcast<f32>(words.z), members, count);
+    put_input(m, i.w, bitcast<f32>(words.w), members, count);
+}
+
+fn put_input(m: Matrix, i: u32, value: f32, members: u32, count: u32) {
+    let member = i / (4u * input4(m));
+    let element = i % (4u * input4(m));
+    if member < tile_members(m) {
+        let is_there = member < members && element < count;
+        hidden[member * member4(m) + spread(element / 4u)][element % 4u] = select(0.0, value, is_there);
     }
 }
 
@@ -212,9 +327,9 @@ fn fetch_rows(m: Matrix, row: u32, chunk: u32) {
     }
 }
 
-// Adds the products of chunk `at` of each row with the inputs of the members of a group; it is chunk `near` of those in workgroup
-// memory. The next chunk is asked for before.
-fn add_rows(m: Matrix, row: u32, at: u32, members: u32, near: u32, goes_on: bool) {
+// Adds the products of chunk `at` of each row with the inputs of the members of a group, which are in `hidden` from `near` on. The
+// next chunk is asked for before.
+fn add_rows(m: Matrix, row: u32, at: u32, near: u32, goes_on: bool) {
     let format = format_of(m);
     let count = vec4_in_chunk(format);
     let a = w0;
@@ -226,8 +341,9 @@ fn add_rows(m: Matrix, row: u32, at: u32, members: u32, near: u32, goes_on: bool
     let scale_c = s2;
     let scale_d = s3;
     if goes_on {
-        fetch_rows(m, row, at + tile_lanes(m));
+        fetch_rows(m, row, at + tile_lanes(m) * tile_slices(m));
     }
+    let apart = member_groups(m) * member4(m);
     for (var i = 0u; i < count; i++) {
         let of_a = scaled(format, a, scale_a, at, i);
         let of_b = scaled(format, b, scale_b, at, i);
@@ -239,15 +355,15 @@ fn add_rows(m: Matrix, row: u32, at: u32, members: u32, near: u32, goes_on: bool
             vec4f(of_a.z, of_b.z, of_c.z, of_d.z),
             vec4f(of_a.w, of_b.w, of_c.w, of_d.w),
         );
-        let x = members * MEMBER4 + spread(near * count + i);
+        let x = near + i;
         sum0 = add_column_products(sum0, columns, hidden[x]);
-        sum1 = add_column_products(sum1, columns, hidden[x + 1u * MEMBER_GROUPS * MEMBER4]);
-        sum2 = add_column_products(sum2, columns, hidden[x + 2u * MEMBER_GROUPS * MEMBER4]);
-        sum3 = add_column_products(sum3, columns, hidden[x + 3u * MEMBER_GROUPS * MEMBER4]);
-        sum4 = add_column_products(sum4, columns, hidden[x + 4u * MEMBER_GROUPS * MEMBER4]);
-        sum5 = add_column_products(sum5, columns, hidden[x + 5u * MEMBER_GROUPS * MEMBER4]);
-        sum6 = add_column_products(sum6, columns, hidden[x + 6u * MEMBER_GROUPS * MEMBER4]);
-        sum7 = add_column_products(sum7, columns, hidden[x + 7u * MEMBER_GROUPS * MEMBER4]);
+        sum1 = add_column_products(sum1, columns, hidden[x + 1u * apart]);
+        sum2 = add_column_products(sum2, columns, hidden[x + 2u * apart]);
+        sum3 = add_column_products(sum3, columns, hidden[x + 3u * apart]);
+        sum4 = add_column_products(sum4, columns, hidden[x + 4u * apart]);
+        sum5 = add_column_products(sum5, columns, hidden[x + 5u * apart]);
+        sum6 = add_column_products(sum6, columns, hidden[x + 6u * apart]);
+        sum7 = add_column_products(sum7, columns, hidden[x + 7u * apart]);
     }
 }
 
@@ -267,53 +383,29 @@ fn scaled(format: u32, chunk: vec4u, word: u32, at: u32, i: u32) -> vec4f {
 }
 
 // Adds up what the lanes have that share rows. Each keeps half of the members and gives the other half away, until one is left;
-// then half of the rows. What becomes of the sums that a lane is left with.
-fn finish_rows(m: Matrix, row: u32, step: u32, members: u32) {
+// then half of the rows.
+fn add_lane_sums(m: Matrix) {
     let lanes = tile_lanes(m);
-    let lane = thread % lanes;
-    let group = thread / lanes % MEMBER_GROUPS;
-    var member = 0u;
     if lanes > 1u {
         let distance = lanes / 2u;
-        let keeps_last = (lane & distance) > 0u;
+        let keeps_last = (thread & distance) > 0u;
         sum0 = halved(sum0, sum4, distance, keeps_last);
         sum1 = halved(sum1, sum5, distance, keeps_last);
         sum2 = halved(sum2, sum6, distance, keeps_last);
         sum3 = halved(sum3, sum7, distance, keeps_last);
-        member += select(0u, 4u, keeps_last);
     }
     if lanes > 2u {
         let distance = lanes / 4u;
-        let keeps_last = (lane & distance) > 0u;
+        let keeps_last = (thread & distance) > 0u;
         sum0 = halved(sum0, sum2, distance, keeps_last);
         sum1 = halved(sum1, sum3, distance, keeps_last);
-        member += select(0u, 2u, keeps_last);
     }
     if lanes > 4u {
         let distance = lanes / 8u;
-        let keeps_last = (lane & distance) > 0u;
-        sum0 = halved(sum0, sum1, distance, keeps_last);
-        member += select(0u, 1u, keeps_last);
+        sum0 = halved(sum0, sum1, distance, (thread & distance) > 0u);
     }
-    var first = row;
     if lanes > 8u {
-        let keeps_last = (lane & 1u) > 0u;
-        sum0 = halved(sum0, sum0.zwzw, 1u, keeps_last);
-        first += select(0u, 2u, keeps_last);
-    }
-    finish_member(m, first, step, member * MEMBER_GROUPS + group, members, sum0);
-    if lanes < 8u {
-        finish_member(m, first, step, (member + 1u) * MEMBER_GROUPS + group, members, sum1);
-    }
-    if lanes < 4u {
-        finish_member(m, first, step, (member + 2u) * MEMBER_GROUPS + group, members, sum2);
-        finish_member(m, first, step, (member + 3u) * MEMBER_GROUPS + group, members, sum3);
-    }
-    if lanes < 2u {
-        finish_member(m, first, step, 4u * MEMBER_GROUPS + group, members, sum4);
-        finish_member(m, first, step, 5u * MEMBER_GROUPS + group, members, sum5);
-        finish_member(m, first, step, 6u * MEMBER_GROUPS + group, members, sum6);
-        finish_member(m, first, step, 7u * MEMBER_GROUPS + group, members, sum7);
+        sum0 = halved(sum0, sum0.zwzw, 1u, (thread & 1u) > 0u);
     }
 }
 
@@ -321,14 +413,53 @@ fn halved(first: vec4f, last: vec4f, distance: u32, keeps_last: bool) -> vec4f {
     return select(first, last, keeps_last) + subgroupShuffleXor(select(last, first, keeps_last), distance);
 }
 
+// Adds up what slices have, of which each thread is left with one member: in those of the first slice.
+fn add_slices(m: Matrix) {
+    let apart = WORKGROUP_SIZE / tile_slices(m);
+    workgroupBarrier();
+    hidden[thread] = sum0;
+    workgroupBarrier();
+    if thread < apart {
+        for (var slice = 1u; slice < tile_slices(m); slice++) {
+            sum0 += hidden[thread + slice * apart];
+        }
+    }
+}
+
+// What becomes of the sums that a lane is left with.
+fn finish_rows(m: Matrix, row: u32, step: u32, members: u32) {
+    let lanes = tile_lanes(m);
+    let groups = member_groups(m);
+    let group = thread / lanes % groups;
+    // The members that it has kept, each time the first half or the last.
+    let kept = MEMBERS / min(lanes, MEMBERS);
+    let t = thread % lanes * MEMBERS / max(lanes, MEMBERS) * kept;
+    let first = row + select(0u, thread % 2u * ROWS / 2u, lanes > MEMBERS);
+    finish_member(m, first, step, t * groups + group, members, sum0);
+    if kept > 1u {
+        finish_member(m, first, step, (t + 1u) * groups + group, members, sum1);
+    }
+    if kept > 2u {
+        finish_member(m, first, step, (t + 2u) * groups + group, members, sum2);
+        finish_member(m, first, step, (t + 3u) * groups + group, members, sum3);
+    }
+    if kept > 4u {
+        finish_member(m, first, step, 4u * groups + group, members, sum4);
+        finish_member(m, first, step, 5u * groups + group, members, sum5);
+        finish_member(m, first, step, 6u * groups + group, members, sum6);
+        finish_member(m, first, step, 7u * groups + group, members, sum7);
+    }
+}
+
 // What becomes of a member's sums of the rows from `row` on: four, or of many lanes two. Where values are gated, every second row is
 // a gate's.
-fn finish_member(m: Matrix, row: u32, step: u32, member: u32, members: u32, sums: vec4f) {
-    let count = select(ROWS, ROWS / 2u, tile_lanes(m) > 8u);
-    let end = own_end(m.rows) * gates(m);
-    if member >= members {
+fn finish_member(m: Matrix, row: u32, step: u32, of_own: u32, members: u32, sums: vec4f) {
+    let count = select(ROWS, ROWS / 2u, tile_lanes(m) > MEMBERS);
+    let end = tile_end(m);
+    if of_own >= members {
         return;
     }
+    let member = first_member(m) + of_own;
     for (var i = 0u; i < count && row + i < end; i += gates(m)) {
         //+ multiplies(4u * m.in4 * gates(m));
         let output = (row + i) / gates(m);
@@ -371,47 +502,58 @@ fn hand_on_member(m: Matrix, output: u32, step: u32, member: u32, value: f32) {
 // softmax(query keys^T * scale) values of this workgroup's heads, for all members.
 fn attention_of_members(own: u32, step: u32, members: u32) {
     for (var first = own * TEAMS; first < N_HEAD / SHARED; first += WORKGROUPS * TEAMS) {
-        for (var member = 0u; member < members; member += TOGETHER) {
-            attend_together(first, step, member, min(TOGETHER, members - member));
+        for (var member = 0u; member < members; member += BROUGHT) {
+            attend_for(first, step, member, min(BROUGHT, members - member));
         }
     }
 }
 
 // Where the queries, the key and the value of a team's members are in `hidden`, and behind them what its subgroups have attended to:
 // of each ATTENTION_LANES sums, and the largest score and the total.
-override TOGETHER4: u32 = TEAMS * TOGETHER * (SHARED + 2u) * HEAD4;
+override BROUGHT4: u32 = TEAMS * BROUGHT * (SHARED + 2u) * HEAD4;
 
 fn at_member(part: u32, member: u32, i: u32) -> u32 {
-    return ((thread / TEAM * TOGETHER + member) * (SHARED + 2u) + part) * HEAD4 + i;
+    return ((thread / TEAM * BROUGHT + member) * (SHARED + 2u) + part) * HEAD4 + i;
 }
 
 fn attended_at(member: u32, subgroup: u32) -> u32 {
-    return TOGETHER4 + (member * SUBGROUPS + subgroup) * (ATTENTION_LANES + 1u);
+    return BROUGHT4 + (member * SUBGROUPS + subgroup) * (ATTENTION_LANES + 1u);
 }
 
 // TEAMS groups of heads from `first` on, for `count` members from `first_member` on. Threads take the same positions as `attend`.
-fn attend_together(first: u32, step: u32, first_member: u32, count: u32) {
+fn attend_for(first: u32, step: u32, first_member: u32, count: u32) {
     let seat = thread % TEAM;
     let group = min(first + thread / TEAM, N_HEAD / SHARED - 1u);
     let is_used = first + thread / TEAM < N_HEAD / SHARED;
     let own = min(seat % ATTENTION_LANES, HEAD4 - 1u);
     let used = seat % ATTENTION_LANES < HEAD4 && is_used;
     let column = group * HEAD4 + own;
-    let begin = step + first_member;
     bring_members(group, first_member, count);
-    for (var member = 0u; member < count; member++) {
-        position = begin + member;
-        let key = prepared(select(vec4f(0.0), hidden[at_member(SHARED + KEY, member, own)], used), K_NORM_WEIGHT, own);
-        if used && position % (TEAM / ATTENTION_LANES) == seat / ATTENTION_LANES {
-            cache[cached(position, column)] = key;
-            cache[cached(position, column) + CACHE4] = hidden[at_member(SHARED + VALUE, member, own)];
+    keep_keys(step + first_member, count, column, own, used);
+    for (var index = 0u; index < SHARED; index++) {
+        for (var member = 0u; member < count; member += TOGETHER) {
+            let together = min(TOGETHER, count - member);
+            attend_to_keys(index, step + first_member, member, together, column, own, used);
+            workgroupBarrier();
+            merge_members(group, index, first_member + member, together, is_used);
+            workgroupBarrier();
         }
     }
-    for (var index = 0u; index < SHARED; index++) {
-        attend_to_keys(group, index, begin, count, column, own, used);
-        workgroupBarrier();
-        merge_members(group, index, first_member, count, is_used);
-        workgroupBarrier();
+}
+
+// Puts keys and values of the members, the first of which is at position `begin`, where the threads look for them that have their
+// positions.
+fn keep_keys(begin: u32, count: u32, column: u32, own: u32, used: bool) {
+    let apart = TEAM / ATTENTION_LANES;
+    for (var first = 0u; first < count; first += apart) {
+        let member = first + (thread % TEAM / ATTENTION_LANES + apart - begin % apart) % apart;
+        let at = min(member, count - 1u);
+        position = begin + at;
+        let key = prepared(select(vec4f(0.0), hidden[at_member(SHARED + KEY, at, own)], used), K_NORM_WEIGHT, own);
+        if used && member < count {
+            cache[cached(position, column)] = key;
+            cache[cached(position, column) + CACHE4] = hidden[at_member(SHARED + VALUE, at, own)];
+        }
     }
 }
 
@@ -455,13 +597,14 @@ fn put_member(i: u32, all: u32, value: f32) {
 }
 
 // What the lanes of this thread attend to, of one head: every key is read once for all members.
-fn attend_to_keys(group: u32, index: u32, begin: u32, count: u32, column: u32, own: u32, used: bool) {
+fn attend_to_keys(index: u32, begin_all: u32, member: u32, count: u32, column: u32, own: u32, used: bool) {
+    let begin = begin_all + member;
     let last = begin + count - 1u;
     let apart = TEAM / ATTENTION_LANES;
-    let query0 = query_of(index, begin, 0u, own, used);
-    let query1 = query_of(index, begin, min(1u, count - 1u), own, used);
-    let query2 = query_of(index, begin, min(2u, count - 1u), own, used);
-    let query3 = query_of(index, begin, min(3u, count - 1u), own, used);
+    let query0 = query_of(index, begin_all, member, own, used);
+    let query1 = query_of(index, begin_all, member + min(1u, count - 1u), own, used);
+    let query2 = query_of(index, begin_all, member + min(2u, count - 1u), own, used);
+    let query3 = query_of(index, begin_all, member + min(3u, count - 1u), own, used);
     var part0 = Attended(LOWEST, 0.0, vec4f(0.0));
     var part1 = part0;
     var part2 = part0;

@@ -9,7 +9,7 @@ use super::operations::{BITS, LAYER_KINDS, Operations, Part, parts, rounds};
 use super::packing::{Layout, Map, Portion, Widths, chunks};
 use super::prompt::Reading;
 use super::shape::Shape;
-use super::tile::{self, Tile, spread};
+use super::tile::{self, Dealt, Tile, spread};
 use super::{Arm, Tuning, buffers};
 use crate::program::{Binding, Buffer, Dispatch, Kernel, Phase, Program};
 
@@ -229,22 +229,25 @@ fn by_subgroup(config: &Config, sampling: &Sampling, tuning: &Tuning, shape: &Sh
         ("TEAMS", teams),
     ]));
     if let Some(tile) = tile {
-        let lanes = |format: Format, in4: u32, rows: u32| {
-            tile.lanes(format, in4, rows.div_ceil(workgroups), workgroup_size, subgroup)
-        };
-        let gates = config.block.gates();
+        let split = tile.split(workgroups);
         constants.extend(named([
             ("TILE", tile.members),
             ("INPUT4", tile.input4),
-            ("MEMBER4", tile.member4),
-            (
-                "TILE_QUERY_KEY_VALUE_LANES",
-                lanes(formats.query_key_value, widths.n_embd4, 4 * widths.query_key_value4()),
-            ),
-            ("TILE_PROJECTION_LANES", lanes(formats.projection, widths.heads4, 4 * widths.n_embd4)),
-            ("TILE_FC_LANES", lanes(formats.fc, widths.n_embd4, 4 * widths.n_inner4 * gates)),
-            ("TILE_MLP_LANES", lanes(formats.mlp, widths.n_inner4, 4 * widths.n_embd4)),
+            ("BROUGHT", tile.brought),
+            ("SPLIT", split),
         ]));
+        for (name, format, in4, outputs, gates, split) in [
+            ("QUERY_KEY_VALUE", formats.query_key_value, widths.n_embd4, 4 * widths.query_key_value4(), 1, 1),
+            ("PROJECTION", formats.projection, widths.heads4, 4 * widths.n_embd4, 1, split),
+            ("FC", formats.fc, widths.n_embd4, 4 * widths.n_inner4, config.block.gates(), 1),
+            ("MLP", formats.mlp, widths.n_inner4, 4 * widths.n_embd4, 1, split),
+        ] {
+            let rows = outputs.div_ceil(workgroups / split) * gates;
+            let dealt = Dealt { rows, chunks: chunks(format, in4), in_chunk: format.vec4_in_chunk(), split };
+            let (lanes, slices) = tile.lanes(&dealt, workgroup_size, subgroup);
+            constants.insert(format!("TILE_{name}_LANES"), f64::from(lanes));
+            constants.insert(format!("TILE_{name}_SLICES"), f64::from(slices));
+        }
     }
     Kernel {
         shader: format!("decode/subgroup{}.wgsl", if shape.is_split { "_in_parts" } else { "" }),

@@ -1,26 +1,29 @@
 //! The sizes of a kernel for prompts in tiles: see `shaders/modules/prompt.wgsl`.
 
-use super::format::Format;
-use super::packing::chunks;
-
-/// Of `shaders/modules/prompt.wgsl`: rows and members that a thread adds up at a time, members that a head attends with at a time, and
-/// the most lanes that share rows.
+/// Of `shaders/modules/prompt.wgsl`: rows and members that a thread adds up at a time, and members that a head attends with at a
+/// time.
 pub const ROWS: u32 = 4;
 pub const MEMBERS: u32 = 8;
 pub const TOGETHER: u32 = 4;
-const MOST_LANES: u32 = 16;
+
+/// Lanes that share rows at most: as many as halving leaves one member and half of the rows.
+const MOST_LANES: u32 = 2 * MEMBERS;
 
 /// More of an input at a time has hardly fewer barriers.
 const MOST_INPUT4: u32 = 64;
+
+/// More workgroups that share rows read weights more often than they save inputs.
+const MOST_SPLIT: u32 = 4;
 
 /// What lies in workgroup memory while a tile is fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tile {
     /// Tokens that are fed together: a power of two.
     pub members: u32,
-    /// Vec4f of each member's input at a time, a power of two; and how far apart those of two members are.
+    /// Vec4f of each member's input at a time: a power of two.
     pub input4: u32,
-    pub member4: u32,
+    /// Members whose queries a head has at a time.
+    pub brought: u32,
     /// Vec4f of `hidden` that it takes.
     pub hidden4: u32,
 }
@@ -34,39 +37,52 @@ pub struct Attention {
     pub subgroups: u32,
 }
 
+impl Attention {
+    /// Vec4f of `hidden` that queries, keys and values of `brought` members take, and what subgroups have attended to.
+    fn hidden4(&self, brought: u32) -> u32 {
+        brought * self.teams * (self.shared + 2) * self.head4 + TOGETHER * self.subgroups * (self.lanes + 1)
+    }
+}
+
+/// A matrix, as it is dealt out: outputs of a workgroup, with their gates, each of so many chunks, and the vec4f of one of these.
+pub struct Dealt {
+    pub rows: u32,
+    pub chunks: u32,
+    pub in_chunk: u32,
+    /// Workgroups that share out the members.
+    pub split: u32,
+}
+
 impl Tile {
     /// The largest tile of at most `most` members that `left4` vec4f of workgroup memory have place for, and `threads` threads; none
     /// where there is none of two or more.
     pub fn fitting(most: u32, left4: u32, threads: u32, gaps: bool, attention: &Attention) -> Option<Tile> {
-        let Attention { teams, shared, head4, lanes, subgroups } = *attention;
-        let together4 = TOGETHER * (teams * (shared + 2) * head4 + subgroups * (lanes + 1));
         // Formats of 4 bits have 8 vec4f in a chunk.
         let least_input4 = if gaps { 8 } else { 1 };
-        let mut members = most.min(threads * MEMBERS);
-        while members > 1 {
-            let mut input4 = MOST_INPUT4;
-            while input4 >= least_input4 {
-                let member4 = spread(input4, gaps) | 1;
-                let hidden4 = (members * member4).max(together4);
-                if hidden4 <= left4 {
-                    return Some(Tile { members, input4, member4, hidden4 });
-                }
-                input4 /= 2;
-            }
-            members /= 2;
-        }
-        None
+        let halved =
+            |from: u32, least: u32| std::iter::successors(Some(from), |x| Some(x / 2)).take_while(move |&x| x >= least);
+        let sizes = halved(most.min(threads * MEMBERS), 2);
+        let sizes = sizes.flat_map(|members| halved(MOST_INPUT4, least_input4).map(move |input4| (members, input4)));
+        let inputs4 = |(members, input4): (u32, u32)| (members * (spread(input4, gaps) | 1)).max(threads);
+        let (members, input4) = sizes.clone().find(|&size| inputs4(size) <= left4)?;
+        let brought = halved(members.max(TOGETHER), TOGETHER).find(|&brought| attention.hidden4(brought) <= left4)?;
+        Some(Tile { members, input4, brought, hidden4: inputs4((members, input4)).max(attention.hidden4(brought)) })
     }
 
-    /// Lanes that share rows of a matrix, of which a workgroup has `rows`: as many as leave it one turn, and as fit.
-    pub fn lanes(&self, format: Format, in4: u32, rows: u32, threads: u32, subgroup: u32) -> u32 {
-        let groups = self.members.div_ceil(MEMBERS);
-        let most = [MOST_LANES, subgroup, self.input4 / format.vec4_in_chunk(), threads / groups, chunks(format, in4)];
-        let mut lanes = 1 << most.into_iter().min().unwrap_or(1).max(1).ilog2();
-        while lanes > 1 && ROWS * (threads / lanes / groups) < rows {
-            lanes /= 2;
-        }
-        lanes
+    /// Workgroups that share out the members of the matrices that have few rows.
+    pub fn split(&self, workgroups: u32) -> u32 {
+        let most = MOST_SPLIT.min(self.members / MEMBERS).max(1);
+        (1..=most).rev().find(|&split| split.is_power_of_two() && workgroups.is_multiple_of(split)).unwrap_or(1)
+    }
+
+    /// Lanes that share rows of a matrix, and slices of as many lanes: as many as leave a workgroup one turn, and as fit.
+    pub fn lanes(&self, dealt: &Dealt, threads: u32, subgroup: u32) -> (u32, u32) {
+        let groups = (self.members / dealt.split).div_ceil(MEMBERS) * dealt.rows.div_ceil(ROWS).next_power_of_two();
+        let most = (self.input4 * dealt.split / dealt.in_chunk).min(1 << dealt.chunks.ilog2());
+        let all = (threads / groups).clamp(1, most);
+        let lanes = all.min(subgroup).min(MOST_LANES);
+        // Slices are added up of lanes that have kept one member each.
+        (lanes, if lanes >= MEMBERS { all / lanes } else { 1 })
     }
 }
 
