@@ -211,6 +211,7 @@ fn linear_of_members(m: Matrix, slot: u32, step: u32, all_members: u32) {
     for (var turn = 0u; turn < tile_turns(m); turn++) {
         let row = tile_first(m) + (turn * row_groups(m) + group / member_groups(m)) * ROWS;
         fetch_rows(m, row, lane);
+        ask_inputs(inputs_at(m, slot, 0u, members), 0u);
         sum0 = vec4f(0.0);
         sum1 = vec4f(0.0);
         sum2 = vec4f(0.0);
@@ -221,7 +222,11 @@ fn linear_of_members(m: Matrix, slot: u32, step: u32, all_members: u32) {
         sum7 = vec4f(0.0);
         for (var k = 0u; k < steps; k++) {
             if k % tile_steps == 0u {
-                load_inputs(m, slot, k * lanes * in_chunk, members);
+                take_inputs(m, inputs_at(m, slot, k * lanes * in_chunk, members));
+                let next = (k + tile_steps) * lanes * in_chunk;
+                if next < m.in4 {
+                    ask_inputs(inputs_at(m, slot, next, members), 0u);
+                }
             }
             let near = group % member_groups(m) * member4(m) + spread((k % tile_steps * lanes + lane) * in_chunk);
             add_rows(m, row, k * lanes + lane, near, k + 1u < steps);
@@ -237,73 +242,113 @@ fn linear_of_members(m: Matrix, slot: u32, step: u32, all_members: u32) {
     }
 }
 
-// Words of inputs on their way to this thread.
-const INPUTS: u32 = 16u;
+// Words of inputs on their way to this thread, which asks for WORDS at a time.
+const WORDS: u32 = 16u;
+var<private> words0: vec4u;
+var<private> words1: vec4u;
+var<private> words2: vec4u;
+var<private> words3: vec4u;
 
-// Fills `hidden` with the inputs of this workgroup's members, from vec4f `first` on; zeros behind their end and behind the last member.
-fn load_inputs(m: Matrix, slot: u32, first: u32, members: u32) {
-    //+ meets_round();
-    let each = 4u * input4(m);
+// Where the inputs of this workgroup's members are that lie in workgroup memory at a time, as words one after another.
+struct Inputs {
+    begin: u32,        // slot of the first
+    each: u32,         // words of a member
+    count: u32,        // and how many of these the input has
+    members: u32,
+}
+
+fn inputs_at(m: Matrix, slot: u32, first: u32, members: u32) -> Inputs {
     let begin = first_member(m) * SLOTS + slot + 4u * first;
-    let count = 4u * min(input4(m), m.in4 - first);
+    return Inputs(begin, 4u * input4(m), 4u * min(input4(m), m.in4 - first), members);
+}
+
+// Asks for the words of this thread from the `first` on, whether they are there or not, and waits for nothing.
+fn ask_inputs(inputs: Inputs, first: u32) {
+    words0 = asked_inputs(inputs, vec4u(parity ^ 1u), first, 0u, false);
+    words1 = asked_inputs(inputs, vec4u(parity ^ 1u), first, 1u, false);
+    words2 = asked_inputs(inputs, vec4u(parity ^ 1u), first, 2u, false);
+    words3 = asked_inputs(inputs, vec4u(parity ^ 1u), first, 3u, false);
+}
+
+// The places of four words of this thread among the inputs.
+fn places_of(first: u32, index: u32) -> vec4u {
+    return first + thread + WORKGROUP_SIZE * (4u * index + vec4u(0u, 1u, 2u, 3u));
+}
+
+// Four words, asked for once more: all, or those that are `missing`.
+fn asked_inputs(inputs: Inputs, words: vec4u, first: u32, index: u32, missing: bool) -> vec4u {
+    let i = places_of(first, index);
+    let at = inputs.begin + min(i / inputs.each, vec4u(TILE - 1u)) * SLOTS + min(i % inputs.each, vec4u(inputs.count - 1u));
+    if !missing {
+        return vec4u(asked(at.x), asked(at.y), asked(at.z), asked(at.w));
+    }
+    var now = words;
+    if (words.x & 1u) != parity { now.x = asked(at.x); }
+    if (words.y & 1u) != parity { now.y = asked(at.y); }
+    if (words.z & 1u) != parity { now.z = asked(at.z); }
+    if (words.w & 1u) != parity { now.w = asked(at.w); }
+    return now;
+}
+
+// Fills `hidden` with inputs, of which the first have been asked for; zeros where there is none.
+fn take_inputs(m: Matrix, inputs: Inputs) {
+    //+ meets_round();
     workgroupBarrier();
-    for (var i = thread; i < tile_members(m) * each; i += INPUTS * WORKGROUP_SIZE) {
-        let a = i + WORKGROUP_SIZE * vec4u(0u, 1u, 2u, 3u);
-        let b = a + 4u * WORKGROUP_SIZE;
-        let c = a + 8u * WORKGROUP_SIZE;
-        let d = a + 12u * WORKGROUP_SIZE;
-        var of_a = wanted_inputs(a, each, members, count);
-        var of_b = wanted_inputs(b, each, members, count);
-        var of_c = wanted_inputs(c, each, members, count);
-        var of_d = wanted_inputs(d, each, members, count);
-        for (var polls = 0u; polls <= patience; polls++) {
-            of_a = asked_inputs(of_a, begin + a / each * SLOTS + a % each);
-            of_b = asked_inputs(of_b, begin + b / each * SLOTS + b % each);
-            of_c = asked_inputs(of_c, begin + c / each * SLOTS + c % each);
-            of_d = asked_inputs(of_d, begin + d / each * SLOTS + d % each);
-            let missing = (of_a ^ vec4u(parity)) | (of_b ^ vec4u(parity)) | (of_c ^ vec4u(parity)) | (of_d ^ vec4u(parity));
-            if all((missing & vec4u(1u)) == vec4u(0u)) {
-                break;
-            }
-            if polls == patience {
-                patience = 0u;
-            }
+    for (var first = 0u; first < tile_members(m) * inputs.each; first += WORDS * WORKGROUP_SIZE) {
+        if first > 0u {
+            ask_inputs(inputs, first);
         }
-        put_inputs(m, a, of_a, members, count);
-        put_inputs(m, b, of_b, members, count);
-        put_inputs(m, c, of_c, members, count);
-        put_inputs(m, d, of_d, members, count);
+        await_inputs(inputs, first);
+        put_inputs(m, inputs, first, 0u, words0);
+        put_inputs(m, inputs, first, 1u, words1);
+        put_inputs(m, inputs, first, 2u, words2);
+        put_inputs(m, inputs, first, 3u, words3);
     }
     workgroupBarrier();
 }
 
-// Words that are not there yet, where they are wanted.
-fn wanted_inputs(i: vec4u, each: u32, members: u32, count: u32) -> vec4u {
-    return select(vec4u(parity), vec4u(parity ^ 1u), (i / each < vec4u(members)) & (i % each < vec4u(count)));
+// Asks for the words that are missing until none is.
+fn await_inputs(inputs: Inputs, first: u32) {
+    words0 = wanted_inputs(inputs, words0, first, 0u);
+    words1 = wanted_inputs(inputs, words1, first, 1u);
+    words2 = wanted_inputs(inputs, words2, first, 2u);
+    words3 = wanted_inputs(inputs, words3, first, 3u);
+    for (var polls = 0u; polls <= patience; polls++) {
+        let missing = (words0 ^ vec4u(parity)) | (words1 ^ vec4u(parity)) | (words2 ^ vec4u(parity)) | (words3 ^ vec4u(parity));
+        if all((missing & vec4u(1u)) == vec4u(0u)) {
+            return;
+        }
+        words0 = asked_inputs(inputs, words0, first, 0u, true);
+        words1 = asked_inputs(inputs, words1, first, 1u, true);
+        words2 = asked_inputs(inputs, words2, first, 2u, true);
+        words3 = asked_inputs(inputs, words3, first, 3u, true);
+    }
+    patience = 0u;
 }
 
-fn asked_inputs(words: vec4u, at: vec4u) -> vec4u {
-    var asked_for = words;
-    if (words.x & 1u) != parity { asked_for.x = asked(at.x); }
-    if (words.y & 1u) != parity { asked_for.y = asked(at.y); }
-    if (words.z & 1u) != parity { asked_for.z = asked(at.z); }
-    if (words.w & 1u) != parity { asked_for.w = asked(at.w); }
-    return asked_for;
+fn is_there(inputs: Inputs, i: vec4u) -> vec4<bool> {
+    return (i / inputs.each < vec4u(inputs.members)) & (i % inputs.each < vec4u(inputs.count));
 }
 
-fn put_inputs(m: Matrix, i: vec4u, words: vec4u, members: u32, count: u32) {
-    put_input(m, i.x, bitcast<f32>(words.x), members, count);
-    put_input(m, i.y, bitcast<f32>(words.y), members, count);
-    put_input(m, i.z, bitcast<f32>(words.z), members, count);
-    put_input(m, i.w, bitcast<f32>(words.w), members, count);
+// Zeros that count as there in place of words that are no input.
+fn wanted_inputs(inputs: Inputs, words: vec4u, first: u32, index: u32) -> vec4u {
+    return select(vec4u(parity), words, is_there(inputs, places_of(first, index)));
 }
 
-fn put_input(m: Matrix, i: u32, value: f32, members: u32, count: u32) {
-    let member = i / (4u * input4(m));
-    let element = i % (4u * input4(m));
+fn put_inputs(m: Matrix, inputs: Inputs, first: u32, index: u32, words: vec4u) {
+    let i = places_of(first, index);
+    let values = select(vec4f(0.0), bitcast<vec4f>(words), is_there(inputs, i));
+    put_input(m, inputs, i.x, values.x);
+    put_input(m, inputs, i.y, values.y);
+    put_input(m, inputs, i.z, values.z);
+    put_input(m, inputs, i.w, values.w);
+}
+
+fn put_input(m: Matrix, inputs: Inputs, i: u32, value: f32) {
+    let member = i / inputs.each;
+    let element = i % inputs.each;
     if member < tile_members(m) {
-        let is_there = member < members && element < count;
-        hidden[member * member4(m) + spread(element / 4u)][element % 4u] = select(0.0, value, is_there);
+        hidden[member * member4(m) + spread(element / 4u)][element % 4u] = value;
     }
 }
 
@@ -609,24 +654,37 @@ fn attend_to_keys(index: u32, begin_all: u32, member: u32, count: u32, column: u
     var part1 = part0;
     var part2 = part0;
     var part3 = part0;
+    // Two keys at a time, and two are asked for ahead.
     position = last;
-    let first_place = cached(thread % TEAM / ATTENTION_LANES, column);
+    let seat = thread % TEAM / ATTENTION_LANES;
+    let first_place = cached(seat, column);
+    let second_place = cached(seat + apart, column);
     var key = cache[first_place];
     var value = cache[first_place + CACHE4];
-    for (var first = 0u; first <= last; first += apart) {
-        let at = first + thread % TEAM / ATTENTION_LANES;
-        let next_place = cached(at + apart, column);
-        let next_key = cache[next_place];
-        let next_value = cache[next_place + CACHE4];
+    var other_key = cache[second_place];
+    var other_value = cache[second_place + CACHE4];
+    for (var first = 0u; first <= last; first += 2u * apart) {
+        let at = first + seat;
+        let place = cached(at + 2u * apart, column);
+        let other_place = cached(at + 3u * apart, column);
+        let next_key = cache[place];
+        let next_value = cache[place + CACHE4];
+        let next_other_key = cache[other_place];
+        let next_other_value = cache[other_place + CACHE4];
         let near = add_lanes(vec2f(dot(query0, key), dot(query1, key)), ATTENTION_LANES) * attention_scale();
         let far = add_lanes(vec2f(dot(query2, key), dot(query3, key)), ATTENTION_LANES) * attention_scale();
-        part0 = attended_also(part0, near.x, value, at <= begin);
-        part1 = attended_also(part1, near.y, value, at <= begin + 1u);
-        part2 = attended_also(part2, far.x, value, at <= begin + 2u);
-        part3 = attended_also(part3, far.y, value, at <= begin + 3u);
+        let other_near = add_lanes(vec2f(dot(query0, other_key), dot(query1, other_key)), ATTENTION_LANES) * attention_scale();
+        let other_far = add_lanes(vec2f(dot(query2, other_key), dot(query3, other_key)), ATTENTION_LANES) * attention_scale();
+        part0 = attended_both(part0, vec2f(near.x, other_near.x), value, other_value, at, begin);
+        part1 = attended_both(part1, vec2f(near.y, other_near.y), value, other_value, at, begin + 1u);
+        part2 = attended_both(part2, vec2f(far.x, other_far.x), value, other_value, at, begin + 2u);
+        part3 = attended_both(part3, vec2f(far.y, other_far.y), value, other_value, at, begin + 3u);
         //+ multiplies(select(0u, 8u * min(count, last + 1u - min(at, last + 1u)), used));
+        //+ multiplies(select(0u, 8u * min(count, last + 1u - min(at + apart, last + 1u)), used));
         key = next_key;
         value = next_value;
+        other_key = next_other_key;
+        other_value = next_other_value;
     }
     keep_attended(0u, merged_lanes(part0));
     keep_attended(1u, merged_lanes(part1));
@@ -639,11 +697,16 @@ fn query_of(index: u32, begin: u32, member: u32, own: u32, used: bool) -> vec4f 
     return prepared(select(vec4f(0.0), hidden[at_member(index, member, own)], used), Q_NORM_WEIGHT, own);
 }
 
-fn attended_also(part: Attended, score: f32, value: vec4f, is_before: bool) -> Attended {
-    let largest = select(part.largest, max(part.largest, score), is_before);
+// The positions `at` and the one that this thread has next, as far as they are not after `last`.
+fn attended_both(part: Attended, scores: vec2f, value: vec4f, other_value: vec4f, at: u32, last: u32) -> Attended {
+    let is_before = vec2u(at, at + TEAM / ATTENTION_LANES) <= vec2u(last);
+    let there = select(vec2f(LOWEST), scores, is_before);
+    let largest = max(part.largest, max(there.x, there.y));
     let keep = exp(part.largest - largest);
-    let share = select(0.0, exp(score - largest), is_before);
-    return Attended(largest, part.total * keep + share, part.sum * keep + value * share);
+    let shares = select(vec2f(0.0), exp(there - largest), is_before);
+    return Attended(
+        largest, fma(part.total, keep, shares.x + shares.y), fma(part.sum, vec4f(keep), value * shares.x + other_value * shares.y),
+    );
 }
 
 fn keep_attended(member: u32, part: Attended) {

@@ -9,8 +9,8 @@ pub const TOGETHER: u32 = 4;
 /// Lanes that share rows at most: as many as halving leaves one member and half of the rows.
 const MOST_LANES: u32 = 2 * MEMBERS;
 
-/// More of an input at a time has hardly fewer barriers.
-const MOST_INPUT4: u32 = 64;
+/// Words of inputs that a thread asks for at a time: more of an input lies in workgroup memory for nobody.
+const WORDS: u32 = 16;
 
 /// More workgroups that share rows read weights more often than they save inputs.
 const MOST_SPLIT: u32 = 4;
@@ -62,7 +62,10 @@ impl Tile {
         let halved =
             |from: u32, least: u32| std::iter::successors(Some(from), |x| Some(x / 2)).take_while(move |&x| x >= least);
         let sizes = halved(most.min(threads * MEMBERS), 2);
-        let sizes = sizes.flat_map(|members| halved(MOST_INPUT4, least_input4).map(move |input4| (members, input4)));
+        let sizes = sizes.flat_map(|members| {
+            let most_input4 = (WORDS * threads / 4 / members).max(least_input4);
+            halved(most_input4, least_input4).map(move |input4| (members, input4))
+        });
         let inputs4 = |(members, input4): (u32, u32)| (members * (spread(input4, gaps) | 1)).max(threads);
         let (members, input4) = sizes.clone().find(|&size| inputs4(size) <= left4)?;
         let brought = halved(members.max(TOGETHER), TOGETHER).find(|&brought| attention.hidden4(brought) <= left4)?;
