@@ -211,7 +211,7 @@ fn linear_of_members(m: Matrix, slot: u32, step: u32, all_members: u32) {
     for (var turn = 0u; turn < tile_turns(m); turn++) {
         let row = tile_first(m) + (turn * row_groups(m) + group / member_groups(m)) * ROWS;
         fetch_rows(m, row, lane);
-        ask_inputs(inputs_at(m, slot, 0u, members), 0u);
+        ask_inputs(m, inputs_at(m, slot, 0u));
         sum0 = vec4f(0.0);
         sum1 = vec4f(0.0);
         sum2 = vec4f(0.0);
@@ -222,11 +222,8 @@ fn linear_of_members(m: Matrix, slot: u32, step: u32, all_members: u32) {
         sum7 = vec4f(0.0);
         for (var k = 0u; k < steps; k++) {
             if k % tile_steps == 0u {
-                take_inputs(m, inputs_at(m, slot, k * lanes * in_chunk, members));
-                let next = (k + tile_steps) * lanes * in_chunk;
-                if next < m.in4 {
-                    ask_inputs(inputs_at(m, slot, next, members), 0u);
-                }
+                take_inputs(m, inputs_at(m, slot, k * lanes * in_chunk), members);
+                ask_inputs(m, inputs_at(m, slot, (k + tile_steps) * lanes * in_chunk));
             }
             let near = group % member_groups(m) * member4(m) + spread((k % tile_steps * lanes + lane) * in_chunk);
             add_rows(m, row, k * lanes + lane, near, k + 1u < steps);
@@ -242,113 +239,113 @@ fn linear_of_members(m: Matrix, slot: u32, step: u32, all_members: u32) {
     }
 }
 
-// Words of inputs on their way to this thread, which asks for WORDS at a time.
-const WORDS: u32 = 16u;
+// Words of inputs on their way to this thread. It has every WORKGROUP_SIZE-th of those that lie in workgroup memory at a time, at most
+// as many as here; sizes are powers of two, so each is as far from the first for all threads.
 var<private> words0: vec4u;
 var<private> words1: vec4u;
 var<private> words2: vec4u;
 var<private> words3: vec4u;
 
-// Where the inputs of this workgroup's members are that lie in workgroup memory at a time, as words one after another.
+// Inputs of this workgroup's members from an element on: the slot of this thread's first, and how many words of a member there are.
 struct Inputs {
-    begin: u32,        // slot of the first
-    each: u32,         // words of a member
-    count: u32,        // and how many of these the input has
-    members: u32,
+    slot: u32,
+    count: u32,
 }
 
-fn inputs_at(m: Matrix, slot: u32, first: u32, members: u32) -> Inputs {
-    let begin = first_member(m) * SLOTS + slot + 4u * first;
-    return Inputs(begin, 4u * input4(m), 4u * min(input4(m), m.in4 - first), members);
+fn inputs_at(m: Matrix, slot: u32, first4: u32) -> Inputs {
+    let each = 4u * input4(m);
+    let own = (first_member(m) + thread / each) * SLOTS + thread % each;
+    return Inputs(own + slot + 4u * first4, 4u * (m.in4 - min(first4, m.in4)));
 }
 
-// Asks for the words of this thread from the `first` on, whether they are there or not, and waits for nothing.
-fn ask_inputs(inputs: Inputs, first: u32) {
-    words0 = asked_inputs(inputs, vec4u(parity ^ 1u), first, 0u, false);
-    words1 = asked_inputs(inputs, vec4u(parity ^ 1u), first, 1u, false);
-    words2 = asked_inputs(inputs, vec4u(parity ^ 1u), first, 2u, false);
-    words3 = asked_inputs(inputs, vec4u(parity ^ 1u), first, 3u, false);
+// Of a thread's word `j`: its member and element, less those of the first.
+fn member_of(m: Matrix, j: u32) -> u32 {
+    return j * WORKGROUP_SIZE / (4u * input4(m));
 }
 
-// The places of four words of this thread among the inputs.
-fn places_of(first: u32, index: u32) -> vec4u {
-    return first + thread + WORKGROUP_SIZE * (4u * index + vec4u(0u, 1u, 2u, 3u));
+fn element_of(m: Matrix, j: u32) -> u32 {
+    return j * WORKGROUP_SIZE % (4u * input4(m));
 }
 
-// Four words, asked for once more: all, or those that are `missing`.
-fn asked_inputs(inputs: Inputs, words: vec4u, first: u32, index: u32, missing: bool) -> vec4u {
-    let i = places_of(first, index);
-    let at = inputs.begin + min(i / inputs.each, vec4u(TILE - 1u)) * SLOTS + min(i % inputs.each, vec4u(inputs.count - 1u));
-    if !missing {
-        return vec4u(asked(at.x), asked(at.y), asked(at.z), asked(at.w));
+// Asks for this thread's words, whether they are there or not, and waits for nothing.
+fn ask_inputs(m: Matrix, inputs: Inputs) {
+    words0 = asked_words(m, inputs, 0u);
+    words1 = asked_words(m, inputs, 4u);
+    words2 = asked_words(m, inputs, 8u);
+    words3 = asked_words(m, inputs, 12u);
+}
+
+fn asked_words(m: Matrix, inputs: Inputs, j: u32) -> vec4u {
+    if member_of(m, j) >= tile_members(m) {
+        return vec4u(parity);
     }
-    var now = words;
-    if (words.x & 1u) != parity { now.x = asked(at.x); }
-    if (words.y & 1u) != parity { now.y = asked(at.y); }
-    if (words.z & 1u) != parity { now.z = asked(at.z); }
-    if (words.w & 1u) != parity { now.w = asked(at.w); }
+    return vec4u(
+        asked_word(m, inputs, j), asked_word(m, inputs, j + 1u), asked_word(m, inputs, j + 2u), asked_word(m, inputs, j + 3u),
+    );
+}
+
+// Behind the last slot there is none.
+fn asked_word(m: Matrix, inputs: Inputs, j: u32) -> u32 {
+    return asked(min(inputs.slot + member_of(m, j) * SLOTS + element_of(m, j), TILE * SLOTS - 1u));
+}
+
+// Fills `hidden` with the inputs that have been asked for; zeros where there is none.
+fn take_inputs(m: Matrix, inputs: Inputs, members: u32) {
+    //+ meets_round();
+    workgroupBarrier();
+    words0 = awaited(m, inputs, members, 0u, words0);
+    words1 = awaited(m, inputs, members, 4u, words1);
+    words2 = awaited(m, inputs, members, 8u, words2);
+    words3 = awaited(m, inputs, members, 12u, words3);
+    put_inputs(m, inputs, members, 0u, words0);
+    put_inputs(m, inputs, members, 4u, words1);
+    put_inputs(m, inputs, members, 8u, words2);
+    put_inputs(m, inputs, members, 12u, words3);
+    workgroupBarrier();
+}
+
+// Four words, asked for again until each is there that is wanted.
+fn awaited(m: Matrix, inputs: Inputs, members: u32, j: u32, words: vec4u) -> vec4u {
+    let wanted = vec4<bool>(
+        is_input(m, inputs, members, j),
+        is_input(m, inputs, members, j + 1u),
+        is_input(m, inputs, members, j + 2u),
+        is_input(m, inputs, members, j + 3u),
+    );
+    var now = select(vec4u(parity), words, wanted);
+    for (var polls = 0u; polls <= patience; polls++) {
+        if all(((now ^ vec4u(parity)) & vec4u(1u)) == vec4u(0u)) {
+            return select(vec4u(0u), now, wanted);
+        }
+        if (now.x & 1u) != parity { now.x = asked_word(m, inputs, j); }
+        if (now.y & 1u) != parity { now.y = asked_word(m, inputs, j + 1u); }
+        if (now.z & 1u) != parity { now.z = asked_word(m, inputs, j + 2u); }
+        if (now.w & 1u) != parity { now.w = asked_word(m, inputs, j + 3u); }
+    }
+    patience = 0u;
     return now;
 }
 
-// Fills `hidden` with inputs, of which the first have been asked for; zeros where there is none.
-fn take_inputs(m: Matrix, inputs: Inputs) {
-    //+ meets_round();
-    workgroupBarrier();
-    for (var first = 0u; first < tile_members(m) * inputs.each; first += WORDS * WORKGROUP_SIZE) {
-        if first > 0u {
-            ask_inputs(inputs, first);
-        }
-        await_inputs(inputs, first);
-        put_inputs(m, inputs, first, 0u, words0);
-        put_inputs(m, inputs, first, 1u, words1);
-        put_inputs(m, inputs, first, 2u, words2);
-        put_inputs(m, inputs, first, 3u, words3);
+fn is_input(m: Matrix, inputs: Inputs, members: u32, j: u32) -> bool {
+    let each = 4u * input4(m);
+    return thread / each + member_of(m, j) < members && thread % each + element_of(m, j) < inputs.count;
+}
+
+fn put_inputs(m: Matrix, inputs: Inputs, members: u32, j: u32, words: vec4u) {
+    if member_of(m, j) < tile_members(m) {
+        let values = bitcast<vec4f>(words);
+        put_input(m, j, values.x);
+        put_input(m, j + 1u, values.y);
+        put_input(m, j + 2u, values.z);
+        put_input(m, j + 3u, values.w);
     }
-    workgroupBarrier();
 }
 
-// Asks for the words that are missing until none is.
-fn await_inputs(inputs: Inputs, first: u32) {
-    words0 = wanted_inputs(inputs, words0, first, 0u);
-    words1 = wanted_inputs(inputs, words1, first, 1u);
-    words2 = wanted_inputs(inputs, words2, first, 2u);
-    words3 = wanted_inputs(inputs, words3, first, 3u);
-    for (var polls = 0u; polls <= patience; polls++) {
-        let missing = (words0 ^ vec4u(parity)) | (words1 ^ vec4u(parity)) | (words2 ^ vec4u(parity)) | (words3 ^ vec4u(parity));
-        if all((missing & vec4u(1u)) == vec4u(0u)) {
-            return;
-        }
-        words0 = asked_inputs(inputs, words0, first, 0u, true);
-        words1 = asked_inputs(inputs, words1, first, 1u, true);
-        words2 = asked_inputs(inputs, words2, first, 2u, true);
-        words3 = asked_inputs(inputs, words3, first, 3u, true);
-    }
-    patience = 0u;
-}
-
-fn is_there(inputs: Inputs, i: vec4u) -> vec4<bool> {
-    return (i / inputs.each < vec4u(inputs.members)) & (i % inputs.each < vec4u(inputs.count));
-}
-
-// Zeros that count as there in place of words that are no input.
-fn wanted_inputs(inputs: Inputs, words: vec4u, first: u32, index: u32) -> vec4u {
-    return select(vec4u(parity), words, is_there(inputs, places_of(first, index)));
-}
-
-fn put_inputs(m: Matrix, inputs: Inputs, first: u32, index: u32, words: vec4u) {
-    let i = places_of(first, index);
-    let values = select(vec4f(0.0), bitcast<vec4f>(words), is_there(inputs, i));
-    put_input(m, inputs, i.x, values.x);
-    put_input(m, inputs, i.y, values.y);
-    put_input(m, inputs, i.z, values.z);
-    put_input(m, inputs, i.w, values.w);
-}
-
-fn put_input(m: Matrix, inputs: Inputs, i: u32, value: f32) {
-    let member = i / inputs.each;
-    let element = i % inputs.each;
+fn put_input(m: Matrix, j: u32, value: f32) {
+    let each = 4u * input4(m);
+    let member = thread / each + member_of(m, j);
     if member < tile_members(m) {
-        hidden[member * member4(m) + spread(element / 4u)][element % 4u] = value;
+        hidden[member * member4(m) + spread((thread % each + element_of(m, j)) / 4u)][thread % 4u] = value;
     }
 }
 
@@ -375,41 +372,54 @@ fn fetch_rows(m: Matrix, row: u32, chunk: u32) {
 // Adds the products of chunk `at` of each row with the inputs of the members of a group, which are in `hidden` from `near` on. The
 // next chunk is asked for before.
 fn add_rows(m: Matrix, row: u32, at: u32, near: u32, goes_on: bool) {
-    let format = format_of(m);
-    let count = vec4_in_chunk(format);
+    let count = vec4_in_chunk(format_of(m));
     let a = w0;
     let b = w1;
     let c = w2;
     let d = w3;
-    let scale_a = s0;
-    let scale_b = s1;
-    let scale_c = s2;
-    let scale_d = s3;
+    let scales = vec4u(s0, s1, s2, s3);
     if goes_on {
         fetch_rows(m, row, at + tile_lanes(m) * tile_slices(m));
     }
-    let apart = member_groups(m) * member4(m);
-    for (var i = 0u; i < count; i++) {
-        let of_a = scaled(format, a, scale_a, at, i);
-        let of_b = scaled(format, b, scale_b, at, i);
-        let of_c = scaled(format, c, scale_c, at, i);
-        let of_d = scaled(format, d, scale_d, at, i);
-        let columns = mat4x4f(
-            vec4f(of_a.x, of_b.x, of_c.x, of_d.x),
-            vec4f(of_a.y, of_b.y, of_c.y, of_d.y),
-            vec4f(of_a.z, of_b.z, of_c.z, of_d.z),
-            vec4f(of_a.w, of_b.w, of_c.w, of_d.w),
-        );
-        let x = near + i;
-        sum0 = add_column_products(sum0, columns, hidden[x]);
-        sum1 = add_column_products(sum1, columns, hidden[x + 1u * apart]);
-        sum2 = add_column_products(sum2, columns, hidden[x + 2u * apart]);
-        sum3 = add_column_products(sum3, columns, hidden[x + 3u * apart]);
-        sum4 = add_column_products(sum4, columns, hidden[x + 4u * apart]);
-        sum5 = add_column_products(sum5, columns, hidden[x + 5u * apart]);
-        sum6 = add_column_products(sum6, columns, hidden[x + 6u * apart]);
-        sum7 = add_column_products(sum7, columns, hidden[x + 7u * apart]);
+    add_products(m, a, b, c, d, scales, at, 0u, near);
+    if count > 1u {
+        add_products(m, a, b, c, d, scales, at, 1u, near);
     }
+    if count > 2u {
+        add_products(m, a, b, c, d, scales, at, 2u, near);
+        add_products(m, a, b, c, d, scales, at, 3u, near);
+    }
+    if count > 4u {
+        add_products(m, a, b, c, d, scales, at, 4u, near);
+        add_products(m, a, b, c, d, scales, at, 5u, near);
+        add_products(m, a, b, c, d, scales, at, 6u, near);
+        add_products(m, a, b, c, d, scales, at, 7u, near);
+    }
+}
+
+// Adds the products of vec4f `i` of the chunks of four rows.
+fn add_products(m: Matrix, a: vec4u, b: vec4u, c: vec4u, d: vec4u, scales: vec4u, at: u32, i: u32, near: u32) {
+    let format = format_of(m);
+    let apart = member_groups(m) * member4(m);
+    let of_a = scaled(format, a, scales.x, at, i);
+    let of_b = scaled(format, b, scales.y, at, i);
+    let of_c = scaled(format, c, scales.z, at, i);
+    let of_d = scaled(format, d, scales.w, at, i);
+    let columns = mat4x4f(
+        vec4f(of_a.x, of_b.x, of_c.x, of_d.x),
+        vec4f(of_a.y, of_b.y, of_c.y, of_d.y),
+        vec4f(of_a.z, of_b.z, of_c.z, of_d.z),
+        vec4f(of_a.w, of_b.w, of_c.w, of_d.w),
+    );
+    let x = near + i;
+    sum0 = add_column_products(sum0, columns, hidden[x]);
+    sum1 = add_column_products(sum1, columns, hidden[x + 1u * apart]);
+    sum2 = add_column_products(sum2, columns, hidden[x + 2u * apart]);
+    sum3 = add_column_products(sum3, columns, hidden[x + 3u * apart]);
+    sum4 = add_column_products(sum4, columns, hidden[x + 4u * apart]);
+    sum5 = add_column_products(sum5, columns, hidden[x + 5u * apart]);
+    sum6 = add_column_products(sum6, columns, hidden[x + 6u * apart]);
+    sum7 = add_column_products(sum7, columns, hidden[x + 7u * apart]);
 }
 
 fn add_column_products(sum: vec4f, columns: mat4x4f, x: vec4f) -> vec4f {

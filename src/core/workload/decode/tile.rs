@@ -9,7 +9,7 @@ pub const TOGETHER: u32 = 4;
 /// Lanes that share rows at most: as many as halving leaves one member and half of the rows.
 const MOST_LANES: u32 = 2 * MEMBERS;
 
-/// Words of inputs that a thread asks for at a time: more of an input lies in workgroup memory for nobody.
+/// Words of inputs that a thread asks for at a time, and so has in workgroup memory at most.
 const WORDS: u32 = 16;
 
 /// More workgroups that share rows read weights more often than they save inputs.
@@ -63,8 +63,7 @@ impl Tile {
             |from: u32, least: u32| std::iter::successors(Some(from), |x| Some(x / 2)).take_while(move |&x| x >= least);
         let sizes = halved(most.min(threads * MEMBERS), 2);
         let sizes = sizes.flat_map(|members| {
-            let most_input4 = (WORDS * threads / 4 / members).max(least_input4);
-            halved(most_input4, least_input4).map(move |input4| (members, input4))
+            halved(WORDS * threads / 4 / members, least_input4).map(move |input4| (members, input4))
         });
         let inputs4 = |(members, input4): (u32, u32)| (members * (spread(input4, gaps) | 1)).max(threads);
         let (members, input4) = sizes.clone().find(|&size| inputs4(size) <= left4)?;

@@ -30,7 +30,7 @@ pub struct Tuning {
 
 impl Tuning {
     /// Of [`Tuning::tile`]: what a prompt of some length is read in, where nothing else is asked for.
-    pub const TILE: u32 = 32;
+    pub const TILE: u32 = 64;
 
     /// Of [`Tuning::least_lanes`]: that many threads read a whole cache line of 128 bytes, which suits weights that are far;
     /// of a small model, which stays near, fewer threads have fewer sums to add up.
