@@ -393,6 +393,20 @@ fn prompts_in_tiles() {
             let gate = reference.check_all_logits(&request, &output.tokens, &output.logits, TOLERANCE);
             assert!(gate.pass, "{} in tiles of {tile}: {}", program.name, gate.reason);
         }
+        // The same answer, where an earlier program has filled the cache with the beginning of the prompt.
+        let begun = Request { prompt: request.prompt[..request.prompt.len() - 9].to_vec(), ..request.clone() };
+        let cached = begun.prompt.len() as u32;
+        let arm = arm.cut(spans[0]).unwrap();
+        let [first, second] =
+            [arm.program(config, &begun, &tuning), arm.program_after(config, &request, &tuning, cached)];
+        let before = Prepared::new(&gpu, &first, &blocks).unwrap();
+        before.run(Policy::OneSubmit).unwrap();
+        let after = Prepared::after(&gpu, &second, &blocks, &before.keep("cache").unwrap()).unwrap();
+        after.run(Policy::OneSubmit).unwrap();
+        assert!(!gave_up(&after).unwrap(), "{}", second.name);
+        let output = output_of(&after, config, std::slice::from_ref(&request), 0);
+        let gate = reference.check_all_logits(&request, &output.tokens, &output.logits, TOLERANCE);
+        assert!(gate.pass, "{} after {cached} tokens: {}", second.name, gate.reason);
     }
 }
 

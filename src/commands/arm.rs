@@ -57,8 +57,8 @@ pub struct Task<'a> {
     pub span: Option<Span>,
     /// Whether there has to be something for a policy to tell apart: more than one dispatch.
     pub has_policy: bool,
-    /// Tokens of a prompt that share a reading of the weights, as of [`Tuning::tile`].
-    pub prompt_tile: u32,
+    /// Tokens of a prompt that share a reading of the weights, as of [`Tuning::tile`]; none leaves it to the device.
+    pub prompt_tile: Option<u32>,
     pub keep_logits: bool,
     /// The longest request, which has to fit.
     pub longest: &'a Request,
@@ -93,6 +93,8 @@ pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, task: &Task, form
     arms.iter().try_for_each(|arm| arm.span.check(task.longest.positions()))?;
     // Stepwise has not every span.
     let fallbacks: Vec<Arm> = FALLBACKS.map(Arm::of).into_iter().flat_map(cut).collect();
+    // There a kernel that reads tiles takes minutes to compile.
+    let prompt_tile = task.prompt_tile.unwrap_or(if gpu.info.is_software { 1 } else { Tuning::TILE });
     let mut fitting = Vec::new();
     let mut objections = Vec::new();
     for (index, &arm) in
@@ -101,7 +103,7 @@ pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, task: &Task, form
         if index >= arms.len() && !fitting.is_empty() {
             break;
         }
-        match tunings(gpu, config, std::slice::from_ref(task.longest), arm, task.prompt_tile, task.keep_logits) {
+        match tunings(gpu, config, std::slice::from_ref(task.longest), arm, prompt_tile, task.keep_logits) {
             Ok(tunings) => fitting.push((arm, tunings)),
             Err(reason) => objections.push(format!("{}: {reason}", arm.name())),
         }

@@ -23,7 +23,7 @@ use crate::workload::decode::chat_source::Source;
 use crate::workload::decode::chat_template::ChatTemplate;
 use crate::workload::decode::model::{Draw, Request, Sampling};
 use crate::workload::decode::text::Tokenizer;
-use crate::workload::decode::{Tuning, checkpoint, request};
+use crate::workload::decode::{checkpoint, request};
 
 pub fn run(args: Args) -> Result<()> {
     let checkpoint = checkpoint::load(&args.model)?;
@@ -44,7 +44,7 @@ pub fn run(args: Args) -> Result<()> {
     let task = Task {
         span: None,
         has_policy: false,
-        prompt_tile: Tuning::TILE,
+        prompt_tile: None,
         keep_logits: false,
         longest: &longest,
         typical: &typical,

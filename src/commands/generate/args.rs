@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use crate::commands::{arm, sampling};
 use crate::program::Policy;
-use crate::workload::decode::Tuning;
 
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["prompt", "prompt_ids"])))]
@@ -45,9 +44,10 @@ pub struct Args {
     /// Feed N tokens in each dispatch: --span chunk:N
     #[arg(long, value_name = "N", conflicts_with = "span")]
     pub chunk: Option<std::num::NonZeroU32>,
-    /// Tokens of the prompt that share a reading of the weights: a power of two up to 64; 1 feeds each alone
-    #[arg(long, value_name = "N", default_value_t = Tuning::TILE, value_parser = prompt_tile)]
-    pub prompt_tile: u32,
+    /// Tokens of the prompt that share a reading of the weights: a power of two up to 64; 1 feeds each alone [default: 64; on a software
+    /// device 1]
+    #[arg(long, value_name = "N", value_parser = prompt_tile)]
+    pub prompt_tile: Option<u32>,
     /// Write the logits that chose each new token: a safetensors file with `logits`, f32 [N, vocab]
     #[arg(long, value_name = "FILE")]
     pub logits: Option<PathBuf>,

@@ -65,7 +65,8 @@ pub fn min_bytes(config: &Config, requests: &[Request], format: Format) -> u64 {
     shared + requests.iter().map(own).sum::<u64>()
 }
 
-/// The work of one run of a program made by this workload, every token generated.
+/// The work of one run of a program made by this workload that feeds tokens one by one, every token generated. (Nothing that is
+/// measured reads a prompt in tiles.)
 pub fn work(program: &Program) -> Work {
     let mut work = Work::default();
     for phase in &program.phases {
