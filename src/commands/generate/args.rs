@@ -44,7 +44,7 @@ pub struct Args {
     /// Feed N tokens in each dispatch: --span chunk:N
     #[arg(long, value_name = "N", conflicts_with = "span")]
     pub chunk: Option<std::num::NonZeroU32>,
-    /// Tokens of the prompt that share a reading of the weights: a power of two up to 64; 1 feeds each alone [default: 64; on a software
+    /// Tokens of the prompt that share a reading of the weights: 8, 16, 32 or 64; 1 feeds each alone [default: 64; on a software
     /// device 1]
     #[arg(long, value_name = "N", value_parser = prompt_tile)]
     pub prompt_tile: Option<u32>,
@@ -54,8 +54,8 @@ pub struct Args {
 }
 
 fn prompt_tile(text: &str) -> Result<u32, String> {
-    let tile = text.parse().ok().filter(|tile: &u32| tile.is_power_of_two() && *tile <= 64);
-    tile.ok_or_else(|| "give a power of two from 1 to 64".into())
+    let tile = text.parse().ok().filter(|tile: &u32| matches!(tile, 1 | 8 | 16 | 32 | 64));
+    tile.ok_or_else(|| "give 8, 16, 32 or 64; or 1, which feeds each token alone".into())
 }
 
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]

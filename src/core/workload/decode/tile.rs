@@ -55,13 +55,13 @@ pub struct Dealt {
 
 impl Tile {
     /// The largest tile of at most `most` members that `left4` vec4f of workgroup memory have place for, and `threads` threads; none
-    /// where there is none of two or more.
+    /// where there is none of as many members as a thread adds up at a time.
     pub fn fitting(most: u32, left4: u32, threads: u32, gaps: bool, attention: &Attention) -> Option<Tile> {
         // Formats of 4 bits have 8 vec4f in a chunk.
         let least_input4 = if gaps { 8 } else { 1 };
         let halved =
             |from: u32, least: u32| std::iter::successors(Some(from), |x| Some(x / 2)).take_while(move |&x| x >= least);
-        let sizes = halved(most.min(threads * MEMBERS), 2);
+        let sizes = halved(most.min(threads * MEMBERS), MEMBERS);
         let sizes = sizes.flat_map(|members| {
             halved(WORDS * threads / 4 / members, least_input4).map(move |input4| (members, input4))
         });

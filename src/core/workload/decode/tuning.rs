@@ -20,7 +20,7 @@ pub struct Tuning {
     /// Positions that the KV cache holds, at least those of the request. Requests of one capacity share pipelines.
     pub capacity: u32,
     /// Of the kernels with subgroups: tokens of a prompt that share a reading of the weights, as far as workgroup memory has
-    /// place for them. A power of two; 1 feeds each alone.
+    /// place for them. A power of two; less than 8 feeds each alone.
     pub tile: u32,
     /// Bytes of workgroup memory that a kernel may take. Vectors that do not fit come in tiles.
     pub memory: u32,
