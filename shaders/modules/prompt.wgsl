@@ -44,7 +44,7 @@ fn walk_tile(own: u32, step: u32, members: u32, round: u32, since: u32, until: u
         layer = depth;
         parity = (round * N_LAYER + depth + 1u) & 1u;
         if covers(NORM_1_AT) {
-            norm_of_members(own, step, members, false);
+            norm_of_members(own, step, members, depth, false);
         }
         if covers(QUERY_KEY_VALUE_AT) {
             linear_of_members(matrix(QUERY_KEY_VALUE, depth), NORM, step, members);
@@ -56,7 +56,7 @@ fn walk_tile(own: u32, step: u32, members: u32, round: u32, since: u32, until: u
             linear_of_members(matrix(PROJECTION, depth), ATTENDED, step, members);
         }
         if covers(NORM_2_AT) {
-            norm_of_members(own, step, members, true);
+            norm_of_members(own, step, members, depth, true);
         }
         if covers(FC_AT) {
             linear_of_members(matrix(FC, depth), NORM_2, step, members);
@@ -84,12 +84,12 @@ fn turn_to(step: u32, member: u32) {
 }
 
 // The norms of this workgroup's members.
-fn norm_of_members(own: u32, step: u32, members: u32, is_second: bool) {
-    let at = norm_weights(layer, is_second);
+fn norm_of_members(own: u32, step: u32, members: u32, depth: u32, is_second: bool) {
+    let at = norm_weights(depth, is_second);
     fetch_norm(at);
     for (var member = own; member < members; member += WORKGROUPS) {
         turn_to(step, member);
-        if layer == 0u && !is_second {
+        if depth == 0u && !is_second {
             embed();
         } else {
             // The stream before a layer is of the round before.
