@@ -142,7 +142,8 @@ pub fn parts(span: Span, n_layer: u32, requests: &[Request], reading: Reading) -
 }
 
 /// The parts where a token takes several dispatches: tokens of the prompt, which end with their layers, and those that make a new
-/// one. A tile of the prompt is like a token there, but that its norm reads the embeddings. Where the choice is not a dispatch `alone`, the first dispatch of a token begins with it, and one more ends the generation.
+/// one. A tile of the prompt is like a token there, but that its norm reads the embeddings. Where the choice is not a dispatch `alone`,
+/// the first dispatch of a token begins with it, and one more ends the generation.
 fn within_tokens(
     operations: &Operations,
     cuts: &[u32],
