@@ -57,13 +57,14 @@ fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning, cac
     let mut shape = Shape { has_subgroups, layout, workgroups, shared, tile: 1, is_split };
     // Sequences of a batch have prompts of their own lengths; and of few tokens a tile is no gain.
     let in_tiles = requests[0].prompt.len() as u32 - 1 - cached;
-    let tile = (requests.len() == 1 && has_subgroups).then(|| Sizes::of(config, tuning, &shape).tile).flatten();
+    let sizes = has_subgroups.then(|| Sizes::of(config, tuning, &shape));
+    let tile = sizes.as_ref().filter(|_| requests.len() == 1).and_then(|sizes| sizes.tile);
     shape.tile = tile.map(|tile| tile.members).filter(|&members| in_tiles >= members / LEAST_FILLED).unwrap_or(1);
     let reading = Reading { cached, tile: shape.tile };
     let sampling = &requests[0].sampling;
-    let mut kernel = match shape.has_subgroups {
-        true => by_subgroup(config, sampling, tuning, &shape),
-        false => by_memory(config, sampling, tuning, &shape),
+    let mut kernel = match &sizes {
+        Some(sizes) => by_subgroup(config, sampling, tuning, &shape, sizes),
+        None => by_memory(config, sampling, tuning, &shape),
     };
     let all = workgroups * requests.len() as u32;
     kernel.unchecked = arm.unchecked;
@@ -191,12 +192,11 @@ impl Sizes {
     }
 }
 
-fn by_subgroup(config: &Config, sampling: &Sampling, tuning: &Tuning, shape: &Shape) -> Kernel {
+fn by_subgroup(config: &Config, sampling: &Sampling, tuning: &Tuning, shape: &Shape, sizes: &Sizes) -> Kernel {
     let widths = Widths::of(config);
     let workgroups = shape.workgroups;
     let workgroup_size = tuning.workgroup_size;
-    let sizes = Sizes::of(config, tuning, shape);
-    let Sizes { subgroup, attention_lanes, others, gaps, whole, tile4, teams, .. } = sizes;
+    let Sizes { subgroup, attention_lanes, others, gaps, whole, tile4, teams, .. } = *sizes;
     let tile = sizes.tile.filter(|_| shape.tile > 1);
     let hidden4 = tile.map_or(0, |tile| tile.hidden4).max(sizes.hidden4);
     let formats = shape.layout.formats(config);
