@@ -72,11 +72,16 @@ fn as_stored(config: Config, weights: &Weights) -> Config {
 /// Reads a model in one GGUF file.
 fn load_gguf(path: &Path) -> Result<Checkpoint> {
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    let model = gguf::Model::parse(bytes).within(path.display())?;
-    let (config, end_tokens) = config::of_keys(&model.config().within(path.display())?).within(path.display())?;
-    let (weights, mut notes) = assemble(&model, &config).within(path.display())?;
+    let file = gguf::Model::parse(bytes).within(path.display())?;
+    of_gguf(&file).within(path.display())
+}
+
+/// A model from a GGUF file.
+pub fn of_gguf<B: AsRef<[u8]>>(file: &gguf::Model<B>) -> Result<Checkpoint> {
+    let (config, end_tokens) = config::of_keys(&file.config()?)?;
+    let (weights, mut notes) = assemble(file, &config)?;
     let is_other = |name: &&str| Format::named(&name.to_ascii_lowercase()).is_none();
-    let others: Vec<&str> = model.types().into_keys().filter(is_other).collect();
+    let others: Vec<&str> = file.types().into_keys().filter(is_other).collect();
     if !others.is_empty() {
         notes.push(format!("weights in {} are unpacked to f16", others.join(", ")));
     }
@@ -85,6 +90,18 @@ fn load_gguf(path: &Path) -> Result<Checkpoint> {
             "matrices whose formats differ from layer to layer, or from part to part, are read in f16".to_owned(),
         );
     }
+    Ok(Checkpoint { config: as_stored(config, &weights), weights, end_tokens, notes })
+}
+
+/// A model from the text of its `config.json`, the bytes of its `model.safetensors`, and the text of its `generation_config.json`
+/// where it has one.
+pub fn of_files(config_json: &str, weights: &[u8], generation_config_json: Option<&str>) -> Result<Checkpoint> {
+    let (config, own_end_tokens) = config::parse(config_json).within("config.json")?;
+    let end_tokens = match generation_config_json {
+        Some(text) => end_tokens::parse(text, config.vocab_size).within("generation_config.json")?,
+        None => own_end_tokens,
+    };
+    let (weights, notes) = parse(weights, &config).within(ONE_FILE)?;
     Ok(Checkpoint { config: as_stored(config, &weights), weights, end_tokens, notes })
 }
 

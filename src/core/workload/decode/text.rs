@@ -51,8 +51,13 @@ impl Tokenizer {
     fn of_gguf(path: &Path) -> Result<Tokenizer> {
         let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
         let file = gguf::file::File::parse(&bytes).within(path.display())?;
-        let inner = gguf::tokenizer::tokenizer(&file, &bytes).within(path.display())?;
-        Ok(Tokenizer { path: path.to_path_buf(), inner })
+        Tokenizer::in_gguf(&file, &bytes, path.to_path_buf())
+    }
+
+    /// That of a GGUF file at `path`, which messages name. `bytes` are those of the file.
+    pub fn in_gguf(file: &gguf::file::File, bytes: &[u8], path: PathBuf) -> Result<Tokenizer> {
+        let inner = gguf::tokenizer::tokenizer(file, bytes).within(path.display())?;
+        Ok(Tokenizer { path, inner })
     }
 
     /// Token ids of `text`, with what the tokenizer itself adds to a sequence (GPT-2's adds nothing). At least one.
