@@ -13,6 +13,7 @@ use crate::error::{Error, Result, Within};
 use crate::measure::provenance::build;
 use crate::record::run::load_all;
 use crate::spec::{Spec, Workload};
+use crate::workload::decode::{checkpoint, gguf};
 
 /// Says that a folder is a site that was made here, and so may be made anew.
 const LIST: &str = "files.js";
@@ -24,6 +25,9 @@ const NOT_OF_THE_PAGE: [&str; 7] =
 /// The page's own part in Rust, which `make web` builds from `src/page/`.
 const CORE: &str = "js/vendor/onedispatch_page_bg.wasm";
 
+/// Where the model that answers at once lies in the site.
+const MODELS: &str = "models";
+
 /// What was made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Site {
@@ -31,11 +35,12 @@ pub struct Site {
     pub bytes: u64,
 }
 
-/// Makes the site of `specs` in `out` from the folder `web` and the results in `data`.
+/// Makes the site of `specs` in `out` from the folder `web`, the results in `data`, and a model, which is a GGUF file.
 ///
 /// # Errors
-/// An input error where `out` is something else, a file cannot be read or written, or a case cannot be one of the page.
-pub fn make(web: &Path, specs: &[Spec], data: &Path, out: &Path) -> Result<Site> {
+/// An input error where `out` is something else, a file cannot be read or written, the model is none, or a case cannot be one of
+/// the page.
+pub fn make(web: &Path, specs: &[Spec], data: &Path, model: &Path, out: &Path) -> Result<Site> {
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     read_page(web, "", &mut files)?;
     if !files.contains_key(CORE) {
@@ -60,9 +65,16 @@ pub fn make(web: &Path, specs: &[Spec], data: &Path, out: &Path) -> Result<Site>
             "cases": page::outlines(spec).within(&spec.name)?,
         }));
     }
+    let bytes = fs::read(model).map_err(|error| Error::io(model, error))?;
+    // What the page could not show is found here.
+    gguf::Model::parse(&bytes).and_then(|file| checkpoint::of_gguf(&file)).within(model.display())?;
+    let name = model.file_name().and_then(|name| name.to_str()).unwrap_or("model.gguf");
+    let model = format!("{MODELS}/{name}");
+    files.insert(model.clone(), bytes);
     let build = build();
     let about = json!({
-        "onedispatch": build.version, "commit": build.commit, "clean": build.clean, "experiments": experiments,
+        "onedispatch": build.version, "commit": build.commit, "clean": build.clean, "model": model,
+        "experiments": experiments,
     });
     files.insert("experiments.json".into(), compact(&about));
     files.insert("devices.json".into(), compact(&devices::rows(&load_all(data)?, specs)));
