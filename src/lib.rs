@@ -28,4 +28,5 @@ pub mod paper;
 pub mod parallel;
 pub mod peer;
 pub mod record;
+pub mod shipped_model;
 pub mod web;

@@ -21,6 +21,7 @@ use onedispatch::workload::decode::end_tokens::END_TOKENS;
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::gate::Reference;
 use onedispatch::workload::decode::model::{Config, Draw, Request, Sampling, Weights};
+use onedispatch::workload::decode::model_files::ModelFiles;
 use onedispatch::workload::decode::packing::Layout;
 use onedispatch::workload::decode::rotary::{Rotary, Scaling};
 use onedispatch::workload::decode::span::Span;
@@ -124,7 +125,7 @@ struct Golden {
 fn reproduces_golden(name: &str, workgroup_size: u32, memory: u32, algorithms: &[Algorithm]) {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/decode").join(name);
     let golden: Golden = serde_json::from_slice(&std::fs::read(dir.join("expected.json")).unwrap()).unwrap();
-    let model = checkpoint::load(&dir).unwrap();
+    let model = checkpoint::load(&ModelFiles::open(&dir).unwrap()).unwrap();
     let expected = &golden.tokens[golden.prompt.len()..];
     let whole = Request {
         prompt: golden.prompt.clone(),

@@ -4,6 +4,7 @@ mod checkpoints;
 
 use checkpoints::{CONFIG_JSON, Dir, File, Stored, bytes, config, dir, file, stored, weights};
 use half::{bf16, f16};
+use onedispatch::workload::decode::model_files::ModelFiles;
 use onedispatch::workload::decode::text::Tokenizer;
 use onedispatch::workload::decode::{checkpoint, tensors};
 use proptest::prelude::*;
@@ -175,7 +176,7 @@ fn missing_and_foreign_files_are_named() {
         Dir::new().with("config.json", CONFIG_JSON.replace("8,", "16,")).with("model.safetensors", &model).refusal(),
     ];
     insta::assert_snapshot!(lines.join("\n"));
-    assert!(checkpoint::load(&Dir::new().0.join("nowhere")).unwrap_err().to_string().contains("no such directory"));
+    assert!(ModelFiles::open(&Dir::new().0.join("nowhere")).err().unwrap().to_string().contains("no such directory"));
 }
 
 /// Only what is asked for is read of a file.
@@ -203,13 +204,14 @@ fn text_goes_to_ids_and_back() {
             "continuing_subword_prefix": "", "end_of_word_suffix": "",
             "fuse_unk": false, "byte_fallback": false, "vocab": {"a": 0, "b": 1, "Ġ": 2, "ab": 3, "Ġab": 4},
             "merges": ["a b", "Ġ ab"]}}"#;
-    let tokenizer = Tokenizer::load(&Dir::new().with("tokenizer.json", words).0).unwrap();
+    let tokenizer =
+        Tokenizer::load(&ModelFiles::Directory(Dir::new().with("tokenizer.json", words).0.clone())).unwrap();
     assert_eq!(tokenizer.encode("ab aba").unwrap(), [3, 4, 0]);
     assert_eq!(tokenizer.decode(&[3, 4, 0]).unwrap(), "ab aba");
     assert_eq!(tokenizer.decode(&[3, 99]).unwrap(), "ab");
     assert!(tokenizer.encode("").unwrap_err().to_string().contains("no token"));
 
-    let refusal = |dir: Dir| match Tokenizer::load(&dir.0) {
+    let refusal = |dir: Dir| match Tokenizer::load(&ModelFiles::Directory(dir.0.clone())) {
         Ok(_) => panic!("there is no tokenizer"),
         Err(error) => error.to_string().replace(&format!("{}/", dir.0.display()), ""),
     };

@@ -12,6 +12,7 @@ use onedispatch::peer::export::export;
 use onedispatch::spec::Spec;
 use onedispatch::workload::decode::gate::Reference;
 use onedispatch::workload::decode::model::{Request, Sampling};
+use onedispatch::workload::decode::model_files::ModelFiles;
 use onedispatch::workload::decode::{checkpoint, tensors};
 use safetensors::SafeTensors;
 
@@ -58,7 +59,7 @@ fn an_exported_case_is_whole_and_right() {
         assert_eq!((protocol.samples, protocol.fewest_samples, protocol.seed), (4, 4, 5));
         assert_eq!((protocol.warmup_s, protocol.arm_cap_s), (0.25, 3.0));
 
-        let model = checkpoint::load(&directory).unwrap();
+        let model = checkpoint::load(&ModelFiles::open(&directory).unwrap()).unwrap();
         assert!(model.end_tokens.is_empty());
         assert_eq!(tensors::weights_sha256(&model.config, &model.weights), case.weights_sha256);
         assert_eq!(case.prompt.len(), if name.ends_with("p5") { 5 } else { 1 });

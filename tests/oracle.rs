@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use onedispatch::workload::decode::checkpoint;
 use onedispatch::workload::decode::gate;
 use onedispatch::workload::decode::model::{Request, Sampling};
+use onedispatch::workload::decode::model_files::ModelFiles;
 use onedispatch::workload::decode::oracle::Oracle;
 use onedispatch::workload::decode::sampling::choose;
 use serde::Deserialize;
@@ -47,7 +48,7 @@ fn error(found: &[f64], expected: &[f64]) -> f64 {
 #[test]
 fn reproduces_golden_tokens_and_logits() {
     for (name, tolerance) in MODELS {
-        let model = checkpoint::load(&golden(name)).unwrap();
+        let model = checkpoint::load(&ModelFiles::open(&golden(name)).unwrap()).unwrap();
         let expected = expected(name);
         let mut oracle = Oracle::new(&model.config, &model.weights);
         let (last, before) = expected.prompt.split_last().unwrap();
@@ -72,7 +73,7 @@ fn reproduces_golden_tokens_and_logits() {
 #[test]
 fn the_gate_passes_golden_outputs() {
     for (name, _) in MODELS {
-        let model = checkpoint::load(&golden(name)).unwrap();
+        let model = checkpoint::load(&ModelFiles::open(&golden(name)).unwrap()).unwrap();
         let expected = expected(name);
         let tokens = &expected.tokens[expected.prompt.len()..];
         let request = Request {

@@ -6,10 +6,11 @@ use onedispatch_core::error::{Error, Result, Within};
 use onedispatch_core::workload::decode::checkpoint::{self, Checkpoint};
 use onedispatch_core::workload::decode::format::{Format, Formats};
 use onedispatch_core::workload::decode::gate::Reference;
-use onedispatch_core::workload::decode::model::{Request, Sampling};
+use onedispatch_core::workload::decode::model::{Config, Request, Sampling};
 use onedispatch_core::workload::decode::packing::Layout;
 use onedispatch_core::workload::decode::span::Span;
-use onedispatch_core::workload::decode::{Algorithm, Arm, Tuning, gguf, new_tokens, request, tensors, text};
+use onedispatch_core::workload::decode::tensors::{Kind, Tensor, Values};
+use onedispatch_core::workload::decode::{Algorithm, Arm, Tuning, new_tokens, request, tensors, text};
 use serde::Deserialize;
 use serde_json::json;
 use wasm_bindgen::prelude::*;
@@ -69,6 +70,15 @@ impl Model {
     }
 }
 
+/// Whether a tensor was learned: tables of rotary positions are reckoned, and zeros stand for biases that a model does not have.
+fn is_of_the_file(config: &Config, tensor: &Tensor, values: &Values) -> bool {
+    match (tensor.entry.kind, values) {
+        (Kind::Rows { .. }, _) => config.block.rotary.is_none(),
+        (Kind::Bias(_), Values::Vector(values)) => values.iter().any(|&value| value != 0.0),
+        _ => true,
+    }
+}
+
 fn read(json: &str) -> Answer<Request> {
     let PageRequest { prompt, new_tokens, sampling, end_tokens } = from_json(json)?;
     let sampling = match sampling {
@@ -93,12 +103,9 @@ impl Model {
     /// From the bytes of a GGUF file, which messages name.
     #[wasm_bindgen(js_name = ofGguf)]
     pub fn of_gguf(bytes: &[u8], name: &str) -> Answer<Model> {
-        let read = || {
-            let file = gguf::Model::parse(bytes)?;
-            let tokenizer = text::Tokenizer::in_gguf(file.file(), bytes, name.into());
-            Model::of(checkpoint::of_gguf(&file)?, Some(tokenizer))
-        };
-        read().within(name).map_err(refusal)
+        let tokenizer = || text::Tokenizer::of_gguf(name, bytes);
+        let checkpoint = checkpoint::of_gguf(bytes);
+        checkpoint.and_then(|checkpoint| Model::of(checkpoint, Some(tokenizer()))).within(name).map_err(refusal)
     }
 
     /// The tokenizer of a file that has one, or why it cannot be read. It is given once.
@@ -110,8 +117,12 @@ impl Model {
     /// `{config, end_tokens, notes, parameters, arms, tensors: [{name, shape}]}`; of `arms` the one that comes first is the one to
     /// be tried first.
     pub fn about(&self) -> String {
-        let Checkpoint { config, end_tokens, notes, .. } = &self.checkpoint;
-        let parameters: usize = tensors::tensors(config).map(|tensor| tensor.elements()).sum();
+        let Checkpoint { config, weights, end_tokens, notes } = &self.checkpoint;
+        let parameters: usize = tensors::tensors(config)
+            .zip(tensors::values(weights))
+            .filter(|(tensor, values)| is_of_the_file(config, tensor, values))
+            .map(|(tensor, _)| tensor.elements())
+            .sum();
         let tensors: Vec<_> =
             tensors::tensors(config).map(|tensor| json!({ "name": tensor.name, "shape": tensor.shape })).collect();
         let fastest = Arm { format: self.format, ..Arm::of(Algorithm::FusedSubgroup) };

@@ -12,8 +12,9 @@ use crate::digest::sha256_hex;
 use crate::error::{Error, Result, Within};
 use crate::measure::provenance::build;
 use crate::record::run::load_all;
+use crate::shipped_model;
 use crate::spec::{Spec, Workload};
-use crate::workload::decode::{checkpoint, gguf};
+use crate::workload::decode::checkpoint;
 
 /// Says that a folder is a site that was made here, and so may be made anew.
 const LIST: &str = "files.js";
@@ -35,12 +36,13 @@ pub struct Site {
     pub bytes: u64,
 }
 
-/// Makes the site of `specs` in `out` from the folder `web`, the results in `data`, and a model, which is a GGUF file.
+/// Makes the site of `specs` in `out` from the folder `web`, the results in `data`, and a model: a GGUF file, or the
+/// one that comes with the program.
 ///
 /// # Errors
 /// An input error where `out` is something else, a file cannot be read or written, the model is none, or a case cannot be one of
 /// the page.
-pub fn make(web: &Path, specs: &[Spec], data: &Path, model: &Path, out: &Path) -> Result<Site> {
+pub fn make(web: &Path, specs: &[Spec], data: &Path, model: Option<&Path>, out: &Path) -> Result<Site> {
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     read_page(web, "", &mut files)?;
     if !files.contains_key(CORE) {
@@ -65,10 +67,7 @@ pub fn make(web: &Path, specs: &[Spec], data: &Path, model: &Path, out: &Path) -
             "cases": page::outlines(spec).within(&spec.name)?,
         }));
     }
-    let bytes = fs::read(model).map_err(|error| Error::io(model, error))?;
-    // What the page could not show is found here.
-    gguf::Model::parse(&bytes).and_then(|file| checkpoint::of_gguf(&file)).within(model.display())?;
-    let name = model.file_name().and_then(|name| name.to_str()).unwrap_or("model.gguf");
+    let (name, bytes) = model_of(model)?;
     let model = format!("{MODELS}/{name}");
     files.insert(model.clone(), bytes);
     let build = build();
@@ -88,6 +87,16 @@ pub fn make(web: &Path, specs: &[Spec], data: &Path, model: &Path, out: &Path) -
         fs::write(&path, bytes).map_err(|error| Error::io(&path, error))?;
     }
     Ok(Site { files: files.len(), bytes: files.values().map(|bytes| bytes.len() as u64).sum() })
+}
+
+/// A model's name and bytes.
+fn model_of(path: Option<&Path>) -> Result<(String, Vec<u8>)> {
+    let Some(path) = path else { return Ok((shipped_model::NAME.to_owned(), shipped_model::BYTES.to_vec())) };
+    let bytes = fs::read(path).map_err(|error| Error::io(path, error))?;
+    // What the page could not show is found here.
+    checkpoint::of_gguf(&bytes).within(path.display())?;
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("model.gguf");
+    Ok((name.to_owned(), bytes))
 }
 
 /// The files of the page by their paths below the site.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use half::{bf16, f16};
 use onedispatch::workload::decode::checkpoint::{self, Checkpoint};
 use onedispatch::workload::decode::model::{Config, Weights};
+use onedispatch::workload::decode::model_files::ModelFiles;
 use onedispatch::workload::decode::{random, tensors};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
@@ -90,7 +91,7 @@ impl Dir {
     }
 
     pub fn load(&self) -> onedispatch::error::Result<Checkpoint> {
-        checkpoint::load(&self.0)
+        checkpoint::load(&ModelFiles::open(&self.0)?)
     }
 
     /// The one line that loading fails with, without the directory's path.

@@ -22,14 +22,16 @@ use crate::output;
 use crate::workload::decode::chat_source::Source;
 use crate::workload::decode::chat_template::ChatTemplate;
 use crate::workload::decode::model::{Draw, Request, Sampling};
+use crate::workload::decode::model_files::ModelFiles;
 use crate::workload::decode::text::Tokenizer;
 use crate::workload::decode::{checkpoint, request};
 
 pub fn run(args: Args) -> Result<()> {
-    let checkpoint = checkpoint::load(&args.model)?;
+    let files = ModelFiles::open(&args.model)?;
+    let checkpoint = checkpoint::load(&files)?;
     let config = &checkpoint.config;
-    let tokenizer = Tokenizer::load_or(&args.model, "`onedispatch generate` takes token ids, and needs none")?;
-    let template = ChatTemplate::parse(Source::load(&args.model)?, now)?;
+    let tokenizer = Tokenizer::load_or(&files, "`onedispatch generate` takes token ids, and needs none")?;
+    let template = ChatTemplate::parse(Source::load(&files)?, now)?;
     let conversation = Conversation::new(args.system.as_deref());
     // What the template refuses, such as a system's message, is said before anything is made ready.
     template.render(&conversation.with("Hello"))?;
@@ -52,7 +54,7 @@ pub fn run(args: Args) -> Result<()> {
     let chosen = arm::choose(&gpu, &args.arm, &checkpoint, &task, format)?;
     let model = Model { gpu: &gpu, checkpoint: &checkpoint, tokenizer: &tokenizer, chosen: &chosen };
     warm_up(&model, &[typical, context::shortest(sampling)])?;
-    checkpoint.notes.iter().try_for_each(|note| output::note(format_args!("{}: {note}", args.model.display())))?;
+    checkpoint.notes.iter().try_for_each(|note| output::note(format_args!("{}: {note}", files.name())))?;
     let (arm, device) = (chosen.arm.name(), &gpu.info.name);
     output::note(format_args!("{arm} on {device}, a context of {capacity} tokens; /help shows commands"))?;
     let most = args.tokens.map_or(u32::MAX, u32::from);

@@ -9,9 +9,9 @@ use crate::program::Policy;
 #[command(group(clap::ArgGroup::new("what").required(true).args(["prompt", "prompt_ids"])))]
 pub struct Args {
     /// A model of the GPT-2 or Llama family: a Hugging Face directory (config.json, model.safetensors, tokenizer.json where text is used), or a
-    /// GGUF file
+    /// GGUF file [default: a small model of English prose that comes with this program]
     #[arg(long, value_name = "MODEL")]
-    pub model: PathBuf,
+    pub model: Option<PathBuf>,
     /// The prompt as text; - reads it from standard input
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub prompt: Option<String>,

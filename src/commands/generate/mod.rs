@@ -19,17 +19,20 @@ use crate::device::executor::Prepared;
 use crate::error::{Error, Result};
 use crate::output;
 use crate::program::Policy;
+use crate::shipped_model;
 use crate::workload::decode::checkpoint;
+use crate::workload::decode::model_files::ModelFiles;
 use crate::workload::decode::span::Span;
 
 pub fn run(args: Args) -> Result<()> {
-    let checkpoint = checkpoint::load(&args.model)?;
+    let files = args.model.as_deref().map_or_else(|| Ok(shipped_model::files()), ModelFiles::open)?;
+    let checkpoint = checkpoint::load(&files)?;
     let config = &checkpoint.config;
-    let asked = request::asked(&args, &checkpoint)?;
+    let asked = request::asked(&args, &files, &checkpoint)?;
     let request = &asked.request;
     let format = arm::format(&args.arm, &checkpoint)?;
     format.check(config, &checkpoint.weights)?;
-    checkpoint.notes.iter().try_for_each(|note| output::note(format_args!("{}: {note}", args.model.display())))?;
+    checkpoint.notes.iter().try_for_each(|note| output::note(format_args!("{}: {note}", files.name())))?;
     let gpu = Gpu::open(args.adapter.as_deref())?;
     let span = match (&args.span, args.chunk) {
         (Some(name), _) => Some(Span::named(name)?),

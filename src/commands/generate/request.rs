@@ -6,6 +6,7 @@ use super::args::Args;
 use crate::error::{Error, Result};
 use crate::workload::decode::checkpoint::Checkpoint;
 use crate::workload::decode::model::Request;
+use crate::workload::decode::model_files::ModelFiles;
 use crate::workload::decode::request;
 use crate::workload::decode::text::Tokenizer;
 
@@ -20,15 +21,15 @@ pub struct Asked {
     pub text: Option<String>,
 }
 
-pub fn asked(args: &Args, checkpoint: &Checkpoint) -> Result<Asked> {
+pub fn asked(args: &Args, files: &ModelFiles, checkpoint: &Checkpoint) -> Result<Asked> {
     let (prompt, tokenizer, text) = match (&args.prompt, &args.prompt_ids) {
         (Some(text), _) => {
-            let tokenizer = Tokenizer::load(&args.model)?;
+            let tokenizer = Tokenizer::load(files)?;
             let text = if text == "-" { standard_input()? } else { text.clone() };
             (tokenizer.encode(&text)?, Some(tokenizer), Some(text))
         }
         // Ids need no tokenizer, so one that is missing or faulty only leaves the text out.
-        (_, Some(ids)) => (ids.clone(), Tokenizer::load(&args.model).ok(), None),
+        (_, Some(ids)) => (ids.clone(), Tokenizer::load(files).ok(), None),
         _ => return Err(Error::input("give the prompt with --prompt or --prompt-ids")),
     };
     let config = &checkpoint.config;

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::gguf::{self, file::File};
+use super::model_files::{GgufFile, ModelFiles};
 use super::python_json;
 use crate::error::{Error, Result, Within};
 
@@ -22,25 +23,27 @@ pub struct Source {
 }
 
 impl Source {
-    /// That of the model at `path`, a directory or a GGUF file.
+    /// That of a model.
     ///
     /// # Errors
     /// One line where there is none, or where a file cannot be read.
-    pub fn load(path: &Path) -> Result<Source> {
-        if path.is_file() { of_gguf(path) } else { of_directory(path) }
+    pub fn load(files: &ModelFiles) -> Result<Source> {
+        match files {
+            ModelFiles::Directory(dir) => of_directory(dir),
+            ModelFiles::Gguf(file) => of_gguf(file),
+        }
     }
 }
 
-fn missing(path: &Path) -> Error {
-    Error::input(format!("{} has no chat template; use `onedispatch generate`", path.display()))
+fn missing(model: impl std::fmt::Display) -> Error {
+    Error::input(format!("{model} has no chat template; use `onedispatch generate`"))
 }
 
-fn of_gguf(path: &Path) -> Result<Source> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    let file = File::parse(&bytes).within(path.display())?;
-    let template = gguf::tokenizer::chat_template(&file).ok_or_else(|| missing(path))?.to_owned();
-    let [bos_token, eos_token] = ["bos", "eos"].map(|name| gguf::tokenizer::special(&file, &bytes, name));
-    Ok(Source { place: path.display().to_string(), template, bos_token, eos_token })
+fn of_gguf(model: &GgufFile) -> Result<Source> {
+    let file = File::parse(model.bytes()).within(&model.name)?;
+    let template = gguf::tokenizer::chat_template(&file).ok_or_else(|| missing(&model.name))?.to_owned();
+    let [bos_token, eos_token] = ["bos", "eos"].map(|name| gguf::tokenizer::special(&file, model.bytes(), name));
+    Ok(Source { place: model.name.clone(), template, bos_token, eos_token })
 }
 
 fn of_directory(dir: &Path) -> Result<Source> {
@@ -55,7 +58,7 @@ fn of_directory(dir: &Path) -> Result<Source> {
         true => (&alone, Some(python_json::text(&alone, MOST_MIB)?)),
         false => (&settings, template(&config).within(settings.display())?),
     };
-    let template = template.ok_or_else(|| missing(dir))?;
+    let template = template.ok_or_else(|| missing(dir.display()))?;
     let others = keys(&tokens)?.unwrap_or_default();
     let token = |name: &str| token(&config, name).or_else(|| token(&others, name));
     let (bos_token, eos_token) = (token("bos_token"), token("eos_token"));

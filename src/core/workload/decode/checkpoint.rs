@@ -7,6 +7,7 @@ use std::path::Path;
 use super::format::{Format, Formats};
 use super::matrix::Matrix;
 use super::model::{Config, Weights};
+use super::model_files::ModelFiles;
 use super::safetensors_file::{INDEX, Safetensors};
 use super::tensor_source::{Bare, LISTED, Stored, TensorSource, described, listed, read, read_stored, report};
 use super::tensors::{self, EMBEDDINGS, Elements, Entry, Kind, LAST, LAYER, Tensor};
@@ -27,24 +28,18 @@ pub struct Checkpoint {
 const ONE_FILE: &str = "model.safetensors";
 const HEAD: &str = "lm_head.weight";
 
-/// Reads the model at `path`, a directory or a GGUF file. Tensors may be f32, f16, bf16 (widened to f32 exactly) or f64
+/// Reads a model. Tensors may be f32, f16, bf16 (widened to f32 exactly) or f64
 /// (rounded), and have any prefix before all their names; those of a GGUF file may be packed.
 ///
 /// # Errors
 ///
 /// One line naming every fault (or the first few): a tensor that is missing, extra, misshapen, of another type or not
 /// finite; a file that is truncated or no safetensors file; a shard that is not there.
-pub fn load(path: &Path) -> Result<Checkpoint> {
-    if path.is_file() {
-        return load_gguf(path);
+pub fn load(files: &ModelFiles) -> Result<Checkpoint> {
+    match files {
+        ModelFiles::Directory(dir) => load_directory(dir),
+        ModelFiles::Gguf(file) => of_gguf(file.bytes()).within(&file.name),
     }
-    if !path.is_dir() {
-        return Err(Error::input(format!(
-            "{}: no such directory; give one with config.json and model.safetensors, or a GGUF file",
-            path.display()
-        )));
-    }
-    load_directory(path)
 }
 
 fn load_directory(dir: &Path) -> Result<Checkpoint> {
@@ -69,19 +64,13 @@ fn as_stored(config: Config, weights: &Weights) -> Config {
     Config { stored: Some(stored).filter(|stored| *stored != Formats::all(stored.fc)), ..config }
 }
 
-/// Reads a model in one GGUF file.
-fn load_gguf(path: &Path) -> Result<Checkpoint> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    let file = gguf::Model::parse(bytes).within(path.display())?;
-    of_gguf(&file).within(path.display())
-}
-
-/// A model from a GGUF file.
-pub fn of_gguf<B: AsRef<[u8]>>(file: &gguf::Model<B>) -> Result<Checkpoint> {
-    let (config, end_tokens) = config::of_keys(&file.config()?)?;
-    let (weights, mut notes) = assemble(file, &config)?;
+/// From the bytes of one GGUF file.
+pub fn of_gguf(bytes: &[u8]) -> Result<Checkpoint> {
+    let model = gguf::Model::parse(bytes)?;
+    let (config, end_tokens) = config::of_keys(&model.config()?)?;
+    let (weights, mut notes) = assemble(&model, &config)?;
     let is_other = |name: &&str| Format::named(&name.to_ascii_lowercase()).is_none();
-    let others: Vec<&str> = file.types().into_keys().filter(is_other).collect();
+    let others: Vec<&str> = model.types().into_keys().filter(is_other).collect();
     if !others.is_empty() {
         notes.push(format!("weights in {} are unpacked to f16", others.join(", ")));
     }
@@ -93,8 +82,7 @@ pub fn of_gguf<B: AsRef<[u8]>>(file: &gguf::Model<B>) -> Result<Checkpoint> {
     Ok(Checkpoint { config: as_stored(config, &weights), weights, end_tokens, notes })
 }
 
-/// A model from the text of its `config.json`, the bytes of its `model.safetensors`, and the text of its `generation_config.json`
-/// where it has one.
+/// From the text of `config.json`, the bytes of `model.safetensors`, and the text of `generation_config.json` where there is one.
 pub fn of_files(config_json: &str, weights: &[u8], generation_config_json: Option<&str>) -> Result<Checkpoint> {
     let (config, own_end_tokens) = config::parse(config_json).within("config.json")?;
     let end_tokens = match generation_config_json {

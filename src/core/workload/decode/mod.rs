@@ -20,6 +20,7 @@ pub mod llama;
 mod llama_config;
 pub mod matrix;
 pub mod model;
+pub mod model_files;
 mod near_ties;
 pub mod oniguruma;
 pub mod operations;

@@ -8,6 +8,7 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::tokenizer::normalizer::SplitDelimiterBehavior;
 
 use super::gguf;
+use super::model_files::ModelFiles;
 use super::oniguruma::translated;
 use crate::error::{Error, Result, Within, printable};
 
@@ -18,16 +19,16 @@ pub struct Tokenizer {
 
 impl Tokenizer {
     /// Reads `tokenizer.json` in a directory, or what a GGUF file says of its tokenizer.
-    pub fn load(model: &Path) -> Result<Tokenizer> {
-        Tokenizer::load_or(model, "give the prompt as token ids with --prompt-ids")
+    pub fn load(files: &ModelFiles) -> Result<Tokenizer> {
+        Tokenizer::load_or(files, "give the prompt as token ids with --prompt-ids")
     }
 
     /// The same. `mend` stands behind what is wrong with a `tokenizer.json`: what to do without one.
-    pub fn load_or(model: &Path, mend: &str) -> Result<Tokenizer> {
-        if model.is_file() {
-            return Tokenizer::of_gguf(model);
-        }
-        let path = model.join("tokenizer.json");
+    pub fn load_or(files: &ModelFiles, mend: &str) -> Result<Tokenizer> {
+        let path = match files {
+            ModelFiles::Directory(dir) => dir.join("tokenizer.json"),
+            ModelFiles::Gguf(file) => return Tokenizer::of_gguf(&file.name, file.bytes()),
+        };
         if !path.is_file() {
             return Err(Error::input(format!("{}: there is no such file; {mend}", path.display())));
         }
@@ -48,16 +49,11 @@ impl Tokenizer {
         Ok(Tokenizer { path, inner })
     }
 
-    fn of_gguf(path: &Path) -> Result<Tokenizer> {
-        let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-        let file = gguf::file::File::parse(&bytes).within(path.display())?;
-        Tokenizer::in_gguf(&file, &bytes, path.to_path_buf())
-    }
-
-    /// That of a GGUF file at `path`, which messages name. `bytes` are those of the file.
-    pub fn in_gguf(file: &gguf::file::File, bytes: &[u8], path: PathBuf) -> Result<Tokenizer> {
-        let inner = gguf::tokenizer::tokenizer(file, bytes).within(path.display())?;
-        Ok(Tokenizer { path, inner })
+    /// From the bytes of the GGUF file called `name`.
+    pub fn of_gguf(name: &str, bytes: &[u8]) -> Result<Tokenizer> {
+        let file = gguf::file::File::parse(bytes).within(name)?;
+        let inner = gguf::tokenizer::tokenizer(&file, bytes).within(name)?;
+        Ok(Tokenizer { path: name.into(), inner })
     }
 
     /// Token ids of `text`, with what the tokenizer itself adds to a sequence (GPT-2's adds nothing). At least one.
