@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use onedispatch::spec::{Spec, Workload};
-use onedispatch::workload::decode::arm::{ALGORITHMS, About, UNCHECKED};
+use onedispatch::workload::decode::arm::{ALGORITHMS, About, CHECKS};
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::rollout;
 
@@ -100,7 +100,9 @@ fn the_readme_describes_every_arm() {
         let ending = format!("-{}", format.name());
         assert!(readme.contains(&format!("`{ending}`")), "the README does not describe `{ending}`");
     }
-    assert!(readme.contains(&format!("`{UNCHECKED}`")));
+    for (ending, _) in CHECKS {
+        assert!(readme.contains(&format!("`{ending}`")), "the README does not describe `{ending}`");
+    }
     for arm in [rollout::Arm::PerOperation, rollout::Arm::STEP, rollout::Arm::WHOLE].map(rollout::Arm::name) {
         assert!(readme.contains(&format!("\n| `{arm}` |")), "the README does not describe `{arm}`");
     }

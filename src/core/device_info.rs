@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::program::Program;
+use crate::program::{Checks, Program};
 
 /// A GPU as wgpu or a browser reports it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -80,9 +80,9 @@ impl Device {
                     "{name} needs {needed} workgroups that make progress together, safe here are {there}"
                 ));
             }
-            if kernel.unchecked && self.backend == BROWSER {
+            if kernel.checks != Checks::Bounds && self.backend == BROWSER {
                 return Err(format!(
-                    "{name} is to be compiled without WebGPU's checks, which only a native program can ask for"
+                    "{name} is to be compiled with other checks than WebGPU's, which only a native program can ask for"
                 ));
             }
         }

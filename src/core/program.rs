@@ -91,8 +91,20 @@ pub struct Kernel {
     pub subgroup_size: u32,
     /// Workgroups of its dispatch that wait for each other, and so have to make progress together; 1 where none waits.
     pub workgroups_together: u32,
-    /// Compiled without the checks that WebGPU demands (bounds of buffers and of loops, division by zero): only natively.
-    pub unchecked: bool,
+    pub checks: Checks,
+}
+
+/// What a kernel is guarded against while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Checks {
+    /// Nothing: only natively.
+    None,
+    /// Indices out of bounds and division by zero, as WebGPU demands. A browser also ends loops that it cannot see the end of.
+    Bounds,
+    /// And all loops: each counts its turns, also where its end is plain to see. This is what naga makes of a shader that nobody
+    /// vouches for; only natively.
+    BoundsAndLoops,
 }
 
 /// Dispatches that are run in order, `repeat` times over. Each repetition makes one token (or one step).

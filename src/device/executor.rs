@@ -8,7 +8,7 @@ use super::adapter::{Gpu, one_line};
 use super::reading::{read_buffer, wait};
 use super::stamps::{Stamped, Stamps, plausible};
 use crate::error::{Error, Result};
-use crate::program::{Block, Blocks, Contents, Kernel, Policy, Program};
+use crate::program::{Block, Blocks, Checks, Contents, Kernel, Policy, Program};
 use crate::shaders;
 
 /// A program with its pipelines, buffers and bind groups on a GPU.
@@ -365,13 +365,16 @@ fn create_pipeline(gpu: &Gpu, kernel: &Kernel) -> Result<wgpu::ComputePipeline> 
     let internal = gpu.device.push_error_scope(wgpu::ErrorFilter::Internal);
     let descriptor =
         wgpu::ShaderModuleDescriptor { label: Some(file), source: wgpu::ShaderSource::Wgsl(source.into()) };
-    let module = if kernel.unchecked {
-        // SAFETY: the source is one of this program's own files. Its indices stay within its buffers and its loops end for
-        // the sizes that a program gives it, which the gate sees: checked and unchecked kernels give the same output.
-        unsafe { gpu.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
-    } else {
-        gpu.device.create_shader_module(descriptor)
+    let checks = match kernel.checks {
+        Checks::None => wgpu::ShaderRuntimeChecks::unchecked(),
+        Checks::Bounds => {
+            wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() }
+        }
+        Checks::BoundsAndLoops => wgpu::ShaderRuntimeChecks::checked(),
     };
+    // SAFETY: the source is one of this program's own files. Its indices stay within its buffers and its loops end for the sizes
+    // that a program gives it, which the gate sees: kernels give the same output with any checks.
+    let module = unsafe { gpu.device.create_shader_module_trusted(descriptor, checks) };
     let constants: Vec<(&str, f64)> = kernel.constants.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(file),

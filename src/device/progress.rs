@@ -3,7 +3,7 @@
 use super::adapter::Gpu;
 use super::executor::Prepared;
 use crate::error::Result;
-use crate::program::{Binding, Blocks, Buffer, Contents, Dispatch, Kernel, Phase, Policy, Program};
+use crate::program::{Binding, Blocks, Buffer, Checks, Contents, Dispatch, Kernel, Phase, Policy, Program};
 
 /// Larger dispatches are not tried.
 const MOST: u32 = 4096;
@@ -57,7 +57,7 @@ pub fn program(workgroups: u32, workgroup_size: u32, patience: u32) -> Program {
             workgroup_bytes: 0,
             subgroup_size: 0,
             workgroups_together: 1,
-            unchecked: false,
+            checks: Checks::Bounds,
         }],
         phases: vec![Phase {
             name: "progress".into(),

@@ -8,7 +8,7 @@ use super::{number, sweep};
 use crate::analysis::measured::Measured;
 use crate::analysis::select;
 use crate::error::Result;
-use crate::program::Policy;
+use crate::program::{Checks, Policy};
 use crate::record::rows::Case;
 use crate::record::run::Run;
 use crate::workload::decode::{Algorithm, Arm};
@@ -37,7 +37,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
          are shown."
     ));
     let [checked, unchecked] =
-        [false, true].map(|unchecked| palette::arm_look(&arm_of(Algorithm::FusedWorkgroup, unchecked)));
+        [Checks::Bounds, Checks::None].map(|checks| palette::arm_look(&arm_of(Algorithm::FusedWorkgroup, checks)));
     let page = Page {
         title: "What does each version of the fused kernel gain?",
         subtitle: "Tokens per second of GPT-2 decoding: one submit per token, with one dispatch per operation; then one dispatch \
@@ -58,8 +58,8 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     page.draw().map(Picture::Drawn)
 }
 
-fn arm_of(algorithm: Algorithm, unchecked: bool) -> String {
-    Arm { unchecked, ..Arm::of(algorithm) }.name()
+fn arm_of(algorithm: Algorithm, checks: Checks) -> String {
+    Arm { checks, ..Arm::of(algorithm) }.name()
 }
 
 fn groups(run: &Run, most: usize) -> Vec<Group> {
@@ -73,7 +73,7 @@ fn ladder(run: &Run, case: &Case) -> Option<Group> {
     let arm = |label: &str| run.arm(case, label).filter(|arm| arm.rate().is_some());
     let stepwise = run.stepwise(case, Policy::SubmitPerToken).filter(|arm| arm.rate().is_some());
     let versions = VERSIONS.map(|version| {
-        let pair = [false, true].map(|unchecked| arm(&arm_of(version, unchecked)));
+        let pair = [Checks::Bounds, Checks::None].map(|checks| arm(&arm_of(version, checks)));
         (version.name().to_owned(), pair)
     });
     let ways = [(Policy::SubmitPerToken.name().to_owned(), [stepwise, None])].into_iter().chain(versions);

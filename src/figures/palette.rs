@@ -7,10 +7,10 @@ use plotters::style::RGBColor;
 
 use super::canvas::{Marker, Stroke};
 use crate::analysis::measured::{STEPWISE, label};
-use crate::program::Policy;
+use crate::program::{Checks, Policy};
 use crate::record::rows::Key;
 use crate::workload::decode::Algorithm;
-use crate::workload::decode::arm::{ALGORITHMS, About, UNCHECKED};
+use crate::workload::decode::arm::{ALGORITHMS, About, checks_of};
 use crate::workload::decode::format::Format;
 
 #[derive(Clone, Debug)]
@@ -95,18 +95,23 @@ pub fn bound_look() -> Look {
 
 /// The algorithm in an arm's name, the marker of its variant, and the width of its line as a share of the algorithm's.
 ///
-/// Variants keep the colour of their algorithm: without WebGPU's checks the line is half as wide, with a diamond; of weights
+/// Variants keep the colour of their algorithm: without WebGPU's checks the line is half as wide, with a diamond,
+/// and with more of them three quarters, with a triangle that points up; of weights
 /// in two bytes, f16 has a cross and bf16 a triangle.
 fn variant(label: &str) -> (&str, Option<Marker>, f64) {
-    let (name, is_unchecked) = label.strip_suffix(UNCHECKED).map_or((label, false), |name| (name, true));
-    let share = if is_unchecked { 0.5 } else { 1.0 };
+    let (name, checks) = checks_of(label);
+    let (share, marker) = match checks {
+        Checks::None => (0.5, Some(Marker::Diamond)),
+        Checks::Bounds => (1.0, None),
+        Checks::BoundsAndLoops => (0.75, Some(Marker::Up)),
+    };
     for format in Format::ALL {
         let algorithm = name.strip_suffix(format.name()).and_then(|name| name.strip_suffix('-'));
         if let (Some(algorithm), Some(marker)) = (algorithm, format.marker()) {
             return (algorithm, Some(Marker::by_letter(marker)), share);
         }
     }
-    (name, is_unchecked.then_some(Marker::Diamond), share)
+    (name, marker, share)
 }
 
 /// How a row is drawn.

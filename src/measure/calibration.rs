@@ -1,13 +1,23 @@
 //! Which of several programs, that differ in sizes alone, is the fastest on this device: each is tried in short runs, once.
 
+use std::time::{Duration, Instant};
+
 use super::trials::Trials;
 use crate::device::Gpu;
 use crate::device::executor::{self, Prepared};
 use crate::error::Result;
 use crate::program::{Blocks, Policy, Program};
 
-/// How long a program is tried in each of two rounds; its fastest run counts.
+/// How long a program is tried in each round; its fastest run counts.
 const ROUND_NS: f64 = 30e6;
+
+/// Rounds end when for so long no program has got faster by GAIN, but not before two: a GPU that just woke up is slower, and a
+/// driver may run code that it compiled in haste, until better code is ready (NVIDIA's 580 after some 0.15 s, at a third of the time).
+const QUIET: Duration = Duration::from_millis(500);
+const GAIN: f64 = 0.03;
+
+/// When they end at the latest.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// How programs are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +91,19 @@ impl<'a> Calibrator<'a> {
 fn times(gpu: &Gpu, programs: &[&Program], blocks: &Blocks) -> Result<Vec<f64>> {
     let prepared: Vec<Prepared> =
         programs.iter().map(|program| Prepared::new(gpu, program, blocks)).collect::<Result<_>>()?;
-    // A first run may still compile. Two rounds, since a GPU that just woke up is slower in the first.
+    // A first run may still compile.
     for prepared in &prepared {
         prepared.run(Policy::OneSubmit)?;
     }
+    let begun = Instant::now();
+    let mut last_gain = begun;
     let mut fastest = vec![f64::INFINITY; programs.len()];
-    for _ in 0..2 {
+    for round in 0.. {
+        if round >= 2 && (last_gain.elapsed() >= QUIET || begun.elapsed() >= LONGEST) {
+            break;
+        }
         for (prepared, fastest) in prepared.iter().zip(&mut fastest) {
+            let before = *fastest;
             let mut elapsed_ns = 0.0;
             while elapsed_ns < ROUND_NS {
                 let timing = prepared.run(Policy::OneSubmit)?;
@@ -95,6 +111,9 @@ fn times(gpu: &Gpu, programs: &[&Program], blocks: &Blocks) -> Result<Vec<f64>> 
                 // Where the GPU tells the time, its own is compared: sizes often differ by less than a wait does.
                 let gpu_ns = timing.gpu_ns.and_then(|reading| reading.ok());
                 *fastest = fastest.min(gpu_ns.unwrap_or(timing.wall_ns) as f64);
+            }
+            if *fastest < before * (1.0 - GAIN) {
+                last_gain = Instant::now();
             }
         }
     }

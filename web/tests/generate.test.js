@@ -167,7 +167,7 @@ test("a lost device is told of in a sentence", { skip }, async () => {
     const program = {
       name: "empty",
       buffers: [{ name: "count", bytes: 4, contents: "zero" }],
-      kernels: [{ shader: "control/empty.wgsl", entry: "empty", constants, workgroup_size: 1, workgroup_bytes: 0, subgroup_size: 0, workgroups_together: 1, unchecked: false }],
+      kernels: [{ shader: "control/empty.wgsl", entry: "empty", constants, workgroup_size: 1, workgroup_bytes: 0, subgroup_size: 0, workgroups_together: 1, checks: "bounds" }],
       phases: [{ name: "run", repeat: 3, dispatches: [{ kernel: 0, bindings: [{ buffer: 0, offset: 0, bytes: 4 }], workgroups: 1 }] }],
       outputs: ["count"],
     };
@@ -190,7 +190,7 @@ test("a program that does not fit, and a shader that does not compile, are named
     const { Gpu } = await import("/js/gpu.js");
     const { Prepared } = await import("/js/executor.js");
     const gpu = await Gpu.open();
-    const kernel = (more) => ({ shader: "x.wgsl", entry: "main", constants: {}, workgroup_size: 1, workgroup_bytes: 0, subgroup_size: 0, workgroups_together: 1, unchecked: false, ...more });
+    const kernel = (more) => ({ shader: "x.wgsl", entry: "main", constants: {}, workgroup_size: 1, workgroup_bytes: 0, subgroup_size: 0, workgroups_together: 1, checks: "bounds", ...more });
     const of = (more, bytes = 4) => ({
       name: "test",
       buffers: [{ name: "big", bytes, contents: "zero" }],
@@ -206,7 +206,7 @@ test("a program that does not fit, and a shader that does not compile, are named
       await fault(of({ workgroup_bytes: 2 ** 20 })),
       await fault(of({ subgroup_size: 256 })),
       await fault(of({ workgroups_together: 2 })),
-      await fault(of({ unchecked: true })),
+      await fault(of({ checks: "none" })),
       await fault(of({})),
     ];
     gpu.check();

@@ -3,7 +3,7 @@
 use super::fault::{Fault, fault, repeated};
 use crate::program::Policy;
 use crate::spec::{MIN_SAMPLES, RolloutAxes, Spec, Workload, sweep_heads};
-use crate::workload::decode::arm::{self, UNCHECKED};
+use crate::workload::decode::arm::{self, checks_of};
 use crate::workload::rollout::environments::{self, PRICED};
 use crate::workload::rollout::{evolution, task};
 
@@ -75,9 +75,10 @@ pub(super) fn accepted(name: &str) -> String {
         "tolerance" => "a number above 0 and at most 1e-2".into(),
         "quick" => "true or false".into(),
         "arms" => format!(
-            "in a decode spec, a list of distinct names out of {}, each also with {UNCHECKED}; in a rollout spec, out of {}; \
+            "in a decode spec, a list of distinct names out of {}, each also with {}; in a rollout spec, out of {}; \
              where it has generations, out of {}",
             arm::listed(),
+            arm::endings(),
             task::Arm::ALL.map(task::Arm::name).join(", "),
             evolution::ARMS.join(", ")
         ),
@@ -232,10 +233,10 @@ impl RolloutAxes {
     }
 }
 
-/// The arm of decoding without what may follow its name: `-unchecked`, and a span behind an `@`.
+/// The arm of decoding without what may follow its name: of its checks, and a span behind an `@`.
 fn kernel_of(arm: &str) -> &str {
     let kernel = arm.split_once('@').map_or(arm, |(kernel, _)| kernel);
-    kernel.strip_suffix(UNCHECKED).unwrap_or(kernel)
+    checks_of(kernel).0
 }
 
 fn axis(key: &'static str, sizes: &[u32], largest: u32, possible: impl Fn(u32) -> bool) -> Option<Fault> {

@@ -57,7 +57,7 @@ fn what_each_key_accepts() {
     tolerance: a number above 0 and at most 1e-2
     tolerance_reason: one line of text
     quick: true or false
-    arms: in a decode spec, a list of distinct names out of stepwise, fused-scalar, fused-workgroup, fused-subgroup[-f16|-bf16|-q8_0|-q4_0|-q4_1], fused-grid[-f16|-bf16|-q8_0|-q4_0|-q4_1], fused-batch[-f16|-bf16|-q8_0|-q4_0|-q4_1], each also with -unchecked; in a rollout spec, out of per-operation, stepwise, fused; where it has generations, out of evaluation, evolution
+    arms: in a decode spec, a list of distinct names out of stepwise, fused-scalar, fused-workgroup, fused-subgroup[-f16|-bf16|-q8_0|-q4_0|-q4_1], fused-grid[-f16|-bf16|-q8_0|-q4_0|-q4_1], fused-batch[-f16|-bf16|-q8_0|-q4_0|-q4_1], each also with -unchecked or -loops-checked; in a rollout spec, out of per-operation, stepwise, fused; where it has generations, out of evaluation, evolution
     policies: in a decode or rollout spec, a list of distinct names out of wait-each, submit-each, submit-per-token, submit-ahead, one-submit
     spans: in a decode spec, a list of distinct names out of operation, stage, layer, token, generation and chunk:N; in a rollout spec with the arm fused and environments that have a policy, out of step, steps:N and episode, N at most the steps of each episode
     decode: a table [decode] in a spec whose workload is "decode", and in no other

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::program::{Binding, Blocks, Buffer, Contents, Dispatch, Kernel, Phase, Policy, Program, one_block};
+use crate::program::{Binding, Blocks, Buffer, Checks, Contents, Dispatch, Kernel, Phase, Policy, Program, one_block};
 
 /// The one case of controls.
 pub const CASE: &str = "control";
@@ -268,7 +268,7 @@ fn program<const SIZES: usize, const BUFFERS: usize>(
             workgroup_bytes: 0,
             subgroup_size: 0,
             workgroups_together: 1,
-            unchecked: false,
+            checks: Checks::Bounds,
         }],
         phases: vec![Phase {
             name: "run".into(),

@@ -2,7 +2,7 @@
 
 use crate::cases::decode::{config_of, entries, request_of};
 use crate::error::{Error, Result};
-use crate::program::{Contents, Policy, Program};
+use crate::program::{Checks, Contents, Policy, Program};
 use crate::shaders;
 use crate::spec::{DecodeCase, RolloutCase, Spec};
 use crate::workload::control::{Control, Scale, controls};
@@ -110,7 +110,7 @@ pub fn of_decode(spec: &Spec, case: &DecodeCase) -> Result<Vec<PageProgram>> {
     let request = request_of(case, &config, 0);
     let mut arms: Vec<decode::Arm> = Vec::new();
     for (arm, ..) in entries(spec)? {
-        if arm.unchecked || !arm.algorithm.about().is_common {
+        if arm.checks != Checks::Bounds || !arm.algorithm.about().is_common {
             return Err(Error::input(format!(
                 "the arm {} cannot run in a browser; leave it out of the spec",
                 arm.name()

@@ -5,6 +5,7 @@ use super::model::Config;
 use super::packing::Layout;
 use super::span::Span;
 use crate::error::{Error, Result};
+use crate::program::Checks;
 
 /// A way to compute the workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +13,7 @@ pub struct Arm {
     pub algorithm: Algorithm,
     /// Of the weights of matrices; f32 but for the kernels with subgroups.
     pub format: Format,
-    /// Whether shaders are compiled without WebGPU's checks.
-    pub unchecked: bool,
+    pub checks: Checks,
     /// How much one dispatch covers.
     pub span: Span,
 }
@@ -167,10 +167,16 @@ const fn is_in_order() -> bool {
     true
 }
 
-/// Ends the name of an arm whose shaders are compiled without WebGPU's checks.
-pub const UNCHECKED: &str = "-unchecked";
+/// What ends the name of an arm whose shaders are compiled with other checks than WebGPU's.
+pub const CHECKS: [(&str, Checks); 2] = [("-unchecked", Checks::None), ("-loops-checked", Checks::BoundsAndLoops)];
 
-/// Names of arms, each algorithm in every format that its kernel reads; [`UNCHECKED`] and a span may follow.
+/// A name without such an ending, and what that says.
+pub fn checks_of(name: &str) -> (&str, Checks) {
+    let ends = |(ending, checks): &(&str, Checks)| name.strip_suffix(ending).map(|rest| (rest, *checks));
+    CHECKS.iter().find_map(ends).unwrap_or((name, Checks::Bounds))
+}
+
+/// Names of arms, each algorithm in every format that its kernel reads; one of [`CHECKS`] and a span may follow.
 pub fn names() -> Vec<String> {
     let formats = |about: &'static About| if about.has_formats { &Format::ALL[..] } else { &Format::ALL[..1] };
     let named =
@@ -186,26 +192,29 @@ pub fn listed() -> String {
     ALGORITHMS.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
+/// The endings of [`CHECKS`], for a message.
+pub fn endings() -> String {
+    CHECKS.map(|(ending, _)| ending).join(" or ")
+}
+
 impl Arm {
-    /// The arms of every algorithm, as they are unless asked for otherwise: f32, checked.
+    /// The arms of every algorithm, as they are unless asked for otherwise: f32, with WebGPU's checks.
     pub fn all() -> [Arm; ALGORITHMS.len()] {
         std::array::from_fn(|index| Arm::of(ALGORITHMS[index].algorithm))
     }
 
     pub fn of(algorithm: Algorithm) -> Arm {
-        Arm { algorithm, format: Format::F32, unchecked: false, span: algorithm.span() }
+        Arm { algorithm, format: Format::F32, checks: Checks::Bounds, span: algorithm.span() }
     }
 
-    /// The algorithm, `-f16` or `-bf16`, `-unchecked`, and the span behind an `@`, where it is not the algorithm's own:
+    /// The algorithm, `-f16` or `-bf16`, an ending of [`CHECKS`], and the span behind an `@`, where it is not the algorithm's own:
     /// `fused-grid-f16-unchecked`, `fused-grid@stage`.
     pub fn name(self) -> String {
         let mut name = self.algorithm.name().to_string();
         if self.format != Format::F32 {
             name = name + "-" + self.format.name();
         }
-        if self.unchecked {
-            name += UNCHECKED;
-        }
+        name += CHECKS.iter().find(|(_, checks)| *checks == self.checks).map_or("", |(ending, _)| ending);
         if self.span != self.algorithm.span() {
             name = name + "@" + &self.span.name();
         }
@@ -214,18 +223,19 @@ impl Arm {
 
     pub fn named(name: &str) -> Result<Arm> {
         let (kernel, span) = name.split_once('@').map_or((name, None), |(kernel, span)| (kernel, Some(span)));
-        let (rest, unchecked) = kernel.strip_suffix(UNCHECKED).map_or((kernel, false), |rest| (rest, true));
+        let (rest, checks) = checks_of(kernel);
         let with_format = |format: Format| Some((rest.strip_suffix(format.name())?.strip_suffix('-')?, format));
         let (algorithm, format) = Format::ALL[1..].iter().copied().find_map(with_format).unwrap_or((rest, Format::F32));
         let arm = match ALGORITHMS.iter().find(|about| about.name == algorithm) {
             Some(about) if format == Format::F32 || about.has_formats => {
-                Arm { format, unchecked, ..Arm::of(about.algorithm) }
+                Arm { format, checks, ..Arm::of(about.algorithm) }
             }
             _ => {
                 return Err(Error::input(format!(
-                    "no arm is called `{name}`; there are {}, each also with {UNCHECKED} behind it, and then with @ and a span, such \
-                     as @stage",
-                    listed()
+                    "no arm is called `{name}`; there are {}, each also with {} behind it, and then with @ and a span, such as \
+                     @stage",
+                    listed(),
+                    endings()
                 )));
             }
         };

@@ -11,7 +11,7 @@ use super::prompt::Reading;
 use super::shape::Shape;
 use super::tile::{self, Dealt, Tile, spread};
 use super::{Arm, Tuning, buffers};
-use crate::program::{Binding, Buffer, Dispatch, Kernel, Phase, Program};
+use crate::program::{Binding, Buffer, Checks, Dispatch, Kernel, Phase, Program};
 
 /// Attention scores that are kept in workgroup memory, without subgroups: 4 KiB.
 const MOST_NEAR_SCORES: u32 = 1024;
@@ -67,7 +67,7 @@ fn program(arm: Arm, config: &Config, requests: &[Request], tuning: &Tuning, cac
         None => by_memory(config, sampling, tuning, &shape),
     };
     let all = workgroups * requests.len() as u32;
-    kernel.unchecked = arm.unchecked;
+    kernel.checks = arm.checks;
     kernel.workgroups_together = if workgroups > 1 && arm.span.waits() { all } else { 1 };
     let parts = parts(arm.span, config.n_layer, requests, reading);
     let buffers = buffers::buffers(config, requests, tuning, &shape, cached, &parts);
@@ -257,7 +257,7 @@ fn by_subgroup(config: &Config, sampling: &Sampling, tuning: &Tuning, shape: &Sh
         workgroup_bytes: u64::from(16 * hidden4 + others),
         subgroup_size: attention_lanes.max(subgroup),
         workgroups_together: 1,
-        unchecked: false,
+        checks: Checks::Bounds,
     }
 }
 
@@ -303,7 +303,7 @@ fn by_memory(config: &Config, sampling: &Sampling, tuning: &Tuning, shape: &Shap
         workgroup_bytes: u64::from(bytes),
         subgroup_size: 0,
         workgroups_together: 1,
-        unchecked: false,
+        checks: Checks::Bounds,
     }
 }
 

@@ -9,7 +9,7 @@ use super::population::initial_states;
 use super::programs::EPISODE_WORDS;
 use super::{Arm, Tuning};
 use crate::philox;
-use crate::program::{Binding, Blocks, Buffer, Contents, Dispatch, Kernel, Phase, Program};
+use crate::program::{Binding, Blocks, Buffer, Checks, Contents, Dispatch, Kernel, Phase, Program};
 
 /// The ways to measure one: evaluation alone, of the first generation's individuals as often as there are generations, and the
 /// whole loop.
@@ -216,7 +216,7 @@ impl Plan<'_> {
             workgroup_bytes: workgroup_bytes.next_multiple_of(16),
             subgroup_size: 0,
             workgroups_together: 1,
-            unchecked: false,
+            checks: Checks::Bounds,
         });
         let bindings = bound
             .iter()

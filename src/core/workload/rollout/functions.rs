@@ -9,7 +9,7 @@ use super::Span;
 use super::task::{Arm, Task};
 use crate::digest::sha256_hex;
 use crate::philox::{key, philox4x32};
-use crate::program::{Binding, Buffer, Contents, Dispatch, Kernel, Phase, Program, one_block};
+use crate::program::{Binding, Buffer, Checks, Contents, Dispatch, Kernel, Phase, Program, one_block};
 
 /// In the order of the shader's constant FUNCTION.
 pub const NAMES: [&str; 5] = ["sphere", "rastrigin", "ackley", "schwefel", "griewank"];
@@ -86,7 +86,7 @@ fn program(arm: Arm, function: usize, points: u32, dimension: u32, workgroup_siz
             workgroup_bytes: if entry == "map" { 0 } else { 8 * u64::from(workgroup_size) },
             subgroup_size: 0,
             workgroups_together: 1,
-            unchecked: false,
+            checks: Checks::Bounds,
         }
     };
     let whole =

@@ -7,7 +7,7 @@ use super::Span;
 use super::task::{Arm, Task};
 use crate::digest::sha256_hex;
 use crate::philox::{key, philox4x32};
-use crate::program::{Binding, Blocks, Buffer, Contents, Dispatch, Kernel, Phase, Program};
+use crate::program::{Binding, Blocks, Buffer, Checks, Contents, Dispatch, Kernel, Phase, Program};
 
 const STEP_S: f64 = 0.01;
 /// Square of the softening length.
@@ -151,7 +151,7 @@ fn program(
             workgroup_bytes: if fused { bytes } else { 0 },
             subgroup_size: 0,
             workgroups_together: 1,
-            unchecked: false,
+            checks: Checks::Bounds,
         }],
         phases,
         outputs: vec![last.into(), "velocities".into()],

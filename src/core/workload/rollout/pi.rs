@@ -8,7 +8,7 @@ use super::Span;
 use super::task::{Arm, Task};
 use crate::digest::sha256_hex;
 use crate::philox::{key, philox4x32};
-use crate::program::{Binding, Blocks, Buffer, Contents, Dispatch, Kernel, Phase, Program};
+use crate::program::{Binding, Blocks, Buffer, Checks, Contents, Dispatch, Kernel, Phase, Program};
 
 pub const NAME: &str = "monte-carlo-pi";
 
@@ -87,7 +87,7 @@ fn program(arm: Arm, individuals: u32, samples: u32, seed: u64, workgroup_size: 
             workgroup_bytes: 4 * u64::from(workgroup_size),
             subgroup_size: 0,
             workgroups_together: 1,
-            unchecked: false,
+            checks: Checks::Bounds,
         }],
         phases: vec![Phase {
             name: "samples".into(),

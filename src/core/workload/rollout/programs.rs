@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::environment::{Action, Environment};
 use super::{Arm, Tuning};
-use crate::program::{Binding, Buffer, Contents, Dispatch, Kernel, Phase, Program};
+use crate::program::{Binding, Buffer, Checks, Contents, Dispatch, Kernel, Phase, Program};
 
 /// Words of an `Episode` of the shaders: return, length, whether it was terminated.
 pub const EPISODE_WORDS: usize = 3;
@@ -163,7 +163,7 @@ impl Plan<'_> {
             workgroup_bytes: 0,
             subgroup_size: 0,
             workgroups_together: 1,
-            unchecked: false,
+            checks: Checks::Bounds,
         });
         let index = |name: &&str| self.buffers.iter().position(|buffer| buffer.name == **name);
         let bindings =
