@@ -219,7 +219,7 @@ test("a program that does not fit, and a shader that does not compile, are named
     /workgroup memory of x\.wgsl needs 1048576/,
     /needs subgroups of 256, the smallest is 4/,
     /make progress together/,
-    /without WebGPU's checks/,
+    /with other checks than WebGPU's/,
     /Refusal: shaders\/x\.wgsl does not compile on .*: line 2: unresolved value 'y'/,
   ];
   said.forEach((fault, index) => assert.match(fault, expected[index]));
