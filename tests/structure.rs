@@ -19,8 +19,20 @@ const CORE: [&str; 11] = [
 ];
 
 /// Modules of `src/`, likewise; all may import the core.
-const PROGRAM: [&str; 11] =
-    ["parallel", "output", "record", "device", "measure", "peer", "analysis", "figures", "paper", "web", "commands"];
+const PROGRAM: [&str; 12] = [
+    "parallel",
+    "output",
+    "shipped_model",
+    "record",
+    "device",
+    "measure",
+    "peer",
+    "analysis",
+    "figures",
+    "paper",
+    "web",
+    "commands",
+];
 
 /// Modules that know nothing of each other, though one has to stand before the other.
 const APART: [(&str, &str); 2] = [("figures", "paper"), ("paper", "web")];

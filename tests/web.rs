@@ -69,7 +69,13 @@ fn a_site_lists_every_file_with_its_digest_and_is_made_the_same_again() {
     for (name, digest) in &listed {
         assert_eq!(sha256_hex(&std::fs::read(out.join(name)).unwrap()), *digest, "{name}");
     }
-    let shown = ["js/executor.js", "js/vendor/onedispatch_page_bg.wasm", "experiments.json", "devices.json"];
+    let shown = [
+        "js/executor.js",
+        "js/vendor/onedispatch_page_bg.wasm",
+        "experiments.json",
+        "devices.json",
+        "models/prose-3m.gguf",
+    ];
     assert!(shown.iter().all(|name| listed.contains_key(*name)), "{listed:?}");
     let not_shown =
         |name: &&String| name.starts_with("tests/") || name.contains("node_modules") || name.contains("package");
@@ -91,6 +97,11 @@ fn what_is_no_page_is_not_overwritten_and_what_no_page_can_run_is_refused() {
     std::fs::write(&spec, text.replace("\"fused-subgroup\"", "\"fused-grid\"")).unwrap();
     let line = refusal(onedispatch(&["web", "--spec"]).arg(&spec).arg("--out").arg(&out));
     assert!(line.ends_with("the arm fused-grid cannot run in a browser; leave it out of the spec"), "{line}");
+    let line = refusal(onedispatch(&["web", "--spec", SPEC, "--model", "README.md", "--out"]).arg(&out));
+    assert!(
+        line.ends_with("README.md: not a GGUF file (its first bytes are not `GGUF`); give a model's .gguf"),
+        "{line}"
+    );
     assert!(!out.exists());
     let line = refusal(onedispatch(&["serve"]).arg(&out));
     assert!(line.ends_with("there is no index.html; make the page with `onedispatch web`"), "{line}");

@@ -93,8 +93,7 @@ pub fn choose(gpu: &Gpu, args: &Args, checkpoint: &Checkpoint, task: &Task, form
     arms.iter().try_for_each(|arm| arm.span.check(task.longest.positions()))?;
     // Stepwise has not every span.
     let fallbacks: Vec<Arm> = FALLBACKS.map(Arm::of).into_iter().flat_map(cut).collect();
-    // There a kernel that reads tiles takes minutes to compile.
-    let prompt_tile = task.prompt_tile.unwrap_or(if gpu.info.is_software { 1 } else { Tuning::TILE });
+    let prompt_tile = task.prompt_tile.unwrap_or(Tuning::tile_for(gpu.info.is_software));
     let mut fitting = Vec::new();
     let mut objections = Vec::new();
     for (index, &arm) in

@@ -24,6 +24,9 @@ pub struct Args {
     /// Results of devices that the page shows beside the visitor's
     #[arg(long, default_value = "data", value_name = "DIR")]
     data: PathBuf,
+    /// The model that the page answers with before a visitor brings one [default: the one that comes with the program]
+    #[arg(long, value_name = "GGUF")]
+    model: Option<PathBuf>,
     /// Another experiment instead of the page's own; may be given again
     #[arg(long, value_name = "SPEC")]
     spec: Vec<PathBuf>,
@@ -31,7 +34,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let specs = specs(&args.spec)?;
-    let site = make(&args.from, &specs, &args.data, &args.out)?;
+    let site = make(&args.from, &specs, &args.data, args.model.as_deref(), &args.out)?;
     let out = args.out.display();
     let (files, kib) = (site.files, site.bytes.div_ceil(1024));
     output::line(format_args!("{files} files, {kib} KiB in {out}; `onedispatch serve {out}` shows them"))

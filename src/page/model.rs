@@ -2,23 +2,34 @@
 
 use js_sys::Float32Array;
 use onedispatch_core::cases::decode::weight_blocks;
-use onedispatch_core::error::{Error, Within};
+use onedispatch_core::error::{Error, Result, Within};
+use onedispatch_core::workload::decode::checkpoint::{self, Checkpoint};
+use onedispatch_core::workload::decode::format::{Format, Formats};
 use onedispatch_core::workload::decode::gate::Reference;
-use onedispatch_core::workload::decode::model::{Request, Sampling};
+use onedispatch_core::workload::decode::model::{Config, Request, Sampling};
 use onedispatch_core::workload::decode::packing::Layout;
 use onedispatch_core::workload::decode::span::Span;
-use onedispatch_core::workload::decode::{Arm, Tuning, checkpoint, config, end_tokens, new_tokens, request, tensors};
+use onedispatch_core::workload::decode::tensors::{Kind, Tensor, Values};
+use onedispatch_core::workload::decode::{Algorithm, Arm, Tuning, new_tokens, request, tensors, text};
 use serde::Deserialize;
 use serde_json::json;
 use wasm_bindgen::prelude::*;
 
+use crate::tokenizer::Tokenizer;
 use crate::{Answer, from_json, refusal, to_json};
+
+/// Requests of fewer positions share the pipelines of this many: a page is asked for another length all the time.
+const LEAST_CAPACITY: u32 = 256;
 
 #[wasm_bindgen]
 pub struct Model {
-    end_tokens: Vec<u32>,
-    notes: Vec<String>,
+    checkpoint: Checkpoint,
+    /// As most of its matrices are stored, which is how kernels read them: see [`Formats::of`].
+    format: Format,
+    /// Of the weights as they are, or as an arm reads them.
     reference: Reference<'static>,
+    /// Of a file that has one.
+    tokenizer: Option<Result<text::Tokenizer>>,
 }
 
 /// What is asked of a model, as the page has it.
@@ -44,9 +55,28 @@ struct PageSampling {
 struct Sizes {
     workgroup_size: u32,
     least_lanes: u32,
-    /// Of the device: its smallest subgroup, and bytes of workgroup memory.
+    /// Of the device: its smallest subgroup, bytes of workgroup memory, and whether it is software.
     subgroup_size: u32,
     memory: u32,
+    is_software: bool,
+}
+
+impl Model {
+    fn of(checkpoint: Checkpoint, tokenizer: Option<Result<text::Tokenizer>>) -> Result<Model> {
+        let format = Formats::stored(&checkpoint.weights).fc;
+        format.check(&checkpoint.config, &checkpoint.weights)?;
+        let reference = Reference::owning(checkpoint.config.clone(), checkpoint.weights.clone());
+        Ok(Model { checkpoint, format, reference, tokenizer })
+    }
+}
+
+/// Whether a tensor was learned: tables of rotary positions are reckoned, and zeros stand for biases that a model does not have.
+fn is_of_the_file(config: &Config, tensor: &Tensor, values: &Values) -> bool {
+    match (tensor.entry.kind, values) {
+        (Kind::Rows { .. }, _) => config.block.rotary.is_none(),
+        (Kind::Bias(_), Values::Vector(values)) => values.iter().any(|&value| value != 0.0),
+        _ => true,
+    }
 }
 
 fn read(json: &str) -> Answer<Request> {
@@ -66,34 +96,49 @@ impl Model {
     /// From the text of `config.json`, the bytes of `model.safetensors`, and the text of `generation_config.json` where there is one.
     #[wasm_bindgen(constructor)]
     pub fn new(config_json: &str, weights: &[u8], generation_config_json: Option<String>) -> Answer<Model> {
-        let (config, own_end_tokens) = config::parse(config_json).within("config.json").map_err(refusal)?;
-        let end_tokens = match generation_config_json {
-            Some(text) => {
-                end_tokens::parse(&text, config.vocab_size).within("generation_config.json").map_err(refusal)?
-            }
-            None => own_end_tokens,
-        };
-        let (weights, notes) = checkpoint::parse(weights, &config).within("model.safetensors").map_err(refusal)?;
-        Ok(Model { end_tokens, notes, reference: Reference::owning(config, weights) })
+        let checkpoint = checkpoint::of_files(config_json, weights, generation_config_json.as_deref());
+        checkpoint.and_then(|checkpoint| Model::of(checkpoint, None)).map_err(refusal)
     }
 
-    /// `{config, end_tokens, notes, parameters, tensors: [{name, shape}]}`.
+    /// From the bytes of a GGUF file, which messages name.
+    #[wasm_bindgen(js_name = ofGguf)]
+    pub fn of_gguf(bytes: &[u8], name: &str) -> Answer<Model> {
+        let tokenizer = || text::Tokenizer::of_gguf(name, bytes);
+        let checkpoint = checkpoint::of_gguf(bytes);
+        checkpoint.and_then(|checkpoint| Model::of(checkpoint, Some(tokenizer()))).within(name).map_err(refusal)
+    }
+
+    /// The tokenizer of a file that has one, or why it cannot be read. It is given once.
+    #[wasm_bindgen(js_name = takeTokenizer)]
+    pub fn take_tokenizer(&mut self) -> Answer<Option<Tokenizer>> {
+        self.tokenizer.take().transpose().map(|tokenizer| tokenizer.map(Tokenizer)).map_err(refusal)
+    }
+
+    /// `{config, end_tokens, notes, parameters, arms, tensors: [{name, shape}]}`; of `arms` the one that comes first is the one to
+    /// be tried first.
     pub fn about(&self) -> String {
-        let config = self.reference.config();
-        let parameters: usize = tensors::tensors(config).map(|tensor| tensor.elements()).sum();
+        let Checkpoint { config, weights, end_tokens, notes } = &self.checkpoint;
+        let parameters: usize = tensors::tensors(config)
+            .zip(tensors::values(weights))
+            .filter(|(tensor, values)| is_of_the_file(config, tensor, values))
+            .map(|(tensor, _)| tensor.elements())
+            .sum();
         let tensors: Vec<_> =
             tensors::tensors(config).map(|tensor| json!({ "name": tensor.name, "shape": tensor.shape })).collect();
+        let fastest = Arm { format: self.format, ..Arm::of(Algorithm::FusedSubgroup) };
+        let arms = [fastest, Arm::of(Algorithm::FusedWorkgroup)].map(Arm::name);
         to_json(&json!({
-            "config": config, "end_tokens": self.end_tokens, "notes": self.notes,
-            "parameters": parameters, "tensors": tensors,
+            "config": config, "end_tokens": end_tokens, "notes": notes,
+            "parameters": parameters, "arms": arms, "tensors": tensors,
         }))
     }
 
     /// A tensor's elements in f32, by its name without the prefix `transformer.`; nothing where there is none.
     pub fn tensor(&self, name: &str) -> Option<Float32Array> {
-        let all = tensors::tensors(self.reference.config()).zip(tensors::values(self.reference.weights()));
-        let mut found = all.into_iter().filter(|(tensor, _)| tensor.name == name);
-        found.next().map(|(tensor, values)| Float32Array::from(&*values.of(&tensor)))
+        let Checkpoint { config, weights, .. } = &self.checkpoint;
+        let mut all = tensors::tensors(config).zip(tensors::values(weights));
+        let (tensor, values) = all.find(|(tensor, _)| tensor.name == name)?;
+        Some(Float32Array::from(&*values.of(&tensor)))
     }
 
     /// The name of the constant that an arm's kernels read the weights from.
@@ -104,7 +149,7 @@ impl Model {
 
     /// The weights as the bytes of that constant.
     pub fn block(&self, name: &str) -> Answer<Vec<u8>> {
-        let (config, weights) = (self.reference.config(), self.reference.weights());
+        let Checkpoint { config, weights, .. } = &self.checkpoint;
         let layouts: Vec<Layout> = Layout::all().collect();
         let blocks = weight_blocks(config, weights, &layouts);
         let block = blocks.get(name).ok_or_else(|| refusal(Error::input(format!("no block is called `{name}`"))))?;
@@ -126,24 +171,34 @@ impl Model {
 
     /// Refuses a request that the model cannot carry out.
     pub fn validate(&self, request: &str) -> Answer<()> {
-        request::validate(self.reference.config(), &read(request)?).map_err(refusal)
+        request::validate(&self.checkpoint.config, &read(request)?).map_err(refusal)
     }
 
     /// The program that answers a request, as JSON.
     pub fn program(&self, arm: &str, span: &str, request: &str, sizes: &str) -> Answer<String> {
         let request = read(request)?;
-        request::validate(self.reference.config(), &request).map_err(refusal)?;
+        request::validate(&self.checkpoint.config, &request).map_err(refusal)?;
         let arm = Span::named(span).and_then(|span| Arm::named(arm)?.cut(span)).map_err(refusal)?;
-        let Sizes { workgroup_size, least_lanes, subgroup_size, memory } = from_json(sizes)?;
-        let of_size = Tuning::of(workgroup_size, request.positions());
-        let tuning = Tuning { least_lanes, subgroup_size, memory, ..of_size };
-        Ok(to_json(&arm.program(self.reference.config(), &request, &tuning)))
+        let config = &self.checkpoint.config;
+        let Sizes { workgroup_size, least_lanes, subgroup_size, memory, is_software } = from_json(sizes)?;
+        let capacity = request.positions().next_power_of_two().max(LEAST_CAPACITY).min(config.n_positions);
+        let tile = Tuning::tile_for(is_software);
+        let tuning = Tuning { least_lanes, subgroup_size, memory, tile, ..Tuning::of(workgroup_size, capacity) };
+        Ok(to_json(&arm.program(config, &request, &tuning)))
     }
 
     /// The new tokens in the words of the buffer `tokens`: all that a kernel wrote.
     #[wasm_bindgen(js_name = newTokens)]
     pub fn new_tokens(&self, request: &str, words: &[u32]) -> Answer<Vec<u32>> {
         Ok(new_tokens(&read(request)?, words))
+    }
+
+    /// Has the f64 oracle read the weights as an arm does from now on; before, it reads them as they are.
+    pub fn follow(&mut self, arm: &str) -> Answer<()> {
+        let Checkpoint { config, weights, .. } = &self.checkpoint;
+        let Arm { format, .. } = Arm::named(arm).map_err(refusal)?;
+        self.reference = Reference::owning(config.clone(), format.rounded(config, weights));
+        Ok(())
     }
 
     /// Asks the f64 oracle for the logits that choose each of `tokens`, so that a check of more of them is quick.

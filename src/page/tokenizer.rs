@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 use crate::{Answer, refusal};
 
 #[wasm_bindgen]
-pub struct Tokenizer(text::Tokenizer);
+pub struct Tokenizer(pub(crate) text::Tokenizer);
 
 #[wasm_bindgen]
 impl Tokenizer {

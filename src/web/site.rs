@@ -12,7 +12,9 @@ use crate::digest::sha256_hex;
 use crate::error::{Error, Result, Within};
 use crate::measure::provenance::build;
 use crate::record::run::load_all;
+use crate::shipped_model;
 use crate::spec::{Spec, Workload};
+use crate::workload::decode::checkpoint;
 
 /// Says that a folder is a site that was made here, and so may be made anew.
 const LIST: &str = "files.js";
@@ -24,6 +26,9 @@ const NOT_OF_THE_PAGE: [&str; 7] =
 /// The page's own part in Rust, which `make web` builds from `src/page/`.
 const CORE: &str = "js/vendor/onedispatch_page_bg.wasm";
 
+/// Where the model that answers at once lies in the site.
+const MODELS: &str = "models";
+
 /// What was made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Site {
@@ -31,11 +36,13 @@ pub struct Site {
     pub bytes: u64,
 }
 
-/// Makes the site of `specs` in `out` from the folder `web` and the results in `data`.
+/// Makes the site of `specs` in `out` from the folder `web`, the results in `data`, and a model: a GGUF file, or the
+/// one that comes with the program.
 ///
 /// # Errors
-/// An input error where `out` is something else, a file cannot be read or written, or a case cannot be one of the page.
-pub fn make(web: &Path, specs: &[Spec], data: &Path, out: &Path) -> Result<Site> {
+/// An input error where `out` is something else, a file cannot be read or written, the model is none, or a case cannot be one of
+/// the page.
+pub fn make(web: &Path, specs: &[Spec], data: &Path, model: Option<&Path>, out: &Path) -> Result<Site> {
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     read_page(web, "", &mut files)?;
     if !files.contains_key(CORE) {
@@ -60,9 +67,13 @@ pub fn make(web: &Path, specs: &[Spec], data: &Path, out: &Path) -> Result<Site>
             "cases": page::outlines(spec).within(&spec.name)?,
         }));
     }
+    let (name, bytes) = model_of(model)?;
+    let model = format!("{MODELS}/{name}");
+    files.insert(model.clone(), bytes);
     let build = build();
     let about = json!({
-        "onedispatch": build.version, "commit": build.commit, "clean": build.clean, "experiments": experiments,
+        "onedispatch": build.version, "commit": build.commit, "clean": build.clean, "model": model,
+        "experiments": experiments,
     });
     files.insert("experiments.json".into(), compact(&about));
     files.insert("devices.json".into(), compact(&devices::rows(&load_all(data)?, specs)));
@@ -76,6 +87,16 @@ pub fn make(web: &Path, specs: &[Spec], data: &Path, out: &Path) -> Result<Site>
         fs::write(&path, bytes).map_err(|error| Error::io(&path, error))?;
     }
     Ok(Site { files: files.len(), bytes: files.values().map(|bytes| bytes.len() as u64).sum() })
+}
+
+/// A model's name and bytes.
+fn model_of(path: Option<&Path>) -> Result<(String, Vec<u8>)> {
+    let Some(path) = path else { return Ok((shipped_model::NAME.to_owned(), shipped_model::BYTES.to_vec())) };
+    let bytes = fs::read(path).map_err(|error| Error::io(path, error))?;
+    // What the page could not show is found here.
+    checkpoint::of_gguf(&bytes).within(path.display())?;
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("model.gguf");
+    Ok((name.to_owned(), bytes))
 }
 
 /// The files of the page by their paths below the site.

@@ -180,38 +180,41 @@ export class Prepared {
   }
 
   /**
-   * Runs the program once from its initial contents, one submit a dispatch, and yields `{dispatch, wall_ns, bytes}` after each:
-   * the bytes of `output` as this dispatch left it, and the time since the first. The next dispatch is on its way while one is
-   * looked at. A consumer that stops early leaves at most that one to finish.
+   * Runs the program once from its initial contents, one submit a repetition of a phase (which is a token, or what one dispatch
+   * covers where that is more), and yields `{dispatches, wall_ns, bytes}` after each: the dispatches so far, the time since the
+   * first, and the bytes of `output` as this submit left it. The next submit is on its way while one is looked at. A consumer
+   * that stops early leaves at most that one to finish.
    */
   async *stream(output) {
     const { gpu, program } = this;
     const index = this.#index(output);
     await this.reset();
     gpu.check();
-    const steps = this.#tokens().flat();
+    const tokens = this.#tokens();
     const { bytes } = program.buffers[index];
     const copies = [0, 1].map(() => gpu.device.createBuffer({ size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST }));
     const begun = performance.now();
     const submit = (at) => {
       const encoder = gpu.device.createCommandEncoder();
-      encodePass(encoder, [steps[at]]);
+      encodePass(encoder, tokens[at]);
       encoder.copyBufferToBuffer(this.buffers[index], 0, copies[at % 2], 0, bytes);
       gpu.queue.submit([encoder.finish()]);
       return gpu.mapped(copies[at % 2]);
     };
     let pending = null;
+    let dispatches = 0;
     try {
-      pending = steps.length > 0 ? submit(0) : null;
-      for (let dispatch = 0; dispatch < steps.length; dispatch += 1) {
+      pending = tokens.length > 0 ? submit(0) : null;
+      for (let at = 0; at < tokens.length; at += 1) {
         const current = pending;
         pending = null;
-        const left = dispatch + 1 < steps.length ? submit(dispatch + 1) : null;
+        const left = at + 1 < tokens.length ? submit(at + 1) : null;
         left?.catch(() => {});
         pending = left;
         const read = await current;
         gpu.check();
-        yield { dispatch, wall_ns: Math.round((performance.now() - begun) * 1e6), bytes: read };
+        dispatches += tokens[at].length;
+        yield { dispatches, wall_ns: Math.round((performance.now() - begun) * 1e6), bytes: read };
       }
     } finally {
       await pending?.catch(() => {});
@@ -283,7 +286,8 @@ export function forBrowser(text, kernel) {
   return kernel.subgroup_size > 0 ? `enable subgroups;\n${text}` : text;
 }
 
-function pipelineOf(gpu, kernel, source) {
+/** The pipeline of a kernel, which is compiled once. */
+export function pipelineOf(gpu, kernel, source = shader) {
   const key = JSON.stringify([kernel.shader, kernel.entry, Object.entries(kernel.constants).sort()]);
   if (!gpu.pipelines.has(key)) {
     const made = createPipeline(gpu, kernel, source);

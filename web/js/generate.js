@@ -2,7 +2,7 @@
 // oracle check them.
 
 import { Model } from "./core.js";
-import { Prepared, upload } from "./executor.js";
+import { pipelineOf, Prepared, upload } from "./executor.js";
 import { LARGEST_SOFTWARE_WORKGROUP } from "./gpu.js";
 import { Refusal } from "./refusal.js";
 import { trial } from "./trial.js";
@@ -12,6 +12,9 @@ const CHUNK_MS = 50;
 
 /** Tokens of the dispatches that find out how fast a model is. */
 const TRIAL_TOKENS = 8;
+
+/** Threads of a model that is not tried first: what was fastest on most GPUs for models of its size. */
+const AT_ONCE_WORKGROUP = 512;
 
 /** Largest error that a check lets pass, relative to the range of the logits: that of the experiments. */
 const TOLERANCE = 1e-3;
@@ -26,19 +29,27 @@ const CHECKED_TOKENS = 256;
 export const loadModel = (configText, bytes, generationConfigText) =>
   new Model(configText, new Uint8Array(bytes), generationConfigText);
 
+/** A model from the bytes of a GGUF file, which messages name. A `Refusal` names every fault. */
+export const loadGguf = (bytes, name) => Model.ofGguf(new Uint8Array(bytes), name);
+
 /** A request as the core reads it: `{prompt, new_tokens, sampling: null | {temperature, top_k, seed}, end_tokens}`. */
 const asJson = (request) => JSON.stringify(request, (key, value) => (key === "seed" ? String(value) : value));
 
 /** A model on a GPU, ready to answer requests, one at a time. */
 export class Generator {
   /**
-   * Packs and uploads a model of `loadModel`, which is this one's from then on. Picks the fastest of `arms` and workgroup sizes by
-   * short trials; `progress(text)` is told what is going on. Throws a `Refusal` where no kernel fits the device.
+   * Packs and uploads a model of `loadModel` or `loadGguf`, which is this one's from then on. Picks the fastest of `arms` (by default
+   * the model's) and workgroup sizes by short trials; with `atOnce`, the sampling of its requests, it takes what suits most GPUs,
+   * and has the kernel of such requests compiled. `progress(text)` is told what is going on. Throws a `Refusal` where no kernel
+   * fits the device.
    */
-  static async of(gpu, model, { arms = ["fused-subgroup", "fused-workgroup"], progress = () => {} } = {}) {
+  static async of(gpu, model, { arms, atOnce, progress = () => {} } = {}) {
     const generator = new Generator(gpu, model);
     try {
-      await generator.#calibrate(arms, progress);
+      const fastest = await generator.#choose(arms ?? generator.arms, atOnce, progress);
+      /** Tokens fed by a dispatch. */
+      generator.chunk = Math.max(1, Math.floor(CHUNK_MS / fastest));
+      model.follow(generator.arm);
     } catch (error) {
       generator.destroy();
       throw error;
@@ -49,7 +60,7 @@ export class Generator {
   constructor(gpu, model) {
     this.gpu = gpu;
     this.model = model;
-    /** `config`, `end_tokens`, `notes` and `parameters`. */
+    /** `config`, `end_tokens`, `notes`, `parameters` and `arms`. */
     Object.assign(this, JSON.parse(model.about()));
     /** The weights on the GPU, as the arm in use reads them. */
     this.blocks = {};
@@ -77,15 +88,27 @@ export class Generator {
   }
 
   #program(arm, span, request, sizes) {
-    const { subgroup_min_size, limits } = this.gpu.info;
-    const device = { subgroup_size: subgroup_min_size, memory: limits.max_compute_workgroup_storage_size };
+    const { subgroup_min_size, limits, is_software } = this.gpu.info;
+    const device = { subgroup_size: subgroup_min_size, memory: limits.max_compute_workgroup_storage_size, is_software };
     return JSON.parse(this.model.program(arm, span, asJson(request), JSON.stringify({ ...sizes, ...device })));
   }
 
-  async #calibrate(arms, progress) {
+  /**
+   * Has the kernels of these spans compiled beside what goes on, so that a first answer by them need not wait. What fails here is
+   * told of when an answer is asked for.
+   */
+  compile(spans, sampling) {
+    for (const span of spans) {
+      const program = this.#program(this.arm, span, { prompt: [0], new_tokens: 1, sampling, end_tokens: [] }, this.sizes);
+      for (const kernel of program.kernels) pipelineOf(this.gpu, kernel).catch(() => {});
+    }
+  }
+
+  /** Settles on an arm and sizes, and gives the milliseconds that a token takes so. */
+  async #choose(arms, atOnce, progress) {
     const { gpu, config } = this;
     const new_tokens = Math.min(TRIAL_TOKENS, config.n_positions);
-    const request = { prompt: [0], new_tokens, sampling: null, end_tokens: [] };
+    const request = { prompt: [0], new_tokens, sampling: atOnce ?? null, end_tokens: [] };
     let objection = "no kernel is there";
     let fastest = Infinity;
     const attempt = async (arm, workgroup_size, least_lanes) => {
@@ -109,10 +132,12 @@ export class Generator {
         prepared.destroy();
       }
     };
+    const most = gpu.info.is_software ? LARGEST_SOFTWARE_WORKGROUP : atOnce ? AT_ONCE_WORKGROUP : Infinity;
     for (const arm of arms) {
-      for (const workgroup_size of Model.workgroupSizes(arm)) {
-        if (gpu.info.is_software && workgroup_size > LARGEST_SOFTWARE_WORKGROUP) continue;
-        await attempt(arm, workgroup_size, Model.leastLanes(arm)[0]);
+      const sizes = Array.from(Model.workgroupSizes(arm)).filter((size) => size <= most);
+      for (const size of atOnce ? sizes.reverse() : sizes) {
+        await attempt(arm, size, Model.leastLanes(arm)[0]);
+        if (atOnce && this.arm) return fastest;
       }
     }
     if (!this.arm) throw new Refusal(`This model does not fit ${gpu.info.name}: ${objection}; choose a smaller one.`);
@@ -120,28 +145,27 @@ export class Generator {
       const { arm, sizes } = this;
       for (const least_lanes of Model.leastLanes(arm).subarray(1)) await attempt(arm, sizes.workgroup_size, least_lanes);
     }
-    /** Tokens fed by a dispatch. */
-    this.chunk = Math.max(1, Math.floor(CHUNK_MS / fastest));
+    return fastest;
   }
 
   /**
-   * Yields `{tokens, wall_ns}` after each dispatch: the new tokens that it made (none while it reads the prompt), and the time
-   * since the first. Ends with an end token, or once all are made; the last yield is followed by nothing. With `chunk` null,
-   * the whole answer is one dispatch.
+   * Yields `{tokens, wall_ns, dispatches}` after each submit: the new tokens that it made (none while it reads the prompt), the
+   * time since the first, and the dispatches so far. Ends with an end token, or once all are made; the last yield is followed by
+   * nothing. `span` is what a dispatch covers: `generation`, `token`, `operation`, or `chunk:N` of N tokens.
    */
-  async *generate(request, { chunk = this.chunk } = {}) {
+  async *generate(request, { span = `chunk:${this.chunk}` } = {}) {
     const { gpu, model, arm, sizes } = this;
     const json = asJson(request);
     model.validate(json);
-    const program = this.#program(arm, chunk === null ? "generation" : `chunk:${chunk}`, request, sizes);
+    const program = this.#program(arm, span, request, sizes);
     const prepared = await Prepared.of(gpu, program, { blocks: await this.#block(arm) });
     let seen = 0;
     try {
-      for await (const { wall_ns, bytes } of prepared.stream("tokens")) {
+      for await (const { wall_ns, dispatches, bytes } of prepared.stream("tokens")) {
         const made = model.newTokens(json, new Uint32Array(bytes));
         const tokens = Array.from(made.subarray(seen));
         seen = made.length;
-        yield { tokens, wall_ns };
+        yield { tokens, wall_ns, dispatches };
         if (tokens.some((token) => request.end_tokens.includes(token))) return;
       }
     } finally {

@@ -6,6 +6,7 @@ import { casesOf, Site } from "./site.js";
 import { element, say, the } from "./page/element.js";
 import { Generation } from "./page/generation.js";
 import { Measurement } from "./page/measurement.js";
+import { Own } from "./page/own.js";
 import { Results } from "./page/results.js";
 import { sentence } from "./page/words.js";
 
@@ -27,6 +28,8 @@ if (files) {
   if (gpu) new Measurement({ gpu, ...files, results, busy });
 }
 const generation = new Generation({ gpu, busy });
+generation.shipped = files?.index.model ?? null;
+const own = new Own(generation);
 busy(false);
 gpu?.lost.then((why) => {
   say("device", why, { bad: true });
@@ -35,7 +38,9 @@ gpu?.lost.then((why) => {
 const model = new URLSearchParams(location.search).get("model");
 if (model) {
   if (URL.canParse(model, document.baseURI)) the("url").value = new URL(model, document.baseURI).href;
-  generation.fetch(model);
+  own.fetch(model);
+} else if (gpu && generation.shipped) {
+  generation.loadShipped();
 }
 
 /** Who has the GPU has it alone: times of one would suffer from the other. */
@@ -43,7 +48,8 @@ function busy(is) {
   generation.isBusy = is;
   const off = is || !gpu || gpu.isLost;
   the("measure").disabled = off || !files;
-  for (const id of ["generate", "pick-files", "pick-folder"]) the(id).disabled = off;
+  the("generate").disabled = off || !generation.generator;
+  for (const id of ["model-back", "pick-files", "pick-folder"]) the(id).disabled = off;
   the("fetch").querySelector("button").disabled = is || !gpu;
 }
 

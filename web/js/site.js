@@ -9,7 +9,7 @@ export class Site {
   }
 
   /**
-   * `{onedispatch, commit, clean, experiments: [{experiment, question, workload, quick, spec, spec_sha256, cases}]}`; a case is what
+   * `{onedispatch, commit, clean, model, experiments: [{experiment, question, workload, quick, spec, spec_sha256, cases}]}`; a case is what
    * is listed of it before it is measured, as in `src/core/cases/page/mod.rs`.
    */
   async index() {

@@ -1,12 +1,13 @@
-// Generation from a golden checkpoint in a real browser, whole and in chunks; and what is said where it cannot be done.
+// Generation from a golden checkpoint in a real browser, whole and in parts, from GGUF too; and what is said where it cannot be done.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { F32, ggufOf, Q8_0 } from "./gguf.js";
 import { browser, open, ROOT, serve, skip } from "./harness.js";
-import { makeSite } from "./onedispatch.js";
+import { makeSite, onedispatch } from "./onedispatch.js";
 
 const GOLDEN = join(ROOT, "tests", "golden", "decode");
 const MODEL = "tiny_d32_l1_h2";
@@ -66,7 +67,7 @@ async function answer({ model, arm, requests, chunks }) {
     for (const chunk of chunks) {
       const tokens = [];
       let pieces = 0;
-      for await (const made of generator.generate(request, { chunk })) {
+      for await (const made of generator.generate(request, { span: chunk === null ? "generation" : `chunk:${chunk}` })) {
         tokens.push(...made.tokens);
         pieces += 1;
       }
@@ -77,6 +78,84 @@ async function answer({ model, arm, requests, chunks }) {
   gpu.close();
   return answers;
 }
+
+test("a GGUF file gives the golden text, and its packed weights stay packed", { skip }, async () => {
+  const { prompt, tokens } = golden;
+  const expected = tokens.slice(prompt.length);
+  const files = {};
+  for (const [name, type] of [["f32", F32], ["q8_0", Q8_0]]) files[name] = (await ggufOf(join(GOLDEN, MODEL), type)).toString("base64");
+  const found = await page.evaluate(spans, { files, prompt, new_tokens: expected.length });
+  assert.equal(found.f32.arm, "fused-subgroup");
+  assert.deepEqual(found.f32.made.map(({ tokens: made }) => made), [expected, expected]);
+  assert.equal(found.q8_0.arm, "fused-subgroup-q8_0");
+  const positions = prompt.length + expected.length - 1;
+  for (const { made, checks } of Object.values(found)) {
+    assert.deepEqual(made[1].tokens, made[0].tokens);
+    assert.deepEqual(checks, ["", ""]);
+    assert.deepEqual([made[0].dispatches, made[1].dispatches], [1, positions]);
+  }
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789. ";
+  assert.equal(found.f32.text, expected.map((token) => letters[token]).join(""));
+});
+
+/** In the page: what each file's model makes in spans of one kernel, and what the oracle has against it. */
+async function spans({ files, prompt, new_tokens }) {
+  const { Gpu } = await import("/js/gpu.js");
+  const { Generator, loadGguf } = await import("/js/generate.js");
+  const { fromBase64 } = await import("/js/base64.js");
+  const { wrapped } = await import("/js/page/tokenizer.js");
+  const gpu = await Gpu.open();
+  const found = {};
+  for (const [name, base64] of Object.entries(files)) {
+    const model = loadGguf(fromBase64(base64), `${name}.gguf`);
+    const tokenizer = wrapped(model.takeTokenizer());
+    const sampling = name === "f32" ? null : { temperature: 0.9, top_k: 5, seed: 7 };
+    const generator = await Generator.of(gpu, model, sampling ? { atOnce: sampling } : { arms: ["fused-subgroup"] });
+    const request = { prompt, new_tokens, sampling, end_tokens: [] };
+    const [made, checks] = [[], []];
+    for (const span of ["generation", "token"]) {
+      const all = { tokens: [], dispatches: 0 };
+      for await (const { tokens, dispatches } of generator.generate(request, { span })) {
+        all.tokens.push(...tokens);
+        all.dispatches = dispatches;
+      }
+      made.push(all);
+      checks.push((await generator.check(request, all.tokens)).reason);
+    }
+    found[name] = { arm: generator.arm, made, checks, text: tokenizer.continuation(prompt, made[0].tokens, false) };
+    generator.destroy();
+  }
+  gpu.close();
+  return found;
+}
+
+test("a broken GGUF file is named by the fault that the program names", { skip }, async () => {
+  const whole = await ggufOf(join(GOLDEN, MODEL), Q8_0);
+  const other = Buffer.from(whole);
+  other.write("gpt9", other.indexOf("gpt2"));
+  const broken = {
+    "magic.gguf": Buffer.from("no model"),
+    "cut.gguf": whole.subarray(0, whole.length - 4000),
+    "head.gguf": whole.subarray(0, 100),
+    "family.gguf": other,
+  };
+  for (const [name, bytes] of Object.entries(broken)) {
+    await writeFile(join(folder, name), bytes);
+    const { status, stderr } = await onedispatch("generate", "--model", join(folder, name), "--prompt-ids", "1");
+    assert.equal(status, 2, stderr);
+    const said = await page.evaluate(async ({ name: file, base64 }) => {
+      const { loadGguf } = await import("/js/generate.js");
+      const { fromBase64 } = await import("/js/base64.js");
+      try {
+        loadGguf(fromBase64(base64), file).free();
+        return "nothing";
+      } catch (error) {
+        return error.message;
+      }
+    }, { name, base64: bytes.toString("base64") });
+    assert.ok(stderr.trimEnd().endsWith(`/${said}`), `${said}\n${stderr}`);
+  }
+});
 
 test("a lost device is told of in a sentence", { skip }, async () => {
   const said = await page.evaluate(async () => {
@@ -140,7 +219,7 @@ test("a program that does not fit, and a shader that does not compile, are named
     /workgroup memory of x\.wgsl needs 1048576/,
     /needs subgroups of 256, the smallest is 4/,
     /make progress together/,
-    /without WebGPU's checks/,
+    /with other checks than WebGPU's/,
     /Refusal: shaders\/x\.wgsl does not compile on .*: line 2: unresolved value 'y'/,
   ];
   said.forEach((fault, index) => assert.match(fault, expected[index]));

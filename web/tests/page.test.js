@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { loadTokenizer } from "../js/page/tokenizer.js";
+import { F32, ggufOf } from "./gguf.js";
 import { browser, open, ROOT, serve, skip } from "./harness.js";
 import { onedispatch, SPECS } from "./onedispatch.js";
 
@@ -73,20 +74,35 @@ test("a measurement that is stopped keeps what was finished, and can begin again
   assert.equal(await page.isEnabled("#measure"), true);
 });
 
+test("the page's own model answers, and every way of dispatching gives the same text", { skip }, async () => {
+  assert.match(await page.textContent("#model"), /^Model: prose-3m\.gguf; 4 layers, 256 wide, 3,072 tokens of vocabulary, /);
+  await fill({ "new-tokens": 8 });
+  const dispatches = {};
+  for (const way of ["generation", "token", "operation"]) {
+    await span(way);
+    [, dispatches[way]] = (await generated()).match(/^8 tokens in ([\d,]+) dispatch/);
+    await checked(8);
+  }
+  assert.equal(dispatches.generation, "1");
+  assert.match(await page.textContent("#answer"), /^The morning was ./);
+  const rows = await page.locator("#tried tbody tr").allTextContents();
+  assert.match(rows.join("|"), /^One dispatch1[\d,.]+ ms[\d,.]+\|One per token\d+[\d,.]+ ms[\d,.]+\|One per operation\d{3}/);
+  assert.equal(await page.textContent("#tried p"), "The same text each time.");
+});
+
 test("chosen files give the golden tokens, in chunks and in one dispatch", { skip }, async () => {
   await choose(CHECKPOINT);
   const { prompt, tokens } = golden;
   const expected = tokens.slice(prompt.length);
   assert.match(await page.textContent("#model-status"), /^Ready: 1 layer, 32 wide, 64 tokens of vocabulary, [\d,]+ parameters; .* token ids\.$/);
-  for (const [way, dispatches] of [["chunk", Math.ceil((tokens.length - 1) / 9)], ["whole", 1]]) {
+  for (const [way, dispatches] of [["chunk", Math.ceil((tokens.length - 1) / 9)], ["generation", 1]]) {
     await fill({ prompt: prompt.join(" "), "new-tokens": expected.length, chunk: 9, temperature: 0 });
-    await page.check(`input[name=chunk][value=${way}]`);
+    await span(way);
     const said = await generated();
     assert.ok(said.startsWith(`${expected.length} tokens in ${dispatches} dispatch`), said);
     assert.match(said, /tokens\/s, the prompt's 1 token included\. A software adapter: no performance of any GPU\.$/);
     assert.equal(await page.textContent("#answer"), tokens.join(" "), way);
-    await page.waitForFunction(() => /^[✓W]/.test(document.querySelector("#generate-check").textContent));
-    assert.match(await page.textContent("#generate-check"), new RegExp(`^✓ All ${expected.length} tokens are what the f64 oracle chooses`));
+    await checked(expected.length);
   }
 });
 
@@ -103,7 +119,7 @@ test("the same seed draws the same answer", { skip }, async () => {
 
 test("an answer can be stopped", { skip }, async () => {
   await fill({ prompt: "1", "new-tokens": 60, temperature: 0, chunk: 3 });
-  await page.check("input[name=chunk][value=chunk]");
+  await span("chunk");
   await page.evaluate(() => {
     document.querySelector("#generate").click();
     document.querySelector("#generate-stop").click();
@@ -122,30 +138,38 @@ test("a request that cannot be is refused in a sentence", { skip }, async () => 
   assert.match(await refused({ prompt: "" }), /^The prompt is empty/);
 });
 
+test("a dropped GGUF file answers in text, and the page's own model comes back", { skip }, async () => {
+  const { prompt, tokens } = golden;
+  const gguf = (await ggufOf(TINY, F32)).toString("base64");
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789. ";
+  await page.evaluate(() => (document.querySelector("#request").hidden = true));
+  await dropped([{ name: "tiny.gguf", base64: gguf }]);
+  await page.waitForSelector("#request:not([hidden])", { timeout: 60_000 });
+  assert.match(await page.textContent("#model"), /^Model: yours, tiny\.gguf; 1 layer, 32 wide, 64 tokens of vocabulary, /);
+  await fill({ prompt: prompt.map((token) => letters[token]).join(""), "new-tokens": 20, temperature: 0 });
+  await generated();
+  assert.equal(await page.textContent("#answer"), tokens.slice(0, prompt.length + 20).map((token) => letters[token]).join(""));
+  await checked(20);
+  const cut = await refusalOf([{ name: "tiny.gguf", base64: gguf, bytes: 40_000 }]);
+  assert.match(cut, /^tiny\.gguf: damaged: tensor \S+ ends beyond the file; copy or download the file again\.$/);
+  await page.click("#model-back");
+  await page.waitForFunction(() => /^Model: prose-3m/.test(document.querySelector("#model").textContent));
+  assert.equal(await page.inputValue("#prompt"), "The morning was");
+});
+
 test("dropped files that are broken are named by their fault", { skip }, async () => {
   const weights = (await readFile(CHECKPOINT[1])).toString("base64");
   const config = await readFile(CHECKPOINT[0], "utf8");
-  const dropped = (files) => page.evaluate(async (named) => {
-    document.querySelector("#model-status").textContent = "";
-    const transfer = new DataTransfer();
-    for (const { name, text, base64, bytes } of named) {
-      const body = text ?? Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).subarray(0, bytes);
-      transfer.items.add(new File([body], name));
-    }
-    document.querySelector("#drop").dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
-    const line = document.querySelector("#model-status");
-    while (!line.classList.contains("bad")) await new Promise((resolve) => setTimeout(resolve, 20));
-    return line.textContent;
-  }, files);
-  assert.match(await dropped([{ name: "config.json", text: config }]), /^There is no model\.safetensors among the files given \(config\.json\)/);
+  const missing = /^There is no model\.safetensors among the files given \(config\.json\); give both together, or one \.gguf\.$/;
+  assert.match(await refusalOf([{ name: "config.json", text: config }]), missing);
   await choose(CHECKPOINT);
   assert.match(
-    await dropped([{ name: "config.json", text: config }, { name: "model.safetensors", base64: weights, bytes: 4000 }]),
+    await refusalOf([{ name: "config.json", text: config }, { name: "model.safetensors", base64: weights, bytes: 4000 }]),
     /^model\.safetensors: damaged: /,
   );
   await choose(CHECKPOINT);
   assert.match(
-    await dropped([{ name: "config.json", text: config.replace('"n_layer": 1', '"n_layer": 2') }, { name: "model.safetensors", base64: weights }]),
+    await refusalOf([{ name: "config.json", text: config.replace('"n_layer": 1', '"n_layer": 2') }, { name: "model.safetensors", base64: weights }]),
     /^model\.safetensors: tensor h\.1\.ln_1\.weight \[32\] is missing/,
   );
 });
@@ -252,6 +276,25 @@ async function textModel(path) {
   await writeFile(join(path, "tokenizer.json"), JSON.stringify(tokenizer));
 }
 
+/** Drops files: `{name}` with a `text`, or with `base64` of which `bytes` may be left. */
+const dropped = (files) => page.evaluate((named) => {
+  document.querySelector("#model-status").textContent = "";
+  const transfer = new DataTransfer();
+  for (const { name, text, base64, bytes } of named) {
+    const body = text ?? Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).subarray(0, bytes);
+    transfer.items.add(new File([body], name));
+  }
+  document.querySelector("#drop").dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+}, files);
+
+/** What is said of dropped files that cannot be read. */
+async function refusalOf(files) {
+  await page.evaluate(() => document.querySelector("#model-status").classList.remove("bad"));
+  await dropped(files);
+  await page.waitForSelector("#model-status.bad");
+  return page.textContent("#model-status");
+}
+
 const focused = () => page.evaluate(() => document.activeElement.id);
 
 async function tabTo(id) {
@@ -268,8 +311,18 @@ async function choose(files) {
   await page.waitForSelector("#request:not([hidden])", { timeout: 60_000 });
 }
 
+/** Chooses what a dispatch covers. The radio itself is not seen, its label is. */
+const span = (way) => page.locator(`label:has(> input[name=span][value=${way}])`).click({ position: { x: 4, y: 4 } });
+
 async function fill(fields, where = page) {
+  await where.evaluate(() => (document.querySelector("#settings").open = true));
   for (const [id, value] of Object.entries(fields)) await where.fill(`#${id}`, String(value));
+}
+
+/** Waits until the oracle has looked at an answer of so many tokens, and is content. */
+async function checked(tokens) {
+  await page.waitForFunction(() => /^[✓W]/.test(document.querySelector("#generate-check").textContent), null, { timeout: 60_000 });
+  assert.match(await page.textContent("#generate-check"), new RegExp(`^✓ All ${tokens} tokens are what the f64 oracle chooses`));
 }
 
 /** Presses the button, and gives what is said at the end. */

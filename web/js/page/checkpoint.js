@@ -1,7 +1,8 @@
-// The files of a checkpoint: chosen, dropped, or fetched. Gives `{config, weights, tokenizer,
-// generationConfig}`: texts, and the weights as a Blob; the last two are null where there are none.
+// The files of a checkpoint: chosen, dropped, or fetched. Gives `{config, weights, tokenizer, generationConfig}`: texts, and the
+// weights as a Blob; the last two are null where there are none. Of a GGUF file, which has all in one, it gives `{gguf, name}`.
 
 import { Refusal } from "../refusal.js";
+import { counting } from "./progress.js";
 
 const NAMES = {
   config: "config.json",
@@ -10,9 +11,13 @@ const NAMES = {
   generationConfig: "generation_config.json",
 };
 const NEEDED = ["config", "weights"];
+const isGguf = (name) => name.toLowerCase().endsWith(".gguf");
 
 /** From files that were chosen or dropped. */
 export async function fromFiles(files) {
+  const ggufs = files.filter(({ name }) => isGguf(name));
+  if (ggufs.length > 1) throw new Refusal(`There are ${ggufs.length} GGUF files (${listed(ggufs)}); give one.`);
+  if (ggufs.length === 1) return { gguf: ggufs[0], name: ggufs[0].name };
   const found = {};
   for (const [part, name] of Object.entries(NAMES)) found[part] = files.find((file) => file.name === name) ?? null;
   const tensors = files.filter(({ name }) => name.endsWith(".safetensors"));
@@ -23,7 +28,8 @@ export async function fromFiles(files) {
   const missing = NEEDED.filter((part) => !found[part]).map((part) => NAMES[part]);
   if (missing.length > 0) {
     const given = listed(files) || "none";
-    throw new Refusal(`There is no ${missing.join(" and no ")} among the files given (${given}); give both together.`);
+    const mend = "give both together, or one .gguf";
+    throw new Refusal(`There is no ${missing.join(" and no ")} among the files given (${given}); ${mend}.`);
   }
   const text = (file) => file?.text() ?? null;
   try {
@@ -34,7 +40,7 @@ export async function fromFiles(files) {
       generationConfig: await text(found.generationConfig),
     };
   } catch (error) {
-    throw new Refusal(`A file could not be read (${error.message}); was it moved since it was chosen?`, { cause: error });
+    throw unreadable(error);
   }
 }
 
@@ -60,13 +66,23 @@ async function filesOf(entry) {
 
 const listed = (files) => files.slice(0, 5).map(({ name }) => name).join(", ") + (files.length > 5 ? ", …" : "");
 
-/** From the address of a folder (relative to `page`). `progress(bytes, total)` is told of the weights; `signal` aborts. */
+/**
+ * From the address of a folder or of a GGUF file (relative to `page`). `progress(bytes, total)` is told of the weights; `signal`
+ * aborts.
+ */
 export async function fromUrl(address, { page = document.baseURI, progress = () => {}, signal } = {}) {
   let base;
   try {
     base = new URL(address, page);
   } catch {
-    throw new Refusal(`“${address}” is no address; give the one of a folder with config.json and model.safetensors.`);
+    const mend = "give the one of a folder with config.json and model.safetensors, or of a .gguf";
+    throw new Refusal(`“${address}” is no address; ${mend}.`);
+  }
+  if (isGguf(base.pathname)) {
+    const response = await reach(base, signal);
+    if (!response.ok) throw new Refusal(`${base} could not be fetched (status ${response.status}); look at the address.`);
+    const name = decodeURIComponent(base.pathname.split("/").at(-1));
+    return { gguf: await counted(response, name, progress), name };
   }
   base.pathname = base.pathname.replace(/[^/]*\.(json|safetensors)$/, "").replace(/\/?$/, "/");
   const fetched = async (part) => {
@@ -81,7 +97,7 @@ export async function fromUrl(address, { page = document.baseURI, progress = () 
   const config = await text("config");
   const tokenizer = await text("tokenizer");
   const generationConfig = await text("generationConfig");
-  const weights = await counted(await fetched("weights"), progress);
+  const weights = await counted(await fetched("weights"), NAMES.weights, progress);
   return { config, weights, tokenizer, generationConfig };
 }
 
@@ -99,23 +115,31 @@ async function reach(url, signal) {
 }
 
 /** The body as a Blob, which a browser may keep on disk. */
-async function counted(response, progress) {
+async function counted(response, name, progress) {
   const total = Number(response.headers.get("content-length")) || null;
-  let bytes = 0;
-  const count = new TransformStream({
-    transform(chunk, controller) {
-      bytes += chunk.byteLength;
-      progress(bytes, total);
-      controller.enqueue(chunk);
-    },
-  });
+  let there = 0;
+  const count = counting((bytes) => progress((there = bytes), total), total);
   try {
     return await new Response(response.body.pipeThrough(count)).blob();
   } catch (error) {
     if (error.name === "AbortError") throw error;
     const full = error.name === "QuotaExceededError" || error.name === "NotReadableError";
     const why = full ? "this browser has no space left for it" : "the connection broke off";
-    const mib = Math.round(bytes / 2 ** 20);
-    throw new Refusal(`${NAMES.weights} could not be fetched to its end: ${why} after ${mib} MiB; try again.`, { cause: error });
+    const mib = Math.round(there / 2 ** 20);
+    throw new Refusal(`${name} could not be fetched to its end: ${why} after ${mib} MiB; try again.`, { cause: error });
   }
 }
+
+/** The bytes of a Blob. */
+export async function bytesOf(blob, progress) {
+  try {
+    return await new Response(blob.stream().pipeThrough(counting(progress, blob.size))).arrayBuffer();
+  } catch (error) {
+    throw unreadable(error);
+  }
+}
+
+/** Too little memory is told of by its own name. */
+const unreadable = (error) => (error instanceof RangeError
+  ? error
+  : new Refusal(`A file could not be read (${error.message}); was it moved since it was chosen?`, { cause: error }));

@@ -1,14 +1,19 @@
-// The form that generates from a checkpoint: loads it, reads the request, shows tokens as they come, and their rate.
+// Text from a model, the page's or a visitor's own: loads it, reads the request, shows tokens as they come, and their rate.
 
-import { Generator, loadModel } from "../generate.js";
+import { Generator, loadGguf, loadModel } from "../generate.js";
 import { Refusal } from "../refusal.js";
-import { droppedFiles, fromFiles, fromUrl } from "./checkpoint.js";
+import { bytesOf, fromUrl } from "./checkpoint.js";
 import { element, say, the } from "./element.js";
-import { loadTokenizer, parseIds } from "./tokenizer.js";
+import { progress } from "./progress.js";
+import { loadTokenizer, parseIds, wrapped } from "./tokenizer.js";
+import { Tried } from "./tried.js";
 import { asSentence, plural, sentence, three, tiny } from "./words.js";
 
 /** Systems reset a GPU that works on one dispatch for longer than about two seconds. */
 const WATCHDOG_S = 2;
+
+/** What is asked of the page's own model at first, as the form has it. */
+const FIRST = { prompt: "The morning was", temperature: 0.8, "top-k": 40, seed: 1 };
 
 export class Generation {
   /** `gpu` is null where there is none. `busy(true)` is told when the GPU is taken, `busy(false)` when it is free. */
@@ -16,136 +21,101 @@ export class Generation {
     Object.assign(this, { gpu, busy });
     this.generator = null;
     this.tokenizer = null;
-    for (const kind of ["files", "folder"]) {
-      the(`pick-${kind}`).addEventListener("click", () => the(kind).click());
-      the(kind).addEventListener("change", ({ target }) => {
-        const files = Array.from(target.files);
-        // So that choosing the same files again is a change.
-        target.value = "";
-        if (files.length > 0) this.load(() => fromFiles(files));
-      });
-    }
-    this.#takeDrops();
-    the("fetch").addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.fetch(the("url").value.trim());
-    });
+    /** The address of the page's own model. */
+    this.shipped = null;
+    this.tried = new Tried(the("tried"));
+    the("request").hidden = !gpu;
     the("request").addEventListener("submit", (event) => {
       event.preventDefault();
       this.answer();
     });
     the("request").addEventListener("input", () => this.#noteWhole());
     the("generate-stop").addEventListener("click", () => (this.stopping = true));
-    // A phone has no folders to choose.
-    the("pick-folder").hidden = matchMedia("(hover: none) and (pointer: coarse)").matches;
+    the("model-back").addEventListener("click", () => this.loadShipped());
   }
 
-  #takeDrops() {
-    const drop = the("drop");
-    const over = (event) => {
-      if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      drop.classList.toggle("over", event.type === "dragover");
-    };
-    // Anywhere on the page, so that a miss does not leave it.
-    for (const type of ["dragover", "dragleave"]) addEventListener(type, over);
-    addEventListener("drop", (event) => {
-      over(event);
-      if (!event.defaultPrevented) return;
-      const { items, files } = event.dataTransfer;
-      // Entries have to be asked for before the event is over.
-      const dropped = droppedFiles({ items, files });
-      this.load(async () => fromFiles(await dropped));
-    });
+  /** Loads the model that lies beside the page, which is made ready without trials. */
+  loadShipped() {
+    const { temperature, "top-k": top_k, seed } = FIRST;
+    const atOnce = { temperature, top_k, seed };
+    const told = progress("Loading the model", (text) => say("model", text));
+    return this.load(() => fromUrl(this.shipped, { progress: told }), { line: "model", atOnce });
   }
 
-  /** Loads from an address, and offers the page's own address with it. */
-  async fetch(address) {
-    const mib = (bytes) => `${Math.round(bytes / 2 ** 20)}`;
-    let told = 0;
-    const progress = (bytes, total) => {
-      // Not with each piece, since a screen reader reads them all.
-      if (bytes - told < (total ?? 2 ** 28) / 10) return;
-      told = bytes;
-      say("model-status", `Fetching the weights: ${mib(bytes)}${total ? ` of ${mib(total)}` : ""} MiB …`);
-    };
-    const fetching = new AbortController();
-    the("fetch-stop").onclick = () => fetching.abort();
-    const loaded = await this.load(async () => {
-      say("model-status", "Fetching …");
-      the("fetch-stop").hidden = false;
-      try {
-        return await fromUrl(address, { progress, signal: fetching.signal });
-      } finally {
-        the("fetch-stop").hidden = true;
-      }
-    });
-    if (!loaded) return;
-    const url = new URL(location.href);
-    url.search = "";
-    url.hash = "";
-    url.searchParams.set("model", address);
-    the("share").replaceChildren("This page with this checkpoint: ", element("a", { href: url.href }, url.href));
-    the("share").hidden = false;
-  }
-
-  /** Loads what `files()` resolves to; says whether that worked. */
-  async load(files) {
-    if (!this.gpu) return say("model-status", "There is no GPU here to run a checkpoint on.", { bad: true });
-    if (this.isBusy) return say("model-status", "The GPU is busy; wait until it is done, or stop it.", { bad: true });
-    this.generator?.destroy();
-    this.generator = null;
-    the("request").hidden = true;
-    the("share").hidden = true;
-    the("answer").hidden = true;
-    say("generate-status", "");
+  /** Loads what `files()` resolves to, and says in a line of the page how that goes; says whether that worked. */
+  async load(files, { line, atOnce }) {
+    const tell = (text, how) => say(line, text, how);
+    if (!this.gpu) return tell("There is no GPU here to run a model on.", { bad: true });
+    if (this.isBusy) return tell("The GPU is busy; wait until it is done, or stop it.", { bad: true });
+    this.#forget(!atOnce);
     this.busy(true);
     try {
-      const { config, weights, tokenizer, generationConfig } = await files();
-      say("model-status", "Reading the checkpoint …");
-      const model = loadModel(config, await weights.arrayBuffer(), generationConfig ?? undefined);
-      const progress = (words) => say("model-status", `${words} …`);
-      this.generator = await Generator.of(this.gpu, model, { progress });
-      this.#ready(this.#readTokenizer(tokenizer));
+      const { name, tokenizer, ...parts } = await files();
+      tell("Reading the model …");
+      const bytes = await bytesOf(parts.gguf ?? parts.weights, progress("Reading the weights", tell));
+      const model = parts.gguf ? loadGguf(bytes, name) : loadModel(parts.config, bytes, parts.generationConfig ?? undefined);
+      const told = (words) => tell(`${words} …`);
+      this.generator = await Generator.of(this.gpu, model, { atOnce, progress: told });
+      const note = this.#readTokenizer(parts.gguf ? () => wrapped(model.takeTokenizer()) : tokenizer && (() => loadTokenizer(tokenizer)));
+      this.#ready(line, note, name, Boolean(atOnce));
+      if (atOnce && !this.gpu.info.is_software) this.generator.compile(["operation"], atOnce);
       return true;
     } catch (error) {
-      if (error.name === "AbortError") say("model-status", "Stopped.");
-      else say("model-status", sentence(error), { bad: true });
+      if (!atOnce) say("model", "No model is loaded.");
+      if (error.name === "AbortError") tell("Stopped.");
+      else tell(sentence(error), { bad: true });
       return false;
     } finally {
+      the("model-back").hidden = !this.shipped || (Boolean(atOnce) && this.generator !== null);
       this.busy(false);
     }
   }
 
-  #readTokenizer(json) {
+  #forget(hides) {
+    this.generator?.destroy();
+    this.generator = null;
+    this.tried.forget();
+    the("request").hidden = hides;
+    the("answer").hidden = true;
+    say("generate-status", "");
+    say("generate-check", "");
+  }
+
+  /** `read` is null where there is none to read. */
+  #readTokenizer(read) {
     this.tokenizer = null;
-    if (json === null) return "Without tokenizer.json, prompt and answer are token ids.";
+    if (!read) return "Without tokenizer.json, prompt and answer are token ids.";
     try {
-      this.tokenizer = loadTokenizer(json);
+      this.tokenizer = read();
       return "";
     } catch (error) {
       return sentence(error);
     }
   }
 
-  #ready(note) {
+  #ready(line, note, name, isShipped) {
     const { arm, sizes, chunk, config, notes, parameters } = this.generator;
     const { n_embd, n_layer, vocab_size, n_positions } = config;
-    say("model-status",
-      `Ready: ${plural(n_layer, "layer")}, ${n_embd} wide, ${plural(vocab_size, "token")} of vocabulary, ` +
+    const about = `${plural(n_layer, "layer")}, ${n_embd} wide, ${plural(vocab_size, "token")} of vocabulary, ` +
       `${plural(parameters, "parameter")}; ` +
-      `runs as ${arm} with ${sizes.workgroup_size} threads. ${[...notes.map(asSentence), note].join(" ")}`);
+      `runs as ${arm} with ${sizes.workgroup_size} threads. ${[...notes.map(asSentence), note].join(" ")}`;
+    say("model", `Model: ${isShipped ? name : `yours${name ? `, ${name}` : ""}`}; ${about}`);
+    if (!isShipped) say(line, `Ready: ${about}`);
     the("prompt-label").textContent = this.tokenizer ? "Prompt" : "Prompt, as token ids between spaces";
     the("prompt").value = this.tokenizer ? "" : "0";
     the("new-tokens").value = String(Math.min(64, n_positions));
     the("new-tokens").max = String(n_positions);
+    the("temperature").value = "0";
     the("top-k").max = String(vocab_size);
     the("top-k").value = String(Math.min(40, vocab_size));
+    if (isShipped) for (const [id, value] of Object.entries(FIRST)) the(id).value = String(value);
     // More would come faster than anybody reads.
     the("chunk").value = String(Math.max(1, Math.min(64, chunk)));
+    the("chunks").hidden = isShipped;
+    the("request").elements.span.value = !isShipped ? "chunk" : this.#wholeSeconds() > WATCHDOG_S ? "token" : "generation";
     the("request").hidden = false;
     this.#noteWhole();
-    the("prompt").focus({ preventScroll: true });
+    if (!isShipped) the("prompt").focus();
   }
 
   /** What is asked for, from the form. */
@@ -162,16 +132,31 @@ export class Generation {
     };
   }
 
+  /** What a dispatch covers, from the form. */
+  #span() {
+    const span = the("request").elements.span.value;
+    if (span !== "chunk") return span;
+    const chunk = number("chunk", "The tokens of a dispatch");
+    if (!(Number.isInteger(chunk) && chunk >= 1)) throw new Refusal("A dispatch must feed at least 1 token.");
+    return `chunk:${chunk}`;
+  }
+
+  /** Of one dispatch for the whole answer; `chunk` is what takes 50 ms. */
+  #wholeSeconds() {
+    return (Number(the("new-tokens").value) / this.generator.chunk) * 0.05;
+  }
+
   #noteWhole() {
     if (!this.generator) return;
-    // `chunk` is what takes 50 ms.
-    const seconds = (Number(the("new-tokens").value) / this.generator.chunk) * 0.05;
-    the("whole-note").textContent = seconds > WATCHDOG_S
-      ? `(about ${Math.round(seconds)} s, and systems may reset a GPU that works for more than ${WATCHDOG_S} s on end)`
-      : "";
+    const seconds = this.#wholeSeconds();
+    const isWhole = the("request").elements.span.value === "generation";
+    say("whole-note", isWhole && seconds > WATCHDOG_S
+      ? `That takes about ${Math.round(seconds)} s here, and systems may reset a GPU that works for more than ${WATCHDOG_S} s on end.`
+      : "");
   }
 
   async answer() {
+    if (!this.generator) return;
     if (this.isBusy) return say("generate-status", "The GPU is busy; wait until it is done, or stop it.", { bad: true });
     this.stopping = false;
     const output = the("answer");
@@ -179,15 +164,15 @@ export class Generation {
     output.replaceChildren(prompt, made);
     this.busy(true);
     the("generate-stop").hidden = false;
-    say("generate-status", "Generating …");
+    // Until something is there: each way has kernels of its own, which may have to be compiled.
+    say("generate-status", "Preparing …");
     say("generate-check", "");
     let answered = null;
     try {
       const request = this.#request();
-      const whole = the("request").elements.chunk.value === "whole";
-      const chunk = whole ? null : number("chunk", "The tokens of a dispatch");
-      if (!whole && !(Number.isInteger(chunk) && chunk >= 1)) throw new Refusal("A dispatch must feed at least 1 token.");
-      answered = { request, tokens: await this.#stream(request, chunk, prompt, made) };
+      // As it was typed: tokenizers may add a token before it.
+      prompt.textContent = this.tokenizer ? the("prompt").value : `${request.prompt.join(" ")} `;
+      answered = { request, tokens: await this.#stream(request, this.#span(), made) };
     } catch (error) {
       say("generate-status", sentence(error), { bad: true });
     } finally {
@@ -211,18 +196,18 @@ export class Generation {
     say("generate-check", `✓ ${which} ${checked === 1 ? "is" : "are"} what the f64 oracle chooses${far}.`);
   }
 
-  async #stream(request, chunk, prompt, made) {
+  async #stream(request, span, made) {
     const tokens = [];
     let [wall_ns, dispatches] = [0, 0];
-    for await (const piece of this.generator.generate(request, { chunk })) {
+    for await (const piece of this.generator.generate(request, { span })) {
+      if (dispatches === 0) say("generate-status", "Generating …");
       the("answer").hidden = false;
       tokens.push(...piece.tokens);
-      wall_ns = piece.wall_ns;
-      dispatches += 1;
-      this.#show(request.prompt, tokens, prompt, made, true);
+      ({ wall_ns, dispatches } = piece);
+      this.#show(request.prompt, tokens, made, true);
       if (this.stopping) break;
     }
-    this.#show(request.prompt, tokens, prompt, made, false);
+    this.#show(request.prompt, tokens, made, false);
     the("answer").dataset.tokens = tokens.join(" ");
     const ended = request.end_tokens.includes(tokens.at(-1)) ? ", to the end token" : "";
     const no = this.gpu.info.is_software ? " A software adapter: no performance of any GPU." : "";
@@ -230,18 +215,13 @@ export class Generation {
     const took = `${plural(tokens.length, "token")} in ${plural(dispatches, "dispatch", "dispatches")} and ${three(wall_ns / 1e6)} ms`;
     const rate = `${three((tokens.length / wall_ns) * 1e9)} tokens/s, the prompt's ${plural(request.prompt.length, "token")} included`;
     say("generate-status", `${stopped}${took}${ended}. ${rate}.${no}`);
+    if (!this.stopping) this.tried.add(request, span, { tokens, dispatches, wall_ns });
     return tokens;
   }
 
   /** Text is decoded with its prompt, so that spaces and letters of several bytes come out whole. */
-  #show(promptIds, tokens, prompt, made, moreToCome) {
-    if (!this.tokenizer) {
-      prompt.textContent = `${promptIds.join(" ")} `;
-      made.textContent = tokens.join(" ");
-      return;
-    }
-    prompt.textContent = this.tokenizer.decode(promptIds);
-    made.textContent = this.tokenizer.continuation(promptIds, tokens, moreToCome);
+  #show(promptIds, tokens, made, moreToCome) {
+    made.textContent = this.tokenizer ? this.tokenizer.continuation(promptIds, tokens, moreToCome) : tokens.join(" ");
   }
 }
 

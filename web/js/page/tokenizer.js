@@ -3,14 +3,17 @@
 import { Tokenizer } from "../core.js";
 import { Refusal } from "../refusal.js";
 
-/** `{encode(text), decode(ids), continuation(promptIds, ids, moreToCome)}` from the text of `tokenizer.json`. */
+/** A tokenizer from the text of `tokenizer.json`: see `wrapped`. */
 export function loadTokenizer(json) {
-  let tokenizer;
   try {
-    tokenizer = new Tokenizer(json);
+    return wrapped(new Tokenizer(json));
   } catch (error) {
     throw new Refusal(`tokenizer.json cannot be read (${error.message}); give the prompt as token ids.`, { cause: error });
   }
+}
+
+/** `{encode(text), decode(ids), continuation(promptIds, ids, moreToCome)}` of the core's tokenizer. */
+export function wrapped(tokenizer) {
   return {
     encode: (text) => Array.from(tokenizer.encode(text)),
     decode: (ids) => (ids.length === 0 ? "" : tokenizer.decode(Uint32Array.from(ids))),

@@ -82,6 +82,17 @@ pub fn of_gguf(bytes: &[u8]) -> Result<Checkpoint> {
     Ok(Checkpoint { config: as_stored(config, &weights), weights, end_tokens, notes })
 }
 
+/// From the text of `config.json`, the bytes of `model.safetensors`, and the text of `generation_config.json` where there is one.
+pub fn of_files(config_json: &str, weights: &[u8], generation_config_json: Option<&str>) -> Result<Checkpoint> {
+    let (config, own_end_tokens) = config::parse(config_json).within("config.json")?;
+    let end_tokens = match generation_config_json {
+        Some(text) => end_tokens::parse(text, config.vocab_size).within("generation_config.json")?,
+        None => own_end_tokens,
+    };
+    let (weights, notes) = parse(weights, &config).within(ONE_FILE)?;
+    Ok(Checkpoint { config: as_stored(config, &weights), weights, end_tokens, notes })
+}
+
 /// What to do about a directory without weights that are read, by what it has instead.
 fn without_weights(dir: &Path) -> Error {
     const SAVE: &str = "load it in `transformers` and save it with `save_pretrained(dir, safe_serialization=True)`";

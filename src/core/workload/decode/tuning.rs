@@ -32,6 +32,12 @@ impl Tuning {
     /// Of [`Tuning::tile`]: what a prompt of some length is read in, where nothing else is asked for.
     pub const TILE: u32 = 64;
 
+    /// Of [`Tuning::tile`]: what suits a device. Software takes minutes to compile a kernel that reads tiles, so it feeds each token
+    /// alone.
+    pub fn tile_for(is_software: bool) -> u32 {
+        if is_software { 1 } else { Tuning::TILE }
+    }
+
     /// Of [`Tuning::least_lanes`]: that many threads read a whole cache line of 128 bytes, which suits weights that are far;
     /// of a small model, which stays near, fewer threads have fewer sums to add up.
     pub const LEAST_LANES: [u32; 3] = [8, 4, 2];

@@ -1,0 +1,74 @@
+// A visitor's own model: chosen, dropped or fetched, and handed to the generation.
+
+import { droppedFiles, fromFiles, fromUrl } from "./checkpoint.js";
+import { element, say, the } from "./element.js";
+import { progress } from "./progress.js";
+
+export class Own {
+  constructor(generation) {
+    this.generation = generation;
+    for (const kind of ["files", "folder"]) {
+      the(`pick-${kind}`).addEventListener("click", () => the(kind).click());
+      the(kind).addEventListener("change", ({ target }) => {
+        const files = Array.from(target.files);
+        // So that choosing the same files again is a change.
+        target.value = "";
+        if (files.length > 0) this.#load(() => fromFiles(files));
+      });
+    }
+    this.#takeDrops();
+    the("fetch").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.fetch(the("url").value.trim());
+    });
+    // A phone has no folders to choose.
+    the("pick-folder").hidden = matchMedia("(hover: none) and (pointer: coarse)").matches;
+  }
+
+  #load(files) {
+    the("share").hidden = true;
+    return this.generation.load(files, { line: "model-status" });
+  }
+
+  #takeDrops() {
+    const drop = the("drop");
+    const over = (event) => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      drop.classList.toggle("over", event.type === "dragover");
+    };
+    // Anywhere on the page, so that a miss does not leave it.
+    for (const type of ["dragover", "dragleave"]) addEventListener(type, over);
+    addEventListener("drop", (event) => {
+      over(event);
+      if (!event.defaultPrevented) return;
+      const { items, files } = event.dataTransfer;
+      // Entries have to be asked for before the event is over.
+      const dropped = droppedFiles({ items, files });
+      this.#load(async () => fromFiles(await dropped));
+    });
+  }
+
+  /** Loads from an address, and offers the page's own address with it. */
+  async fetch(address) {
+    const fetching = new AbortController();
+    the("fetch-stop").onclick = () => fetching.abort();
+    const loaded = await this.#load(async () => {
+      say("model-status", "Fetching …");
+      the("fetch-stop").hidden = false;
+      const told = progress("Fetching the weights", (text) => say("model-status", text));
+      try {
+        return await fromUrl(address, { progress: told, signal: fetching.signal });
+      } finally {
+        the("fetch-stop").hidden = true;
+      }
+    });
+    if (!loaded) return;
+    const url = new URL(location.href);
+    url.search = "";
+    url.hash = "";
+    url.searchParams.set("model", address);
+    the("share").replaceChildren("This page with this model: ", element("a", { href: url.href }, url.href));
+    the("share").hidden = false;
+  }
+}

@@ -1,0 +1,34 @@
+// How far the reading of a large file is: said once it takes so long that one wonders, and then from time to time.
+
+import { three } from "./words.js";
+
+const FIRST_MS = 2000;
+/** Not with each piece, since a screen reader reads them all. */
+const AGAIN_MS = 2000;
+const MIB = 2 ** 20;
+
+/** `what` is a sentence's beginning, such as `Reading model.gguf`; `tell(text)` shows it. */
+export function progress(what, tell) {
+  const begun = performance.now();
+  let next = begun + FIRST_MS;
+  return (bytes, total) => {
+    const now = performance.now();
+    if (now < next) return;
+    next = now + AGAIN_MS;
+    const of = total ? ` of ${Math.round(total / MIB)}` : "";
+    const rate = three((bytes / MIB / (now - begun)) * 1000);
+    tell(`${what}: ${Math.round(bytes / MIB)}${of} MiB, ${rate} MiB/s …`);
+  };
+}
+
+/** A stream that passes bytes on, and tells `progress(bytes, total)` of each piece. */
+export function counting(progress, total) {
+  let bytes = 0;
+  return new TransformStream({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength;
+      progress(bytes, total);
+      controller.enqueue(chunk);
+    },
+  });
+}
