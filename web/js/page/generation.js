@@ -30,6 +30,9 @@ export class Generation {
       this.answer();
     });
     the("request").addEventListener("input", () => this.#noteWhole());
+    /** Whether the prompt is the visitor's own, who may type while the page's model is loading. */
+    this.isTyped = false;
+    the("prompt").addEventListener("input", () => (this.isTyped = true));
     the("generate-stop").addEventListener("click", () => (this.stopping = true));
     the("model-back").addEventListener("click", () => this.loadShipped());
   }
@@ -75,6 +78,7 @@ export class Generation {
     this.generator?.destroy();
     this.generator = null;
     this.tried.forget();
+    if (hides) this.isTyped = false;
     the("request").hidden = hides;
     the("answer").hidden = true;
     say("generate-status", "");
@@ -102,13 +106,14 @@ export class Generation {
     say("model", `Model: ${isShipped ? name : `yours${name ? `, ${name}` : ""}`}; ${about}`);
     if (!isShipped) say(line, `Ready: ${about}`);
     the("prompt-label").textContent = this.tokenizer ? "Prompt" : "Prompt, as token ids between spaces";
-    the("prompt").value = this.tokenizer ? "" : "0";
     the("new-tokens").value = String(Math.min(64, n_positions));
     the("new-tokens").max = String(n_positions);
     the("temperature").value = "0";
     the("top-k").max = String(vocab_size);
     the("top-k").value = String(Math.min(40, vocab_size));
-    if (isShipped) for (const [id, value] of Object.entries(FIRST)) the(id).value = String(value);
+    const { prompt, ...sampling } = isShipped ? FIRST : { prompt: this.tokenizer ? "" : "0" };
+    if (!this.isTyped) the("prompt").value = prompt;
+    for (const [id, value] of Object.entries(sampling)) the(id).value = String(value);
     // More would come faster than anybody reads.
     the("chunk").value = String(Math.max(1, Math.min(64, chunk)));
     the("chunks").hidden = isShipped;
