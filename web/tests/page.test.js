@@ -66,6 +66,24 @@ test("by keyboard alone: from the button to a saved file that is imported", { sk
   assert.equal(status, 0, stderr);
 });
 
+test("labels beside the lines of the figure lie over no other text", { skip }, async () => {
+  const size = page.viewportSize();
+  for (const width of [1100, 360]) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.waitForFunction((most) => document.querySelector("#throughput svg").getBoundingClientRect().width <= most, width);
+    const over = await page.evaluate(() => {
+      // Lines of one label are closer than their boxes are high.
+      const least = 3;
+      const texts = [...document.querySelectorAll("#throughput text")].map((node) => [node.textContent, node.getBBox()]);
+      const meet = (a, b) =>
+        Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x) > least && Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y) > least;
+      return texts.flatMap(([a, boxA], index) => texts.slice(index + 1).filter(([, boxB]) => meet(boxA, boxB)).map(([b]) => `${a} | ${b}`));
+    });
+    assert.deepEqual(over, [], `${width} px`);
+  }
+  await page.setViewportSize(size);
+});
+
 test("a measurement that is stopped keeps what was finished, and can begin again", { skip }, async () => {
   await page.click("#measure");
   await page.click("#measure-stop");

@@ -14,6 +14,13 @@ export function svg(name, attributes = {}, ...children) {
 
 export const text = (x, y, words, attributes = {}) => svg("text", { x, y, ...attributes }, words);
 
+/** The width of the longest of some words, in pixels, as figures have their text. */
+export function widest(words) {
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = `13px ${getComputedStyle(document.documentElement).getPropertyValue("--sans")}`;
+  return Math.max(0, ...words.map((word) => context.measureText(word).width));
+}
+
 /** A logarithmic scale from `[low, high]`, rounded outward to a power of ten's 1, 2 or 5, to `[from, to]`. */
 export function logarithmic([low, high], [from, to]) {
   const steps = ticks(low, high);

@@ -1,11 +1,15 @@
 // Tokens/s by the model's width, a panel for each number of layers: the visitor's slowest and fastest way, and others' fastest.
 
-import { apart, logarithmic, short, svg, text } from "./svg.js";
+import { apart, logarithmic, short, svg, text, widest } from "./svg.js";
 
 const HEIGHT = 250;
 const LEFT = 40;
 const TOP = 30;
 const BOTTOM = 34;
+/** Between an axis and what is drawn, and between what is drawn and its label. */
+const APART = 14;
+/** The least that is left for what is drawn where panels stand side by side. */
+const NARROWEST = 180;
 
 /**
  * Draws `lines` (`[{label, tone, dashed, points: [{n_embd, n_layer, rate, low, high}]}]`, `tone` one of own, fused, other) at a
@@ -17,7 +21,9 @@ export function throughput({ lines, width }) {
   const sorted = (values) => [...new Set(values)].sort((a, b) => a - b);
   const layers = sorted(points.map(({ n_layer }) => n_layer));
   const widths = sorted(points.map(({ n_embd }) => n_embd));
-  const across = width >= 560 ? layers.length : 1;
+  const beside = APART + widest(lines.flatMap(({ label }) => label.split("\n")));
+  const isRoomy = width / layers.length - LEFT - APART - beside >= NARROWEST;
+  const across = isRoomy ? layers.length : 1;
   const panel = width / across;
   const height = HEIGHT * Math.ceil(layers.length / across);
   const rates = [Math.min(...points.map(({ low }) => low)), Math.max(...points.map(({ high }) => high))];
@@ -26,8 +32,8 @@ export function throughput({ lines, width }) {
   layers.forEach((n_layer, index) => {
     const [left, top] = [(index % across) * panel, Math.floor(index / across) * HEIGHT];
     const y = logarithmic(rates, [top + HEIGHT - BOTTOM, top + TOP]);
-    const right = left + panel - 108;
-    const begin = left + LEFT + 14;
+    const right = left + panel - beside;
+    const begin = left + LEFT + APART;
     const octaves = Math.log2(widths.at(-1) / widths[0]) || 1;
     const x = (value) => begin + (Math.log2(value / widths[0]) / octaves) * (right - begin);
     root.append(text(left + LEFT, top + 14, n_layer === 1 ? "1 layer" : `${n_layer} layers`, { class: "strong" }));
