@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escaped_lines};
 
 /// A line on standard output.
 pub fn line(text: impl Display) -> Result<()> {
@@ -15,9 +15,9 @@ pub fn text(text: impl Display) -> Result<()> {
     write(&mut io::stdout().lock(), "standard output", text)
 }
 
-/// A line on standard error.
+/// A line on standard error. Text out of files in it does nothing to a terminal.
 pub fn note(text: impl Display) -> Result<()> {
-    write(&mut io::stderr().lock(), "standard error", format_args!("{text}\n"))
+    write(&mut io::stderr().lock(), "standard error", escaped_lines(&format!("{text}\n")))
 }
 
 fn write(to: &mut impl Write, name: &str, text: impl Display) -> Result<()> {

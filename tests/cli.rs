@@ -8,7 +8,6 @@ use std::process::{Command, Output};
 use fixture::Temporary;
 use onedispatch::device::Gpu;
 use onedispatch::device::adapter::adapters;
-use onedispatch::record::directory::device_folder;
 
 /// Relative to the project, where the tests' commands run.
 const MODEL: &str = "tests/golden/decode/tiny_d32_l1_h2";
@@ -277,24 +276,6 @@ fn a_model_that_does_not_fit_names_the_limit_and_the_size() {
 }
 
 #[test]
-fn what_cannot_be_written_is_named() {
-    let directory = Temporary::new();
-    let file = directory.0.join("file");
-    std::fs::write(&file, "not a directory").unwrap();
-    let spec = "experiments/decode-quick.toml";
-    let mut run = onedispatch(&["run", spec, "--out", file.to_str().unwrap()]);
-    let logits = directory.0.join("no/such/directory/logits.safetensors");
-    let mut asked = generate(MODEL, &ASKED);
-    asked.args(["--arm", "stepwise", "--logits"]).arg(logits);
-    let lines = [refusal(&mut run, &directory), refusal(&mut asked, &directory)].join("\n");
-    let device = device_folder(&adapters()[0].get_info().name);
-    insta::assert_snapshot!(lines.replace(&format!("DIR/file/{device}"), "DIR/file/DEVICE"), @"
-    onedispatch: DIR/file/DEVICE: Not a directory (os error 20); check the file
-    onedispatch: DIR/no/such/directory/logits.safetensors: No such file or directory (os error 2); check the path
-    ");
-}
-
-#[test]
 fn json_has_the_documented_keys_and_logits_choose_the_tokens() {
     let directory = Temporary::new();
     let file = directory.0.join("logits.safetensors");
@@ -390,29 +371,4 @@ fn a_prompt_comes_from_standard_input() {
     let mut command = generate(&model, &["--prompt", "-", "--tokens", "4", "--arm", "stepwise"]);
     command.stdin(std::fs::File::open(&file).unwrap());
     assert_eq!(printed(&mut command), "w34 w54 w49 w7 w10\n");
-}
-
-/// A device of Linux that takes nothing.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk_behind_the_output_is_one_line() {
-    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    for arguments in [&["devices"][..], &["--help"]] {
-        let Output { status, stderr, .. } = onedispatch(arguments).stdout(full()).output().unwrap();
-        let line = "onedispatch: standard output: No space left on device (os error 28); free some space, or send it elsewhere\n";
-        assert_eq!((status.code(), text(&stderr).as_str()), (Some(2), line));
-    }
-    let status = onedispatch(&["verify", "no/such/directory"]).stderr(full()).status().unwrap();
-    assert_eq!(status.code(), Some(2));
-}
-
-/// `onedispatch devices | head -1`
-#[cfg(unix)]
-#[test]
-fn a_reader_that_goes_away_is_no_fault() {
-    let mut command = onedispatch(&["devices"]);
-    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(text(&output.stderr), "");
 }

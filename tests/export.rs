@@ -112,10 +112,11 @@ fn what_cannot_be_exported_is_refused_in_one_line() {
     let file = out.0.join("file");
     std::fs::write(&file, "").unwrap();
     let below = file.join("cases");
-    let (file, below) = (file.to_str().unwrap(), below.to_str().unwrap());
+    let unused = out.0.join("cases");
+    let [file, below, unused] = [&file, &below, &unused].map(|path| path.to_str().unwrap());
     let lines = [
-        refusal(&["experiments/controls.toml", "--out", below]),
-        refusal(&["experiments/decode-quick.toml", "--out", below, "--case", "d33-l1-t16"]),
+        refusal(&["experiments/controls.toml", "--out", unused]),
+        refusal(&["experiments/decode-quick.toml", "--out", unused, "--case", "d33-l1-t16"]),
         refusal(&["experiments/decode-quick.toml", "--out", below]),
         refusal(&[file, "--out", below]),
     ];

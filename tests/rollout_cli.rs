@@ -186,8 +186,8 @@ fn a_portfolio_trades_on_given_prices() {
     ];
     assert!(faults.iter().all(|(code, line)| *code == Some(2) && line.lines().count() == 1), "{faults:?}");
     insta::assert_snapshot!(faults.map(|(_, line)| line).join("\n"), @"
-    onedispatch: DIR/prices.csv: line 42: a price is missing; fill it in, or leave out the day
-    onedispatch: DIR/prices.csv: line 42: `0` is no price; expected a number above 0
+    onedispatch: DIR/prices.csv: line 42, column 2 (`B`): a price is missing; fill it in, or leave out the day
+    onedispatch: DIR/prices.csv: line 42, column 2 (`B`): `0` is no price; expected a number above 0
     onedispatch: an episode of portfolio has 1 to 19 steps, not 20
     ");
 }
@@ -242,7 +242,7 @@ fn faults_of_an_evolution_are_named() {
     onedispatch: --population is 0; accepted: a multiple of 64
     onedispatch: --generations is 0; accepted: 1 to 1000000
     onedispatch: --episodes is 0; accepted: 1 to 256
-    onedispatch: DIR/file: File exists (os error 17); check the file
+    onedispatch: DIR/file: is no folder; choose another place
     ");
 }
 
@@ -275,7 +275,7 @@ fn a_spec_names_its_prices() {
     let arms = "arms = [\"fused\"]\n[rollout]\n";
     let (code, line) = said(&mut run(&spec(&directory, &prices, arms), &directory), &directory);
     assert_eq!(code, Some(2));
-    assert!(line.contains("DIR/prices.csv: line 42: a price is missing"), "{line}");
+    assert!(line.contains("DIR/prices.csv: line 42, column 2 (`B`): a price is missing"), "{line}");
     assert!(!directory.0.join("data").exists(), "nothing was measured");
 
     std::fs::write(&prices, format!("A,B,C\n{days}")).unwrap();

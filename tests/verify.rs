@@ -400,6 +400,7 @@ fn the_numbers_of_the_paper_are_checked_beside_the_data() {
     assert_eq!(outcome(&written.replace(&digest, &"0".repeat(64))), faults("1 fault"));
     assert_eq!(outcome(&written.replacen("printed = \"66", "printed = \"67", 2)), faults("2 faults"));
     assert_eq!(outcome("[number"), faults("1 fault"));
+    assert_eq!(outcome(&written.replace('\n', "\r\n")), faults("1 fault"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::text_table::aligned;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escaped_lines};
 use crate::output;
 use crate::record::rows::{Key, ResultRow};
 use crate::record::run::{Run, load};
@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    output::text(compare(&load(&args.a)?, &load(&args.b)?)?)
+    output::text(escaped_lines(&compare(&load(&args.a)?, &load(&args.b)?)?))
 }
 
 /// The comparison as text. Fails where the runs have no timed row in common.

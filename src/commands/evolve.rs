@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::destination;
 use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::figures::{learning, png};
@@ -61,8 +62,9 @@ pub fn run(args: Args) -> Result<()> {
         seed: args.seed,
     };
     check(&args)?;
-    let gpu = Gpu::open(args.adapter.as_deref())?;
     // Where nothing can be written, that is known before anything is evolved.
+    destination::folder(&args.out)?;
+    let gpu = Gpu::open(args.adapter.as_deref())?;
     std::fs::create_dir_all(&args.out).map_err(|error| Error::io(&args.out, error))?;
     let bar = ProgressBar::new(evolution.generations.into()).with_style(
         ProgressStyle::with_template("{bar:30} {pos:>5}/{len} generations  {msg}")

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::destination;
 use crate::error::Result;
 use crate::output;
 use crate::peer::export::export;
@@ -26,6 +27,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let spec = Spec::read(&args.spec)?;
     let spec = if args.quick { spec.quick() } else { spec };
+    destination::folder(&args.out)?;
     let written = export(&spec, &args.case, &args.out, &mut |case| output::line(case))?;
     output::line(format_args!("{} cases of {} in {}", written.len(), spec.name, args.out.display()))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::destination;
 use crate::error::{Error, Result};
 use crate::figures::{FIGURES, Picture, png};
 use crate::output;
@@ -23,6 +24,9 @@ pub struct Args {
 
 /// Exit code 1 where `--check` finds a file that differs, is missing or is left over.
 pub fn run(args: Args) -> Result<()> {
+    if !args.check {
+        destination::folder(&args.out)?;
+    }
     let (files, missing) = render(&super::results(&args.data)?)?;
     for line in missing {
         output::line(line)?;
@@ -87,7 +91,8 @@ pub fn check(files: &Files, out: &Path) -> Result<()> {
     if faults.is_empty() {
         return output::line(format_args!("{} files in {} are what the data give", files.len(), out.display()));
     }
-    Err(Error::check(format!("{}\nredraw them with `onedispatch figures`", faults.join("\n"))))
+    faults.push("redraw them with `onedispatch figures`".into());
+    Err(Error::checks(faults))
 }
 
 fn left_over(files: &Files, out: &Path) -> Result<Vec<String>> {

@@ -31,6 +31,12 @@ pub fn run(args: Args) -> Result<()> {
     // An unreadable file is refused below, as one of a peer.
     let (pages, peers): (Vec<_>, Vec<_>) =
         args.files.iter().partition(|file| std::fs::read(file).is_ok_and(|bytes| results::is_result(&bytes)));
+    if args.run.is_some() && peers.is_empty() {
+        return Err(Error::input("--run is for results of peers, and a page's are a run of their own; leave it out"));
+    }
+    if !args.spec.is_empty() && pages.is_empty() {
+        return Err(Error::input("--spec is for results of the page, and none of these files is one; leave it out"));
+    }
     let mut refused = Vec::new();
     let specs = super::web::specs(&args.spec)?;
     for file in pages {
@@ -59,7 +65,7 @@ pub fn run(args: Args) -> Result<()> {
             let lines: Vec<String> = refused.iter().map(ToString::to_string).collect();
             let text = format!("{count} of {} files were refused:\n{}", args.files.len(), lines.join("\n"));
             let is_check = refused.iter().any(|error| matches!(error, Error::Check(_)));
-            Err(if is_check { Error::check(text) } else { Error::input(text) })
+            Err(if is_check { Error::Check(text) } else { Error::Input(text) })
         }
     }
 }

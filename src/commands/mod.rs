@@ -4,6 +4,7 @@ mod arm;
 pub mod chat;
 pub mod compare;
 mod delayed_bar;
+mod destination;
 pub mod devices;
 pub mod evolve;
 pub mod export;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::destination;
 use crate::error::{Error, Result};
 use crate::paper::ledger::Ledger;
 use crate::paper::{self, Built};
@@ -28,8 +29,11 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let data = args.data.clone().unwrap_or_else(|| args.root.join("data"));
     let out = args.out.clone().unwrap_or_else(|| args.root.join("paper"));
+    if !args.check {
+        destination::folder(&out)?;
+    }
+    let data = args.data.clone().unwrap_or_else(|| args.root.join("data"));
     let runs = super::results(&data)?;
     let built = paper::build(paper::read_sources(&args.root)?, &runs, &root_digest(&data)?)?;
     if args.check { check(&built, &out) } else { write(&built, &out) }
@@ -76,5 +80,5 @@ pub fn check(built: &Built, out: &Path) -> Result<()> {
             built.pdf.len()
         ));
     }
-    if faults.is_empty() { Ok(()) } else { Err(Error::check(faults.join("\n"))) }
+    if faults.is_empty() { Ok(()) } else { Err(Error::checks(faults)) }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::destination;
+use super::generate::of_policy;
 use crate::device::Gpu;
 use crate::error::{Error, Result, Within};
 use crate::measure::episodes::{check_single, found, prepare};
@@ -9,7 +11,7 @@ use crate::output;
 use crate::program::Policy;
 use crate::workload::rollout::environment::Environment;
 use crate::workload::rollout::gate::{Found, Reference};
-use crate::workload::rollout::population::Population;
+use crate::workload::rollout::population::{Population, initial_states};
 use crate::workload::rollout::{Arm, Span, Tuning, file, portfolio};
 
 /// Largest error of a state relative to its range, and of a return: WGSL allows a sine to be off by 2^-11, 5e-4, and what
@@ -45,9 +47,9 @@ pub struct Args {
     /// How dispatches are sent: wait-each, submit-each, submit-per-token (per step), submit-ahead or one-submit
     #[arg(long, value_name = "NAME")]
     policy: Option<Policy>,
-    /// Seed of the initial states where the file has none
-    #[arg(long, value_name = "S", default_value_t = 0)]
-    seed: u64,
+    /// Seed of the initial states where the file has none [default: 0]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
     /// What portfolio trades on: CSV with a header and one day a line, oldest first; the first three columns [default: DAX,
     /// SMI and CAC, 1991-1998]
     #[arg(long, value_name = "FILE")]
@@ -58,6 +60,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
+    destinations(&args)?;
     let priced;
     let environment = match &args.prices {
         Some(path) if args.env == "portfolio" => {
@@ -73,11 +76,15 @@ pub fn run(args: Args) -> Result<()> {
     let steps = args.steps.unwrap_or(environment.steps);
     environment.check_steps(steps)?;
     arm.span().check(steps)?;
-    let population = file::read(&args.genomes, environment, args.seed)?;
+    let population = file::read(&args.genomes, environment, args.seed.unwrap_or(0))?;
+    if let Some(why) = args.seed.and_then(|seed| seed_is_idle(environment, &population, seed)) {
+        output::note(format_args!("--seed changes nothing: {why}"))?;
+    }
 
     let gpu = Gpu::open(args.adapter.as_deref())?;
     let tuning = Tuning { workgroup_size: WORKGROUP_SIZE, traced: args.trajectory.is_some() };
     let program = arm.program(environment, population.individuals, steps, &tuning);
+    of_policy(policy, &program)?;
     let prepared = prepare(&gpu, &program, &population.blocks(environment))?;
     // The first run may still compile; the second one is what a program that runs again would see.
     prepared.run(policy)?;
@@ -101,6 +108,23 @@ pub fn run(args: Args) -> Result<()> {
         traffic.waits
     ))?;
     check(&gpu, environment, (arm, &tuning), &population, steps, &found)
+}
+
+/// Nothing is computed for a place that cannot be written to.
+fn destinations(args: &Args) -> Result<()> {
+    let trajectory = args.trajectory.as_deref().map(|path| ("--trajectory", path));
+    let written: Vec<_> = [("--out", args.out.as_path())].into_iter().chain(trajectory).collect();
+    written.iter().try_for_each(|(_, path)| destination::file(path))?;
+    destination::apart(&[&[("--genomes", args.genomes.as_path())][..], &written].concat())
+}
+
+/// Why no initial state comes from this seed, where none does.
+fn seed_is_idle(environment: &Environment, population: &Population, seed: u64) -> Option<String> {
+    let drawn = |seed| initial_states(environment, population.individuals, seed);
+    if population.initial != drawn(seed) {
+        return Some("the file has initial states".into());
+    }
+    (drawn(seed) == drawn(!seed)).then(|| format!("{} has one initial state", environment.name))
 }
 
 /// The arm that is asked for, and how it is to be cut.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::destination;
 use super::text_table::aligned;
 use crate::cases;
 use crate::device::Gpu;
@@ -37,6 +38,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     // All specs are read before anything is measured: a typing error in the last one must not wait for hours.
     let specs = args.specs.iter().map(|path| Spec::read(path)).collect::<Result<Vec<_>>>()?;
+    destination::folder(&args.out)?;
     let gpu = Gpu::open(args.adapter.as_deref())?;
     if gpu.info.is_software {
         let name = &gpu.info.name;

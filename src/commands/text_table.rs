@@ -2,10 +2,14 @@
 
 use std::ops::Range;
 
+use crate::error::escaped;
+
 /// `rows` under `header`, each column as wide as its widest cell; the columns in `right` end flush.
 pub fn aligned<const N: usize>(header: [&str; N], rows: &[[String; N]], right: Range<usize>) -> String {
     let header = header.map(str::to_owned);
-    let lines = || std::iter::once(&header).chain(rows);
+    // Cells come from files.
+    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| escaped(cell))).collect();
+    let lines = || std::iter::once(&header).chain(&rows);
     let width = |column: usize| lines().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
     let mut text = String::new();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::destination;
 use crate::error::Result;
 use crate::output;
 use crate::spec::Spec;
@@ -34,6 +35,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let specs = specs(&args.spec)?;
+    destination::folder(&args.out)?;
     let site = make(&args.from, &specs, &args.data, args.model.as_deref(), &args.out)?;
     let out = args.out.display();
     let (files, kib) = (site.files, site.bytes.div_ceil(1024));

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// An error as the command line reports it: one line that says what is wrong and how to mend it.
+/// An error as the command line reports it: one line that says what is wrong and how to mend it. The functions below keep it one
+/// line, whatever text out of files is in it; a list of several lines is put together by the variant itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
     /// Something the user can mend (a spec, a path, a device that is too small). Exit code 2.
@@ -17,15 +18,20 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub fn input(message: impl Into<String>) -> Self {
-        Error::Input(message.into())
+        Error::Input(escaped(&message.into()))
     }
 
     pub fn check(message: impl Into<String>) -> Self {
-        Error::Check(message.into())
+        Error::Check(escaped(&message.into()))
+    }
+
+    /// Several faults, a line each.
+    pub fn checks(lines: impl IntoIterator<Item = String>) -> Self {
+        Error::Check(lines.into_iter().map(|line| escaped(&line)).collect::<Vec<_>>().join("\n"))
     }
 
     pub fn stopped(message: impl Into<String>) -> Self {
-        Error::Stopped(message.into())
+        Error::Stopped(escaped(&message.into()))
     }
 
     pub fn exit_code(&self) -> u8 {
@@ -46,7 +52,7 @@ impl Error {
             ReadOnlyFilesystem => "choose a place that can be written",
             _ => "check the file",
         };
-        Error::Input(format!("{}: {error}; {mend}", path.display()))
+        Error::input(format!("{}: {error}; {mend}", path.display()))
     }
 }
 
@@ -66,9 +72,19 @@ pub fn escaped(text: &str) -> String {
     let is_plain = |c: char| matches!(c, '\'' | '"' | '\\');
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_plain(c) { line.push(c) } else { line.extend(c.escape_debug()) }
+        if is_plain(c) || is_accent(c) { line.push(c) } else { line.extend(c.escape_debug()) }
     }
     line
+}
+
+/// Whether a letter is escaped alone, and not behind another, which it is drawn over.
+fn is_accent(c: char) -> bool {
+    !c.is_ascii() && ['x', c].iter().collect::<String>().escape_debug().count() == 2
+}
+
+/// [`escaped`], where line ends are meant.
+pub fn escaped_lines(text: &str) -> String {
+    text.split('\n').map(escaped).collect::<Vec<_>>().join("\n")
 }
 
 /// [`escaped`], and short.
@@ -87,6 +103,7 @@ pub trait Within<T> {
 
 impl<T> Within<T> for Result<T> {
     fn within(self, place: impl fmt::Display) -> Result<T> {
+        let place = escaped(&place.to_string());
         self.map_err(|error| match error {
             Error::Input(message) => Error::Input(format!("{place}: {message}")),
             Error::Check(message) => Error::Check(format!("{place}: {message}")),
@@ -104,5 +121,14 @@ mod tests {
         assert_eq!(printable("a\n\u{1b}[31mb\t\u{202e}"), r"a\n\u{1b}[31mb\t\u{202e}");
         assert_eq!(printable("`é` is \"not\" C:\\it's"), "`é` is \"not\" C:\\it's");
         assert_eq!(printable(&"é".repeat(121)), format!("{}...", "é".repeat(120)));
+        // As macOS writes an accent in a file's name.
+        assert_eq!(escaped("e\u{301}.toml"), "e\u{301}.toml");
+        assert_eq!(escaped_lines("a\r\nb\u{1b}"), "a\\r\nb\\u{1b}");
+    }
+
+    #[test]
+    fn an_error_is_one_line() {
+        let error = Err::<(), _>(Error::input("a\nb")).within("c\u{1b}").unwrap_err();
+        assert_eq!(error.to_string(), r"c\u{1b}: a\nb");
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::print::Print;
 use crate::analysis::number::{Cell, Number};
 use crate::error::{Error, Result};
+use crate::record::line_ends::crlf;
 
 /// One number of the paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -140,6 +141,9 @@ impl Ledger {
     /// # Errors
     /// An input error where `text` is not a ledger; `file` is only for the message.
     pub fn parse(text: &str, file: &str) -> Result<Ledger> {
+        if let Some(fault) = crlf(text.as_bytes(), file) {
+            return Err(Error::input(fault.to_string()));
+        }
         toml::from_str(text).map_err(|error: toml::de::Error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;

@@ -52,7 +52,7 @@ pub fn build(mut sources: Files, runs: &[Run], root_digest: &str) -> Result<Buil
     }
     let bare = prose::bare_numbers(&sources);
     if !bare.is_empty() {
-        return Err(Error::check(bare.join("\n")));
+        return Err(Error::checks(bare));
     }
     // What the paper printed last time is most likely what it prints now.
     let committed = sources.remove(NUMBERS).and_then(|text| String::from_utf8(text).ok());

@@ -98,7 +98,7 @@ impl Paper {
             }
             line
         });
-        Error::check(lines.collect::<Vec<_>>().join("\n"))
+        Error::checks(lines)
     }
 
     fn place(&self, span: DiagSpan) -> String {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::Error;
+use crate::error::{Error, escaped};
 
 /// Where something is wrong, what is there, and what was expected. Prints as one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +38,9 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if let Some(row) = self.row {
-            write!(f, ", row {row}")?;
-        }
-        if let Some(column) = &self.column {
-            write!(f, ", {column}")?;
-        }
-        let line = format!(": {}; expected {}", self.there, self.expected);
-        f.write_str(&line.replace('\r', "\\r").replace('\n', "\\n"))
+        let row = self.row.map_or(String::new(), |row| format!(", row {row}"));
+        let column = self.column.as_ref().map_or(String::new(), |column| format!(", {column}"));
+        f.write_str(&escaped(&format!("{}{row}{column}: {}; expected {}", self.file, self.there, self.expected)))
     }
 }
 

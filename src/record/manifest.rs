@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
+use super::line_ends::crlf;
 pub use crate::device_info::Device;
 use crate::digest;
 
@@ -96,6 +97,9 @@ impl Manifest {
 
     /// Reads a file that [`Manifest::to_text`] wrote, without checking its digests. `file` is only for messages.
     pub fn parse(text: &str, file: &str) -> Result<Manifest, Fault> {
+        if let Some(fault) = crlf(text.as_bytes(), file) {
+            return Err(fault);
+        }
         let manifest: Manifest = read_toml(body_and_digests(text).0, file)?;
         if manifest.schema != SCHEMA {
             return Err(Fault::file(

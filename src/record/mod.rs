@@ -6,6 +6,7 @@ pub mod csv;
 pub mod digest;
 pub mod directory;
 pub mod fault;
+pub mod line_ends;
 pub mod manifest;
 pub mod peers;
 mod replace;

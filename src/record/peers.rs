@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest;
 use super::fault::Fault;
+use super::line_ends::crlf;
 use super::manifest::{FileDigest, read_toml};
 use super::replace::replace;
 use super::rows::{Case, Key, ResultRow, Sample};
@@ -127,6 +128,9 @@ impl PeerManifest {
 
     /// `file` is only for messages.
     pub fn parse(text: &str, file: &str) -> std::result::Result<PeerManifest, Fault> {
+        if let Some(fault) = crlf(text.as_bytes(), file) {
+            return Err(fault);
+        }
         let manifest: PeerManifest = read_toml(text, file)?;
         match manifest.schema {
             SCHEMA => Ok(manifest),

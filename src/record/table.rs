@@ -10,6 +10,7 @@ use polars::prelude::*;
 use super::cell::Cell;
 use super::csv;
 use super::fault::Fault;
+use super::line_ends;
 use super::rows::{Case, Key, PeerRow, PeerSample, ResultRow, Sample};
 
 /// A struct that is a row of a table. The columns are its fields, in their order, a key's first.
@@ -135,6 +136,10 @@ impl Table {
             fault(format!("no UTF-8 at byte {}", error.valid_up_to()), "UTF-8 text")
                 .at_row(row_at(csv, error.valid_up_to()))
         })?;
+        // A cell that holds a line end is in quotes.
+        if let Some(row) = record_ends(csv).iter().position(|&end| csv[..end].ends_with(b"\r\n")) {
+            return Err(fault("CRLF at the end of the line".into(), line_ends::EXPECTED).at_row(row));
+        }
         let frame = read_csv(csv).map_err(|reason| {
             let row = first_unreadable_row(csv);
             fault(reason, "one cell a column, quoted as CSV").at_row(row)

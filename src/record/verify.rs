@@ -14,6 +14,7 @@ use self::tables::CheckedRun;
 use super::digest;
 use super::directory::{device_folder, is_run_folder};
 use super::fault::Fault;
+use super::line_ends::crlf;
 use super::manifest::{self, Manifest};
 use super::peers::{self, PeerManifest, PeerRow, PeerSample, Peers};
 use super::rows::{Case, ResultRow, Sample};
@@ -55,6 +56,7 @@ pub fn verify_watched(data_root: &Path, watch: &(dyn Fn(u64, u64) + Sync)) -> Re
             Place::Run(folder) => {
                 folders.insert(folder.to_owned());
             }
+            Place::Aside if path == README => faults.extend(crlf(&files[path], path)),
             Place::Aside => {}
             Place::Unknown => faults.push(Fault::file(
                 path,
@@ -108,6 +110,8 @@ fn digest_of(files: &BTreeMap<String, Vec<u8>>) -> String {
     digest::root(digests.iter().map(|(path, sha256)| (*path, sha256.as_str())))
 }
 
+const README: &str = "README.md";
+
 enum Place<'a> {
     /// A file of the run in this folder.
     Run(&'a str),
@@ -121,7 +125,7 @@ fn place(path: &str) -> Place<'_> {
     let peers = [peers::FILE, PeerRow::FILE, PeerSample::FILE];
     let known = |file| run.contains(&file) || peers.contains(&file);
     match path.split('/').collect::<Vec<_>>()[..] {
-        ["README.md"] | ["sources", _, ..] => Place::Aside,
+        [README] | ["sources", _, ..] => Place::Aside,
         [file] if known(file) => Place::Run(""),
         [_, _, file] if known(file) => Place::Run(&path[..path.len() - file.len()]),
         _ => Place::Unknown,

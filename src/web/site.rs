@@ -43,6 +43,7 @@ pub struct Site {
 /// An input error where `out` is something else, a file cannot be read or written, the model is none, or a case cannot be one of
 /// the page.
 pub fn make(web: &Path, specs: &[Spec], data: &Path, model: Option<&Path>, out: &Path) -> Result<Site> {
+    let is_there = holds_a_site(out)?;
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     read_page(web, "", &mut files)?;
     if !files.contains_key(CORE) {
@@ -79,7 +80,9 @@ pub fn make(web: &Path, specs: &[Spec], data: &Path, model: Option<&Path>, out: 
     files.insert("devices.json".into(), compact(&devices::rows(&load_all(data)?, specs)));
     files.insert(LIST.into(), list(&files).into_bytes());
 
-    clear(out)?;
+    if is_there {
+        fs::remove_dir_all(out).map_err(|error| Error::io(out, error))?;
+    }
     for (name, bytes) in &files {
         let path = out.join(name);
         let folder = path.parent().unwrap_or(out);
@@ -138,15 +141,15 @@ fn compact(value: &Value) -> Vec<u8> {
     text
 }
 
-/// Empties a folder that holds a site, and refuses one that holds something else.
-fn clear(out: &Path) -> Result<()> {
+/// Whether a folder holds a site; one that holds something else is refused.
+fn holds_a_site(out: &Path) -> Result<bool> {
     let entries: Vec<PathBuf> = match fs::read_dir(out) {
         Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
-        Err(_) => return Ok(()),
+        Err(_) => return Ok(false),
     };
     if !entries.is_empty() && !out.join(LIST).exists() {
         let place = out.display();
         return Err(Error::input(format!("{place}: holds something that is no page; choose another place with --out")));
     }
-    if entries.is_empty() { Ok(()) } else { fs::remove_dir_all(out).map_err(|error| Error::io(out, error)) }
+    Ok(!entries.is_empty())
 }

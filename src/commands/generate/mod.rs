@@ -2,6 +2,7 @@
 
 mod answer;
 mod args;
+mod effect;
 mod request;
 mod stream;
 
@@ -13,8 +14,10 @@ use serde_json::json;
 pub(super) use self::answer::TOLERANCE;
 pub use self::args::Args;
 use self::args::Format;
+pub(super) use self::effect::of_policy;
 use self::request::Asked;
 use crate::commands::arm::{self, Chosen, Task};
+use crate::commands::destination;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Error, Result};
@@ -29,6 +32,10 @@ use crate::workload::decode::span::Span;
 const SETTLED: Duration = Duration::from_millis(500);
 
 pub fn run(args: Args) -> Result<()> {
+    effect::check(&args)?;
+    if let Some(path) = &args.logits {
+        destination::file(path)?;
+    }
     let files = args.model.as_deref().map_or_else(|| Ok(shipped_model::files()), ModelFiles::open)?;
     let checkpoint = checkpoint::load(&files)?;
     let config = &checkpoint.config;
@@ -55,7 +62,12 @@ pub fn run(args: Args) -> Result<()> {
     let shown = if is_followed { stream::stream(&gpu, config, &asked, &chosen)? } else { None };
 
     let Chosen { arm, tuning, blocks } = &chosen;
+    if args.stream && shown.is_none() {
+        let (arm, device) = (arm.name(), &gpu.info.name);
+        output::note(format_args!("--stream changes nothing: {device} cannot run {arm} in chunks"))?;
+    }
     let program = &arm.program(config, request, tuning);
+    effect::notes(&args, config, request, &chosen, program)?;
     let policy = args.policy.unwrap_or(Policy::OneSubmit);
     let prepared = Prepared::new(&gpu, program, blocks)?;
     // The first run may still compile, and for a moment a driver may run code that it compiled in haste: what counts is what a

@@ -18,6 +18,7 @@ pub mod pendulum;
 pub mod pi;
 pub mod population;
 pub mod portfolio;
+mod prices;
 pub mod programs;
 pub mod span;
 pub mod task;

@@ -12,7 +12,8 @@
 use std::sync::LazyLock;
 
 use super::environment::{Action, Component, Environment, Transition, Values};
-use crate::error::{Error, Result};
+use super::prices::closes;
+use crate::error::Result;
 
 pub const NAME: &str = "portfolio";
 
@@ -57,9 +58,9 @@ pub static PORTFOLIO: LazyLock<Environment> =
 ///
 /// # Errors
 ///
-/// One line that names the line of the first price that is missing, no number, or not above 0; or that there are too few.
+/// One line that names the line and column of the first cell that is no price; or that there are too few days.
 pub fn on_prices(csv: &str) -> Result<Environment> {
-    let market = market(&closes(csv)?);
+    let market = market(&closes(csv, TREND_DAYS + 2)?);
     Ok(Environment {
         name: NAME,
         shader: "rollout/portfolio.wgsl",
@@ -78,42 +79,6 @@ pub fn on_prices(csv: &str) -> Result<Environment> {
         advance,
         market,
     })
-}
-
-/// The traded closes, day by day.
-fn closes(csv: &str) -> Result<Vec<[f64; ASSETS]>> {
-    let mut days = Vec::new();
-    let mut lines = (1..).zip(csv.lines());
-    let columns = lines.next().map_or(0, |(_, header)| header.split(',').count());
-    if columns < ASSETS {
-        return Err(Error::input(format!("line 1: {columns} columns, expected the names of at least {ASSETS} assets")));
-    }
-    for (line, text) in lines {
-        let cells: Vec<&str> = text.split(',').map(str::trim).collect();
-        if cells.len() != columns {
-            let count = cells.len();
-            return Err(Error::input(format!("line {line}: {count} prices, expected {columns} as in the header")));
-        }
-        let mut day = [0.0; ASSETS];
-        for (price, cell) in day.iter_mut().zip(&cells) {
-            *price = match cell.parse::<f64>() {
-                Ok(value) if value.is_finite() && value > 0.0 => value,
-                _ if cell.is_empty() => {
-                    return Err(Error::input(format!(
-                        "line {line}: a price is missing; fill it in, or leave out the day"
-                    )));
-                }
-                _ => {
-                    return Err(Error::input(format!("line {line}: `{cell}` is no price; expected a number above 0")));
-                }
-            };
-        }
-        days.push(day);
-    }
-    if days.len() < TREND_DAYS + 2 {
-        return Err(Error::input(format!("{} days, expected at least {}", days.len(), TREND_DAYS + 2)));
-    }
-    Ok(days)
 }
 
 /// [`DAY`] numbers for each day that has a trend.
@@ -192,11 +157,11 @@ mod tests {
         let fault = |row: &str| on_prices(&csv(&[row])).err().map(|error| error.to_string()).unwrap();
         insta::assert_snapshot!(
             [fault("100,,50,1"), fault("100,0,50,1"), fault("100,-3,50,1"), fault("100,nan,50,1"), fault("100,x,50,1"), fault("1,2,3")].join("\n"), @"
-        line 32: a price is missing; fill it in, or leave out the day
-        line 32: `0` is no price; expected a number above 0
-        line 32: `-3` is no price; expected a number above 0
-        line 32: `nan` is no price; expected a number above 0
-        line 32: `x` is no price; expected a number above 0
+        line 32, column 2 (`B`): a price is missing; fill it in, or leave out the day
+        line 32, column 2 (`B`): `0` is no price; expected a number above 0
+        line 32, column 2 (`B`): `-3` is no price; expected a number above 0
+        line 32, column 2 (`B`): `nan` is no price; expected a number above 0
+        line 32, column 2 (`B`): `x` is no price; expected a number above 0
         line 32: 3 prices, expected 4 as in the header
         ");
         assert!(on_prices("A,B\n").is_err() && on_prices("A,B,C\n1,2,3\n").is_err() && on_prices("").is_err());

@@ -9,7 +9,7 @@ use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 use super::quantization::{self, Type};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 
 /// Arrays within arrays: none is known to need more than two.
 const DEEPEST: usize = 4;
@@ -351,12 +351,6 @@ impl<'a> Reader<'a> {
 
 fn tensor_error(name: &str, fault: &str) -> Error {
     Error::input(format!("damaged: tensor {} {fault}; {AGAIN}", printable(name)))
-}
-
-/// Text out of a file, fit for one line of a terminal.
-pub(super) fn printable(text: &str) -> String {
-    let short: String = text.chars().take(80).flat_map(char::escape_debug).collect();
-    if text.chars().nth(80).is_some() { format!("{short}...") } else { short }
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::config::{self, DIVISORS};
-use super::file::{File, Tensor, printable};
+use super::file::{File, Tensor};
 use super::names::{Family, Layout};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::workload::decode::format::Format;
 use crate::workload::decode::matrix::{Order, Rows};
 use crate::workload::decode::tensor_source::{Stored, TensorSource};

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::file::{File, printable};
+use super::file::File;
 use super::vocabulary::{MEND, NORMAL, Parts, Vocabulary};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 
 /// Letters of the longest token: each is compared with its neighbours once a merge. SentencePiece itself makes up to 16.
 const LONGEST: usize = 256;

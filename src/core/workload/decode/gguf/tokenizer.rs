@@ -4,10 +4,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer};
 
-use super::file::{File, printable};
+use super::file::File;
 use super::vocabulary::{CONTROL, MEND, UNKNOWN, USER_DEFINED, Vocabulary};
 use super::{pieces, words};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 
 /// The Jinja template of a chat, where the file has one.
 pub fn chat_template(file: &File) -> Option<&str> {

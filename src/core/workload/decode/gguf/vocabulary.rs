@@ -6,8 +6,8 @@ use serde_json::Value;
 use tokenizers::AddedToken;
 use tokenizers::models::bpe::{BPE, Vocab};
 
-use super::file::{File, printable};
-use crate::error::{Error, Result};
+use super::file::File;
+use crate::error::{Error, Result, printable};
 
 /// What a message ends with, where the model can be run without its tokenizer.
 pub const MEND: &str = "give the prompt as token ids";
