@@ -103,7 +103,7 @@ async function spans({ files, prompt, new_tokens }) {
   const { Gpu } = await import("/js/gpu.js");
   const { Generator, loadGguf } = await import("/js/generate.js");
   const { fromBase64 } = await import("/js/base64.js");
-  const { wrapped } = await import("/js/page/tokenizer.js");
+  const { wrapped } = await import("/js/tokenizer.js");
   const gpu = await Gpu.open();
   const found = {};
   for (const [name, base64] of Object.entries(files)) {

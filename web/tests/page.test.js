@@ -6,7 +6,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { loadTokenizer } from "../js/page/tokenizer.js";
+import { loadTokenizer } from "../js/tokenizer.js";
 import { F32, ggufOf } from "./gguf.js";
 import { browser, open, ROOT, serve, skip } from "./harness.js";
 import { onedispatch, SPECS } from "./onedispatch.js";

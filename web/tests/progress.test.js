@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { counting, progress } from "../js/page/progress.js";
+import { counting } from "../js/counting.js";
+import { progress } from "../js/page/progress.js";
 
 const MIB = 2 ** 20;
 

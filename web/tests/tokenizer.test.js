@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { loadTokenizer, parseIds } from "../js/page/tokenizer.js";
+import { loadTokenizer, parseIds } from "../js/tokenizer.js";
 
 const FOLDER = join(import.meta.dirname, "tokenizer");
 

@@ -2,10 +2,10 @@
 
 import { Generator, loadGguf, loadModel } from "../generate.js";
 import { Refusal } from "../refusal.js";
-import { bytesOf, fromUrl } from "./checkpoint.js";
+import { bytesOf, fromUrl } from "../checkpoint.js";
 import { element, say, the } from "./element.js";
 import { progress } from "./progress.js";
-import { loadTokenizer, parseIds, wrapped } from "./tokenizer.js";
+import { loadTokenizer, parseIds, wrapped } from "../tokenizer.js";
 import { Tried } from "./tried.js";
 import { asSentence, plural, sentence, three, tiny } from "./words.js";
 

@@ -1,6 +1,6 @@
 // A visitor's own model: chosen, dropped or fetched, and handed to the generation.
 
-import { droppedFiles, fromFiles, fromUrl } from "./checkpoint.js";
+import { droppedFiles, fromFiles, fromUrl } from "../checkpoint.js";
 import { element, say, the } from "./element.js";
 import { progress } from "./progress.js";
 

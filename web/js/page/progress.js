@@ -20,15 +20,3 @@ export function progress(what, tell) {
     tell(`${what}: ${Math.round(bytes / MIB)}${of} MiB, ${rate} MiB/s …`);
   };
 }
-
-/** A stream that passes bytes on, and tells `progress(bytes, total)` of each piece. */
-export function counting(progress, total) {
-  let bytes = 0;
-  return new TransformStream({
-    transform(chunk, controller) {
-      bytes += chunk.byteLength;
-      progress(bytes, total);
-      controller.enqueue(chunk);
-    },
-  });
-}

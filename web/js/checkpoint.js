@@ -1,8 +1,8 @@
 // The files of a checkpoint: chosen, dropped, or fetched. Gives `{config, weights, tokenizer, generationConfig}`: texts, and the
 // weights as a Blob; the last two are null where there are none. Of a GGUF file, which has all in one, it gives `{gguf, name}`.
 
-import { Refusal } from "../refusal.js";
-import { counting } from "./progress.js";
+import { Refusal } from "./refusal.js";
+import { counting } from "./counting.js";
 
 const NAMES = {
   config: "config.json",

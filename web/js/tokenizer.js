@@ -1,7 +1,7 @@
 // Token ids as text, by a model's `tokenizer.json` or by hand.
 
-import { Tokenizer } from "../core.js";
-import { Refusal } from "../refusal.js";
+import { Tokenizer } from "./core.js";
+import { Refusal } from "./refusal.js";
 
 /** A tokenizer from the text of `tokenizer.json`: see `wrapped`. */
 export function loadTokenizer(json) {
