@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use onedispatch::analysis::{published, rollouts};
 use onedispatch::spec::{Spec, Workload};
 use onedispatch::workload::decode::arm::{ALGORITHMS, About, CHECKS};
 use onedispatch::workload::decode::format::Format;
@@ -105,6 +106,30 @@ fn the_readme_describes_every_arm() {
     }
     for arm in [rollout::Arm::PerOperation, rollout::Arm::STEP, rollout::Arm::WHOLE].map(rollout::Arm::name) {
         assert!(readme.contains(&format!("\n| `{arm}` |")), "the README does not describe `{arm}`");
+    }
+}
+
+/// Each claim has a row in `ARTIFACT.md` that names experiments which are there, its own among them.
+#[test]
+fn the_artifact_names_each_claim_with_its_experiment() {
+    let artifact = text("ARTIFACT.md");
+    let row = |id: &str| {
+        let begin = format!("| {id} |");
+        let row = artifact.lines().find(|line| line.starts_with(&begin));
+        row.unwrap_or_else(|| panic!("ARTIFACT.md has no row of {id}")).to_owned()
+    };
+    let ids = published::CLAIMS.iter().map(|claim| claim.id).chain(rollouts::CLAIMS.iter().map(|claim| claim.id));
+    for id in ids {
+        let cell = row(id).split('|').nth(3).unwrap().to_owned();
+        let experiments: Vec<&str> = spans(&cell).collect();
+        assert!(!experiments.is_empty(), "{id} names no experiment");
+        for experiment in &experiments {
+            let path = format!("experiments/{experiment}.toml");
+            assert!(root().join(&path).exists(), "{id} names {path}, which is not there");
+        }
+        if let Some(claim) = published::claim(id) {
+            assert!(experiments.contains(&claim.test.experiment()), "{id} is judged on {}", claim.test.experiment());
+        }
     }
 }
 
