@@ -110,7 +110,7 @@ fn read_page(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>)
         let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.')) else {
             continue;
         };
-        if prefix.is_empty() && NOT_OF_THE_PAGE.contains(&name) {
+        if NOT_OF_THE_PAGE.contains(&name) {
             continue;
         }
         if path.is_dir() {
