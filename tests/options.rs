@@ -20,18 +20,12 @@ fn said(arguments: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn what_can_be_known_at_once_is_refused() {
-    let page = Temporary::new();
-    let data = page.0.display().to_string();
-    let refused = [
-        said(&[&ASKED[..], &["--stream"]].concat()),
-        said(&[&ASKED[..], &["--stream", "--format", "json"]].concat()),
-        said(&["import", "no-such.json", "--data", &data, "--spec", "experiments/browser.toml"]),
-    ];
+    let refused =
+        [said(&[&ASKED[..], &["--stream"]].concat()), said(&[&ASKED[..], &["--stream", "--format", "json"]].concat())];
     assert!(refused.iter().all(|(code, _)| *code == Some(2)), "{refused:?}");
     insta::assert_snapshot!(refused.map(|(_, line)| line).concat(), @"
     onedispatch: --stream prints text as it is made; give the prompt as text, with --prompt
     onedispatch: --stream prints text as it is made; leave out --format json
-    onedispatch: --spec is for results of the page, and none of these files is one; leave it out
     ");
 }
 

@@ -34,9 +34,6 @@ pub fn run(args: Args) -> Result<()> {
     if args.run.is_some() && peers.is_empty() {
         return Err(Error::input("--run is for results of peers, and a page's are a run of their own; leave it out"));
     }
-    if !args.spec.is_empty() && pages.is_empty() {
-        return Err(Error::input("--spec is for results of the page, and none of these files is one; leave it out"));
-    }
     let mut refused = Vec::new();
     let specs = super::web::specs(&args.spec)?;
     for file in pages {
