@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { browser, open, ROOT, serve, skip } from "./harness.js";
-import { onedispatch, SPECS } from "./onedispatch.js";
+import { makeSite } from "./onedispatch.js";
 
 const MODULE = join(ROOT, "web", "js");
 
@@ -17,8 +17,7 @@ let folder, site, chromium, page;
 before(async () => {
   if (skip) return;
   folder = await mkdtemp(join(tmpdir(), "onedispatch-module-"));
-  const made = await onedispatch("web", ...SPECS.slice(0, 2), "--out", join(folder, "site"));
-  assert.equal(made.status, 0, made.stderr);
+  await makeSite(join(folder, "site"));
   await copyFile(join(import.meta.dirname, "example.html"), join(folder, "site", "example.html"));
   site = await serve({ "": join(folder, "site") });
   chromium = await browser();
