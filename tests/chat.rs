@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use checkpoints::{bytes, config, stored};
-use fixture::Temporary;
+use fixture::{Temporary, text};
 use onedispatch::workload::decode::model::Config;
 use onedispatch::workload::decode::{random, tensors};
 use safetensors::tensor::Dtype;
@@ -66,10 +66,6 @@ fn command(model: &Temporary, verb: &str, rest: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
     command.args([verb, "--model"]).arg(&model.0).args(rest);
     command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 fn given(mut command: Command, lines: &[&str]) -> Output {

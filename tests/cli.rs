@@ -5,22 +5,12 @@ mod fixture;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use fixture::Temporary;
+use fixture::{Temporary, onedispatch, text};
 use onedispatch::device::Gpu;
 use onedispatch::device::adapter::adapters;
 
 /// Relative to the project, where the tests' commands run.
 const MODEL: &str = "tests/golden/decode/tiny_d32_l1_h2";
-
-fn onedispatch(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);
-    command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
 
 /// What a command that fails says on one line, with exit code 2 and nothing else said; `directory` is shown as DIR.
 fn refusal(command: &mut Command, directory: &Temporary) -> String {

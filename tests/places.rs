@@ -6,20 +6,10 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use fixture::Temporary;
+use fixture::{Temporary, onedispatch, text};
 
 const MODEL: &str = "tests/golden/decode/tiny_d32_l1_h2";
 const GENOMES: &str = "tests/golden/rollout/cartpole.safetensors";
-
-fn onedispatch(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);
-    command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
 
 /// What is printed before a refusal would have been computed.
 fn refusal(arguments: &[&str], directory: &Temporary) -> String {

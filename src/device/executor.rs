@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::adapter::{Gpu, one_line};
+use super::memory;
+use super::pipeline::pipeline;
 use super::reading::{read_buffer, wait};
 use super::stamps::{Stamped, Stamps, plausible};
 use crate::error::{Error, Result};
-use crate::program::{Block, Blocks, Checks, Contents, Kernel, Policy, Program};
-use crate::shaders;
+use crate::program::{Blocks, Contents, Policy, Program};
 
 /// A program with its pipelines, buffers and bind groups on a GPU.
 pub struct Prepared<'a> {
@@ -61,8 +62,8 @@ impl<'a> Prepared<'a> {
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffers = program.buffers.iter().enumerate().map(|(index, buffer)| match (&buffer.contents, kept) {
             (_, Some(kept)) if taken_over == Some(index) => Ok(kept.buffer.clone()),
-            (Contents::Constant(name), _) => constant(gpu, program, buffer, name, blocks),
-            _ => Ok(create_buffer(gpu, buffer)),
+            (Contents::Constant(name), _) => memory::constant(gpu, program, buffer, name, blocks),
+            _ => Ok(memory::create(gpu, buffer)),
         });
         let buffers = buffers.collect::<Result<Vec<_>>>()?;
         if let Some(error) = pollster::block_on(memory.pop()) {
@@ -281,117 +282,6 @@ impl Kept {
         program.buffer(&self.name).filter(is_same).ok_or_else(|| {
             Error::input(format!("{}: no buffer `{}` of {} bytes to go on with", program.name, self.name, self.bytes))
         })
-    }
-}
-
-fn create_buffer(gpu: &Gpu, buffer: &crate::program::Buffer) -> wgpu::Buffer {
-    gpu.device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some(&buffer.name),
-        size: buffer.bytes,
-        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
-        mapped_at_creation: false,
-    })
-}
-
-/// What wgpu holds of written bytes before it hands them over.
-const MOST_WRITTEN: u64 = 64 << 20;
-
-/// The buffer of a constant, which all programs share while its block is there.
-fn constant(
-    gpu: &Gpu,
-    program: &Program,
-    buffer: &crate::program::Buffer,
-    name: &str,
-    blocks: &Blocks,
-) -> Result<wgpu::Buffer> {
-    let Some(block) = blocks.get(name).filter(|block| block.bytes() <= buffer.bytes) else {
-        let bytes = buffer.bytes;
-        return Err(Error::input(format!("{}: no block `{name}` of {bytes} bytes was given", program.name)));
-    };
-    let mut made = gpu.constants.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    made.retain(|(block, _)| block.strong_count() > 0);
-    let is_same = |made: &std::sync::Weak<dyn Block>| std::ptr::addr_eq(made.as_ptr(), Arc::as_ptr(block));
-    if let Some((_, made)) = made.iter().find(|(made, _)| is_same(made)) {
-        return Ok(made.clone());
-    }
-    let filled = create_buffer(gpu, buffer);
-    let mut written = 0;
-    block.write(&mut |at, bytes| {
-        for (index, piece) in bytes.chunks(MOST_WRITTEN as usize).enumerate() {
-            gpu.queue.write_buffer(&filled, at + index as u64 * MOST_WRITTEN, piece);
-            written += piece.len() as u64;
-            if written >= MOST_WRITTEN {
-                written = 0;
-                // What goes wrong is met again by the run.
-                let _ = wait(gpu, gpu.queue.submit([]));
-            }
-        }
-    });
-    made.push((Arc::downgrade(block), filled.clone()));
-    Ok(filled)
-}
-
-/// Compiles the kernels of several programs at once: preparing these programs afterwards takes no compiling.
-pub fn compile<'a>(gpu: &Gpu, programs: impl Iterator<Item = &'a Program> + Send) -> Result<()> {
-    let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
-    let next = std::sync::Mutex::new(programs.flat_map(|program| &program.kernels));
-    let take = || next.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
-    let work = || std::iter::from_fn(take).try_for_each(|kernel| pipeline(gpu, kernel).map(|_| ()));
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
-}
-
-fn pipeline(gpu: &Gpu, kernel: &Kernel) -> Result<wgpu::ComputePipeline> {
-    let made = || gpu.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    // How many workgroups wait for each other is a matter of the dispatch.
-    let is_same = |made: &Kernel| Kernel { workgroups_together: kernel.workgroups_together, ..made.clone() } == *kernel;
-    if let Some((_, pipeline)) = made().iter().find(|(made, _)| is_same(made)) {
-        return Ok(pipeline.clone());
-    }
-    let pipeline = create_pipeline(gpu, kernel)?;
-    made().push((kernel.clone(), pipeline.clone()));
-    Ok(pipeline)
-}
-
-fn create_pipeline(gpu: &Gpu, kernel: &Kernel) -> Result<wgpu::ComputePipeline> {
-    let file = &kernel.shader;
-    let source =
-        shaders::source(file).ok_or_else(|| Error::input(format!("there is no shader `{file}` in this binary")))?;
-    let validation = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let internal = gpu.device.push_error_scope(wgpu::ErrorFilter::Internal);
-    let descriptor =
-        wgpu::ShaderModuleDescriptor { label: Some(file), source: wgpu::ShaderSource::Wgsl(source.into()) };
-    let checks = match kernel.checks {
-        Checks::None => wgpu::ShaderRuntimeChecks::unchecked(),
-        Checks::Bounds => {
-            wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() }
-        }
-        Checks::BoundsAndLoops => wgpu::ShaderRuntimeChecks::checked(),
-    };
-    // SAFETY: the source is one of this program's own files. Its indices stay within its buffers and its loops end for the sizes
-    // that a program gives it, which the gate sees: kernels give the same output with any checks.
-    let module = unsafe { gpu.device.create_shader_module_trusted(descriptor, checks) };
-    let constants: Vec<(&str, f64)> = kernel.constants.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(file),
-        layout: None,
-        module: &module,
-        entry_point: Some(&kernel.entry),
-        compilation_options: wgpu::PipelineCompilationOptions { constants: &constants, ..Default::default() },
-        cache: None,
-    });
-    let errors = [pollster::block_on(internal.pop()), pollster::block_on(validation.pop())];
-    match errors.into_iter().flatten().next() {
-        None => Ok(pipeline),
-        Some(error) => Err(Error::input(format!(
-            "shaders/{file} does not compile on {}: {}; please report it with the output of `onedispatch devices`",
-            gpu.info.name,
-            one_line(&error.to_string())
-        ))),
     }
 }
 

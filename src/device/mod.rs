@@ -3,6 +3,8 @@
 pub mod adapter;
 pub mod executor;
 mod fit;
+mod memory;
+pub mod pipeline;
 pub mod progress;
 mod reading;
 mod stamps;

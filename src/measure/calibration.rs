@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::trials::Trials;
 use crate::device::Gpu;
-use crate::device::executor::{self, Prepared};
+use crate::device::executor::Prepared;
+use crate::device::pipeline;
 use crate::error::Result;
 use crate::program::{Blocks, Policy, Program};
 
@@ -72,7 +73,7 @@ impl<'a> Calibrator<'a> {
                 unknown.push(program);
             }
         }
-        executor::compile(self.gpu, unknown.iter().copied())?;
+        pipeline::compile(self.gpu, unknown.iter().copied())?;
         let at_once = if turns == Turns::OneByOne { 1 } else { unknown.len().max(1) };
         for programs in unknown.chunks(at_once) {
             let times = times(self.gpu, programs, blocks)?;

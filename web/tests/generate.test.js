@@ -1,34 +1,26 @@
 // Generation from a golden checkpoint in a real browser, whole and in parts, from GGUF too; and what is said where it cannot be done.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { F32, ggufOf, Q8_0 } from "./gguf.js";
-import { browser, open, ROOT, serve, skip } from "./harness.js";
-import { makeSite, onedispatch } from "./onedispatch.js";
+import { browser, open, ROOT, skip } from "./harness.js";
+import { onedispatch } from "./onedispatch.js";
+import { openSite } from "./site.js";
 
 const GOLDEN = join(ROOT, "tests", "golden", "decode");
 const MODEL = "tiny_d32_l1_h2";
 
-let folder, site, chromium, page, golden;
+let folder, site, page, close, golden;
 
 before(async () => {
   golden = JSON.parse(await readFile(join(GOLDEN, MODEL, "expected.json"), "utf8"));
   if (skip) return;
-  folder = await mkdtemp(join(tmpdir(), "onedispatch-generate-"));
-  await makeSite(join(folder, "site"));
-  site = await serve({ "": join(folder, "site"), golden: GOLDEN });
-  chromium = await browser();
-  page = await open(chromium.context, `${site.url}blank.html`);
+  ({ folder, site, page, close } = await openSite({ golden: GOLDEN }));
 });
 
-after(async () => {
-  await chromium?.close();
-  await site?.close();
-  if (folder) await rm(folder, { recursive: true });
-});
+after(() => close?.());
 
 test("golden tokens come in chunks of any size, greedy, sampled and to an end", { skip }, async () => {
   const { prompt, tokens } = golden;

@@ -2,32 +2,24 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { Case } from "../js/core.js";
-import { browser, open, ROOT, serve, skip } from "./harness.js";
+import { ROOT, skip } from "./harness.js";
 import { measureAll } from "./measured.js";
-import { makeSite, onedispatch, SPECS } from "./onedispatch.js";
+import { onedispatch, SPECS } from "./onedispatch.js";
+import { openSite } from "./site.js";
 
-let folder, site, chromium, page, results;
+let folder, site, chromium, page, close, results;
 
 before(async () => {
   if (skip) return;
-  folder = await mkdtemp(join(tmpdir(), "onedispatch-web-"));
-  await makeSite(join(folder, "site"));
-  site = await serve({ "": join(folder, "site"), golden: join(ROOT, "tests", "golden") });
-  chromium = await browser();
-  page = await open(chromium.context, `${site.url}blank.html`);
+  ({ folder, site, chromium, page, close } = await openSite({ golden: join(ROOT, "tests", "golden") }));
 });
 
-after(async () => {
-  await chromium?.close();
-  await site?.close();
-  if (folder) await rm(folder, { recursive: true });
-});
+after(() => close?.());
 
 test("every arm of every case gives what was computed in f64", { skip }, async () => {
   results = await page.evaluate(measureAll);

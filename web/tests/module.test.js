@@ -2,33 +2,24 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { browser, open, ROOT, serve, skip } from "./harness.js";
-import { makeSite } from "./onedispatch.js";
+import { open, ROOT, skip } from "./harness.js";
+import { openSite } from "./site.js";
 
 const MODULE = join(ROOT, "web", "js");
 
-let folder, site, chromium, page;
+let folder, site, chromium, page, close;
 
 before(async () => {
   if (skip) return;
-  folder = await mkdtemp(join(tmpdir(), "onedispatch-module-"));
-  await makeSite(join(folder, "site"));
+  ({ folder, site, chromium, page, close } = await openSite());
   await copyFile(join(import.meta.dirname, "example.html"), join(folder, "site", "example.html"));
-  site = await serve({ "": join(folder, "site") });
-  chromium = await browser();
-  page = await open(chromium.context, `${site.url}blank.html`);
 });
 
-after(async () => {
-  await chromium?.close();
-  await site?.close();
-  if (folder) await rm(folder, { recursive: true });
-});
+after(() => close?.());
 
 test("a page of twenty lines writes prose", { skip }, async () => {
   const example = await open(chromium.context, `${site.url}example.html`);

@@ -1,29 +1,20 @@
 // Every composed shader in Chromium's compiler, Tint, whose rules are stricter than naga's in places.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { browser, open, ROOT, serve, skip } from "./harness.js";
-import { makeSite } from "./onedispatch.js";
+import { ROOT, skip } from "./harness.js";
+import { openSite } from "./site.js";
 
-let folder, site, chromium, page;
+let page, close;
 
 before(async () => {
   if (skip) return;
-  folder = await mkdtemp(join(tmpdir(), "onedispatch-shaders-"));
-  await makeSite(join(folder, "site"));
-  site = await serve({ "": join(folder, "site") });
-  chromium = await browser();
-  page = await open(chromium.context, `${site.url}blank.html`);
+  ({ page, close } = await openSite());
 });
 
-after(async () => {
-  await chromium?.close();
-  await site?.close();
-  if (folder) await rm(folder, { recursive: true });
-});
+after(() => close?.());
 
 test("every shader compiles", { skip }, async () => {
   for (const kind of ["control", "decode", "rollout"]) {
