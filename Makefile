@@ -63,7 +63,8 @@ peers: build ## Measure arms beside other frameworks, as far as this machine can
 	done; \
 	exit $$status
 
-figures: build ## Render figures/ and paper/ from data/
+figures: build ## Render figures/ and paper/ from data/, and what data/ says of itself
+	@$(ONEDISPATCH) describe
 	@$(ONEDISPATCH) figures
 	@$(ONEDISPATCH) paper
 
@@ -76,6 +77,7 @@ test: ## Run all tests, on a software Vulkan device and in a browser that are in
 	@scripts/software-browser.sh
 	@scripts/page-core.sh
 	@scripts/gguf-model.sh
+	@scripts/data-validators.sh --install || echo "no validators of data/'s descriptions: their test is left out"
 	@$(MAKE) --no-print-directory run-tests
 
 # A make of its own, so that LAVAPIPE is looked for after the installation. Lavapipe has subgroups: no test may leave them out.

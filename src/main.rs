@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use onedispatch::commands::{
-    chat, compare, devices, evolve, export, figures, generate, import, paper, rollout, run, serve, verify, web,
+    chat, compare, describe, devices, evolve, export, figures, generate, import, paper, rollout, run, serve, verify,
+    web,
 };
 use onedispatch::error::Error;
 use onedispatch::output;
@@ -39,6 +40,8 @@ enum Command {
     Figures(figures::Args),
     /// Render paper/ from data/ and figures/, or check that it is what they render to
     Paper(paper::Args),
+    /// Write data/datapackage.json and data/croissant.json: every column with type, unit and meaning
+    Describe(describe::Args),
     /// Check data/: digests, schema, gates, bounds, and the paper's numbers
     Verify(verify::Args),
     /// Make the page that measures a visitor's GPU, as static files
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
         Command::Evolve(args) => evolve::run(args),
         Command::Figures(args) => figures::run(args),
         Command::Paper(args) => paper::run(args),
+        Command::Describe(args) => describe::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Compare(args) => compare::run(args),
     };

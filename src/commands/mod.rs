@@ -4,6 +4,7 @@ mod arm;
 pub mod chat;
 pub mod compare;
 mod delayed_bar;
+pub mod describe;
 mod destination;
 pub mod devices;
 pub mod evolve;
