@@ -19,6 +19,9 @@ endif
 # Experiments that peers take part in.
 PEERS := experiments/peers.toml experiments/rollout.toml experiments/rollout-portfolio.toml
 
+# What a reviewer measures: the claims rest on these, and each gets an equal share of the time.
+REVIEW := experiments/span.toml experiments/decode.toml experiments/rollout.toml
+
 # Tests run on lavapipe where it is installed, whatever GPU is there.
 LAVAPIPE := $(firstword $(wildcard /usr/share/vulkan/icd.d/lvp_icd*.json))
 
@@ -29,7 +32,7 @@ GGUF := $(abspath $(firstword $(wildcard $(TARGET)/models/*.gguf)))
 SOON_COMPILED := LP_NATIVE_VECTOR_WIDTH=128 GALLIVM_PERF=nopt
 
 .DEFAULT_GOAL := help
-.PHONY: help build reproduce measure peers web test figures lint
+.PHONY: help build reproduce measure review peers web test figures lint
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +53,11 @@ measure: ## Measure this machine's GPU (QUICK=1: within minutes), then render fi
 	@$(MAKE) --no-print-directory build
 	@$(FOR_MEASURE) $(ONEDISPATCH) run $(MEASURE)
 	@$(MAKE) --no-print-directory figures
+
+review: ## Measure for 20 minutes (5 on a software device), and say in target/review/ which claims that confirms
+	@scripts/software-vulkan.sh --unless-hardware
+	@$(MAKE) --no-print-directory build
+	@$(SOON_COMPILED) $(ONEDISPATCH) review $(REVIEW)
 
 peers: build ## Measure arms beside other frameworks, as far as this machine can (PYTHON: the interpreter)
 	@status=0; rm -rf peers/build/cases peers/build/results; \

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use onedispatch::commands::{
-    chat, compare, describe, devices, evolve, export, figures, generate, import, paper, rollout, run, serve, verify,
-    web,
+    chat, compare, describe, devices, evolve, export, figures, generate, import, paper, review, rollout, run, serve,
+    verify, web,
 };
 use onedispatch::error::Error;
 use onedispatch::output;
@@ -48,8 +48,10 @@ enum Command {
     Web(web::Args),
     /// Serve the page on this machine
     Serve(serve::Args),
-    /// Compare two result sets of one experiment
+    /// Compare two result sets of one experiment, and what they say of the claims
     Compare(compare::Args),
+    /// Measure within minutes what the claims rest on, and say beside committed data which are confirmed
+    Review(review::Args),
 }
 
 /// A reader that goes away (`| head`) ends the program without a word, as it ends others; Rust would have it panic.
@@ -104,6 +106,7 @@ fn main() -> ExitCode {
         Command::Describe(args) => describe::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Review(args) => review::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

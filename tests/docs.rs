@@ -12,7 +12,7 @@ use onedispatch::workload::rollout;
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
 const SHOWN: [&str; 9] = ["chat", "compare", "devices", "evolve", "generate", "import", "rollout", "run", "verify"];
-const CALLED: [&str; 8] = ["describe", "export", "figures", "import", "paper", "run", "verify", "web"];
+const CALLED: [&str; 9] = ["describe", "export", "figures", "import", "paper", "review", "run", "verify", "web"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

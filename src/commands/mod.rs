@@ -1,5 +1,6 @@
 //! The command line: one file per verb, or one folder.
 
+mod agreement;
 mod arm;
 pub mod chat;
 pub mod compare;
@@ -15,6 +16,7 @@ pub mod generate;
 pub mod import;
 mod interrupt;
 pub mod paper;
+pub mod review;
 pub mod rollout;
 pub mod run;
 mod sampling;
