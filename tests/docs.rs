@@ -158,6 +158,14 @@ fn the_makefile_measures_experiments_that_are_there() {
 }
 
 #[test]
+fn the_container_has_the_rust_that_the_program_asks_for() {
+    let asked =
+        text("Cargo.toml").lines().find_map(|line| line.strip_prefix("rust-version = \"").map(str::to_owned)).unwrap();
+    let from = format!("\nFROM docker.io/library/rust:{}-", asked.trim_end_matches('"'));
+    assert!(text("Containerfile").contains(&from), "the Containerfile has no{from}");
+}
+
+#[test]
 fn the_citation_has_the_version_of_the_program() {
     assert!(text("CITATION.cff").contains(concat!("\nversion: ", env!("CARGO_PKG_VERSION"), "\n")));
 }
