@@ -57,7 +57,7 @@ measure: ## Measure this machine's GPU (QUICK=1: within minutes), then render fi
 review: ## Measure for 20 minutes (5 on a software device), and say in target/review/ which claims that confirms
 	@scripts/software-vulkan.sh --unless-hardware
 	@$(MAKE) --no-print-directory build
-	@$(SOON_COMPILED) $(ONEDISPATCH) review $(REVIEW)
+	@$(SOON_COMPILED) $(ONEDISPATCH) review $(REVIEW) --out $(TARGET)/review
 
 peers: build ## Measure arms beside other frameworks, as far as this machine can (PYTHON: the interpreter)
 	@status=0; rm -rf peers/build/cases peers/build/results; \

@@ -5,6 +5,7 @@ mod fixture;
 use std::path::Path;
 
 use fixture::{Measured, Temporary};
+use onedispatch::analysis::agreement::nearest;
 use onedispatch::commands::compare::compare;
 use onedispatch::record::manifest::Manifest;
 use onedispatch::record::run::{Run, load};
@@ -168,4 +169,32 @@ fn verdicts_rest_on_cases_that_both_have() {
     assert!(text.contains("\nclaims, judged on what both have: 1 case\n"), "{text}");
     assert!(!text.contains("\nC5 "), "C5 is about the case that B lacks: {text}");
     assert!(text.ends_with("\nsame verdict: 3, other verdict: 0, cannot tell: 0\n"), "{text}");
+}
+
+#[test]
+fn the_nearest_run_is_of_the_same_device_else_of_its_kind_and_vendor() {
+    let of = |path: &str, vendor: &str, is_software: bool, date: &str| {
+        let mut manifest = fixture::manifest();
+        manifest.device.vendor = vendor.into();
+        manifest.device.is_software = is_software;
+        manifest.date = date.into();
+        run(path, manifest, &fixture::all())
+    };
+    let committed = [
+        of("data/nvidia-h200/1", "10de", false, "2026-01-31"),
+        of("data/nvidia-h200/2", "10de", false, "2026-02-01"),
+        of("data/radeon/1", "1002", false, "2026-03-01"),
+        of("data/llvmpipe/1", "10005", true, "2026-04-01"),
+    ];
+    let beside = |path: &str, vendor: &str, is_software: bool| {
+        let own = of(path, vendor, is_software, "2026-05-01");
+        nearest(&committed, &own).unwrap().path.display().to_string()
+    };
+    assert_eq!(beside("review/nvidia-h200/1", "10de", false), "data/nvidia-h200/2");
+    assert_eq!(beside("review/geforce/1", "10de", false), "data/nvidia-h200/2");
+    assert_eq!(beside("review/radeon-2/1", "1002", false), "data/radeon/1");
+    assert_eq!(beside("review/swiftshader/1", "1ae0", true), "data/llvmpipe/1");
+    let mut other = fixture::manifest();
+    other.experiment = "span".into();
+    assert!(nearest(&committed, &run("review/nvidia-h200/1", other, &fixture::all())).is_none());
 }

@@ -74,6 +74,12 @@ fn a_description_is_held_to_the_data() {
     describe(&data);
     assert_eq!(verified(&data).0, Some(0));
 
+    let text = std::fs::read_to_string(data.0.join("datapackage.json")).unwrap();
+    std::fs::write(data.0.join("datapackage.json"), text.replace('\n', "\r\n")).unwrap();
+    let (code, said, _) = verified(&data);
+    assert!(code == Some(1) && said.starts_with("datapackage.json: CRLF at the end of line 1; expected LF"), "{said}");
+    describe(&data);
+
     // It follows from the rest, so that the root digest is the same without it.
     let (_, _, whole) = verified(&data);
     assert_ne!(whole, digest);

@@ -161,3 +161,26 @@ fn table(run: &Run) -> String {
     let rows: Vec<_> = run.results.iter().filter(|row| row.key.replica == 0).map(line).collect();
     aligned(["case", "arm", "policy", "per second", "", "wall ms", "95% interval", "notes"], &rows, 5..6)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_case_is_measured_whatever_the_time() {
+        let mut time = Time::until(Some(Instant::now()));
+        assert!(time.is_enough() && !time.is_over);
+        assert!(!time.is_enough() && time.is_over);
+        let mut endless = Time::until(None);
+        assert!((0..3).all(|_| endless.is_enough()));
+    }
+
+    #[test]
+    fn no_case_is_begun_that_would_end_too_late() {
+        let now = Instant::now();
+        let (end, case_began) = (Some(now + Duration::from_secs(60)), now.checked_sub(Duration::from_secs(40)));
+        let time = |longest_s| Time { end, case_began, longest: Duration::from_secs(longest_s), is_over: false };
+        assert!(time(50).is_enough());
+        assert!(!time(70).is_enough());
+    }
+}

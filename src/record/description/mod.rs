@@ -14,6 +14,7 @@ mod layout;
 mod words;
 
 use super::fault::Fault;
+use super::line_ends::crlf;
 use layout::{Files, layouts};
 
 /// How the files are brought up to date.
@@ -43,7 +44,10 @@ pub fn faults(data: &Files) -> Vec<Fault> {
     for (path, contents) in &expected {
         match data.get(path) {
             Some(there) if there == contents => {}
-            Some(_) => faults.push(Fault::file(path, "does not describe the tables that are here", MEND)),
+            Some(there) => faults.push(
+                crlf(there, path)
+                    .unwrap_or_else(|| Fault::file(path, "does not describe the tables that are here", MEND)),
+            ),
             None => faults.push(Fault::file(path, "no such file", MEND)),
         }
     }
