@@ -19,6 +19,9 @@ endif
 # Experiments that peers take part in.
 PEERS := experiments/peers.toml experiments/rollout.toml experiments/rollout-portfolio.toml
 
+# What a reviewer measures: the claims rest on these, and each gets an equal share of the time.
+REVIEW := experiments/span.toml experiments/decode.toml experiments/rollout.toml
+
 # Tests run on lavapipe where it is installed, whatever GPU is there.
 LAVAPIPE := $(firstword $(wildcard /usr/share/vulkan/icd.d/lvp_icd*.json))
 
@@ -29,7 +32,7 @@ GGUF := $(abspath $(firstword $(wildcard $(TARGET)/models/*.gguf)))
 SOON_COMPILED := LP_NATIVE_VECTOR_WIDTH=128 GALLIVM_PERF=nopt
 
 .DEFAULT_GOAL := help
-.PHONY: help build reproduce measure peers web test figures lint
+.PHONY: help build reproduce measure review peers web test figures lint
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +54,11 @@ measure: ## Measure this machine's GPU (QUICK=1: within minutes), then render fi
 	@$(FOR_MEASURE) $(ONEDISPATCH) run $(MEASURE)
 	@$(MAKE) --no-print-directory figures
 
+review: ## Measure for 20 minutes (5 on a software device), and say in target/review/ which claims that confirms
+	@scripts/software-vulkan.sh --unless-hardware
+	@$(MAKE) --no-print-directory build
+	@$(SOON_COMPILED) $(ONEDISPATCH) review $(REVIEW) --out $(TARGET)/review
+
 peers: build ## Measure arms beside other frameworks, as far as this machine can (PYTHON: the interpreter)
 	@status=0; rm -rf peers/build/cases peers/build/results; \
 	for spec in $(PEERS); do \
@@ -63,7 +71,8 @@ peers: build ## Measure arms beside other frameworks, as far as this machine can
 	done; \
 	exit $$status
 
-figures: build ## Render figures/ and paper/ from data/
+figures: build ## Render figures/ and paper/ from data/, and what data/ says of itself
+	@$(ONEDISPATCH) describe
 	@$(ONEDISPATCH) figures
 	@$(ONEDISPATCH) paper
 
@@ -76,6 +85,7 @@ test: ## Run all tests, on a software Vulkan device and in a browser that are in
 	@scripts/software-browser.sh
 	@scripts/page-core.sh
 	@scripts/gguf-model.sh
+	@scripts/data-validators.sh --install || echo "no validators of data/'s descriptions: their test is left out"
 	@$(MAKE) --no-print-directory run-tests
 
 # A make of its own, so that LAVAPIPE is looked for after the installation. Lavapipe has subgroups: no test may leave them out.

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use onedispatch::commands::{
-    chat, compare, devices, evolve, export, figures, generate, import, paper, rollout, run, serve, verify, web,
+    chat, compare, describe, devices, evolve, export, figures, generate, import, paper, review, rollout, run, serve,
+    verify, web,
 };
 use onedispatch::error::Error;
 use onedispatch::output;
@@ -39,14 +40,18 @@ enum Command {
     Figures(figures::Args),
     /// Render paper/ from data/ and figures/, or check that it is what they render to
     Paper(paper::Args),
+    /// Write data/datapackage.json and data/croissant.json: every column with type, unit and meaning
+    Describe(describe::Args),
     /// Check data/: digests, schema, gates, bounds, and the paper's numbers
     Verify(verify::Args),
     /// Make the page that measures a visitor's GPU, as static files
     Web(web::Args),
     /// Serve the page on this machine
     Serve(serve::Args),
-    /// Compare two result sets of one experiment
+    /// Compare two result sets of one experiment, and what they say of the claims
     Compare(compare::Args),
+    /// Measure within minutes what the claims rest on, and say beside committed data which are confirmed
+    Review(review::Args),
 }
 
 /// A reader that goes away (`| head`) ends the program without a word, as it ends others; Rust would have it panic.
@@ -98,8 +103,10 @@ fn main() -> ExitCode {
         Command::Evolve(args) => evolve::run(args),
         Command::Figures(args) => figures::run(args),
         Command::Paper(args) => paper::run(args),
+        Command::Describe(args) => describe::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Review(args) => review::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ mod fixture;
 use std::path::Path;
 
 use fixture::{Measured, Temporary};
+use onedispatch::analysis::agreement::nearest;
 use onedispatch::commands::compare::compare;
 use onedispatch::record::manifest::Manifest;
 use onedispatch::record::run::{Run, load};
@@ -36,6 +37,25 @@ fn the_same_data_show_no_difference() {
     d32-l4-t64  fused-scalar     one-submit  91.800  91.800  1.000 [0.962, 1.040]
     d32-l4-t64  fused-workgroup  one-submit   0.816   0.816  1.000 [0.962, 1.040]
     d32-l4-t64  stepwise         wait-each   30.600  30.600  1.000 [0.962, 1.040]
+
+    claim  case        baseline                  A [95%]                  B [95%]  B's interval
+    C2     d32-l4-t64  strong                          1                        1  reaches A
+    C2     d32-l4-t64  weak                            1                        1  reaches A
+    C4     d32-l1-t64  strong    0.0417 [0.0401, 0.0433]  0.0417 [0.0401, 0.0433]  reaches A
+    C4     d32-l4-t64  strong    0.0417 [0.0401, 0.0433]  0.0417 [0.0401, 0.0433]  reaches A
+    C4     d32-l1-t64  weak      0.0417 [0.0401, 0.0433]  0.0417 [0.0401, 0.0433]  reaches A
+    C4     d32-l4-t64  weak      0.0417 [0.0401, 0.0433]  0.0417 [0.0401, 0.0433]  reaches A
+    C5     d32-l1-t64  strong    78,431 [76,923, 80,000]  78,431 [76,923, 80,000]  reaches A
+    C12    d32-l4-t64  strong                   1.3×10⁻⁶                 1.3×10⁻⁶
+    B's interval reaches what A measured in 7 of 7
+
+    claims, judged on what both have: 2 cases
+    claim  A                   B
+    C2     does not hold here  does not hold here  same verdict
+    C4     does not hold here  does not hold here  same verdict
+    C5     holds               holds               same verdict
+    C12    holds               holds               same verdict
+    same verdict: 4, other verdict: 0, cannot tell: 0
     ");
 }
 
@@ -86,6 +106,20 @@ fn differences_are_said() {
     timed only in A: d32-l4-t64 fused-workgroup one-submit
     timed only in A: d32-l4-t64 stepwise wait-each
     timed only in A: d32-l4-t64 stepwise wait-each (replica 1)
+
+    claim  case        baseline                  A [95%]                     B [95%]  B's interval
+    C4     d32-l1-t64  strong    0.0417 [0.0401, 0.0433]     0.0417 [0.0401, 0.0433]  reaches A
+    C4     d32-l1-t64  weak      0.0417 [0.0401, 0.0433]     0.0417 [0.0401, 0.0433]  reaches A
+    C5     d32-l1-t64  strong    78,431 [76,923, 80,000]  156,863 [153,846, 160,000]  does not reach A
+    C12    d32-l1-t64  strong                   1.3×10⁻⁶                    1.3×10⁻⁶
+    B's interval reaches what A measured in 2 of 3
+
+    claims, judged on what both have: 1 case
+    claim  A                   B
+    C4     does not hold here  does not hold here  same verdict
+    C5     holds               holds               same verdict
+    C12    holds               holds               same verdict
+    same verdict: 3, other verdict: 0, cannot tell: 0
     ");
 }
 
@@ -96,4 +130,71 @@ fn nothing_in_common_is_an_error() {
     let error = compare(&a, &b).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("have no timed case, arm and policy in common"), "{error}");
+}
+
+/// What a software device or a quick run says of speed is no verdict; what is counted, and how exact it is, is one anywhere.
+#[test]
+fn no_verdict_on_speed_rests_on_a_software_device_or_a_quick_run() {
+    let a = run("a", fixture::manifest(), &fixture::all());
+    let mut software = fixture::manifest();
+    software.device.is_software = true;
+    let mut quick = fixture::manifest();
+    quick.experiment = "decode-quick".into();
+    let verdicts = |manifest: Manifest| {
+        let text = compare(&a, &run("b", manifest, &fixture::all())).unwrap();
+        let claims = text.split("claims, ").nth(1).unwrap();
+        claims.lines().skip(2).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    insta::assert_snapshot!([verdicts(software), verdicts(quick)].join("\n"), @"
+    C2     does not hold here  does not hold here  same verdict
+    C4     does not hold here  does not hold here  cannot tell: a software device tells no speed
+    C5     holds               holds               cannot tell: a software device tells no speed
+    C12    holds               holds               same verdict
+    same verdict: 2, other verdict: 0, cannot tell: 2
+
+    C2     does not hold here  does not hold here  same verdict
+    C4     does not hold here  does not hold here  cannot tell: a quick run has too few samples
+    C5     holds               holds               cannot tell: a quick run has too few samples
+    C12    holds               holds               same verdict
+    same verdict: 2, other verdict: 0, cannot tell: 2
+    ");
+}
+
+/// A claim that one of them did not measure is not told, and cases that only one has do not count.
+#[test]
+fn verdicts_rest_on_cases_that_both_have() {
+    let a = run("a", fixture::manifest(), &fixture::all());
+    let b = run("b", fixture::manifest(), &[fixture::controls(), fixture::decode(4)]);
+    let text = compare(&a, &b).unwrap();
+    assert!(text.contains("\nclaims, judged on what both have: 1 case\n"), "{text}");
+    assert!(!text.contains("\nC5 "), "C5 is about the case that B lacks: {text}");
+    assert!(text.ends_with("\nsame verdict: 3, other verdict: 0, cannot tell: 0\n"), "{text}");
+}
+
+#[test]
+fn the_nearest_run_is_of_the_same_device_else_of_its_kind_and_vendor() {
+    let of = |path: &str, vendor: &str, is_software: bool, date: &str| {
+        let mut manifest = fixture::manifest();
+        manifest.device.vendor = vendor.into();
+        manifest.device.is_software = is_software;
+        manifest.date = date.into();
+        run(path, manifest, &fixture::all())
+    };
+    let committed = [
+        of("data/nvidia-h200/1", "10de", false, "2026-01-31"),
+        of("data/nvidia-h200/2", "10de", false, "2026-02-01"),
+        of("data/radeon/1", "1002", false, "2026-03-01"),
+        of("data/llvmpipe/1", "10005", true, "2026-04-01"),
+    ];
+    let beside = |path: &str, vendor: &str, is_software: bool| {
+        let own = of(path, vendor, is_software, "2026-05-01");
+        nearest(&committed, &own).unwrap().path.display().to_string()
+    };
+    assert_eq!(beside("review/nvidia-h200/1", "10de", false), "data/nvidia-h200/2");
+    assert_eq!(beside("review/geforce/1", "10de", false), "data/nvidia-h200/2");
+    assert_eq!(beside("review/radeon-2/1", "1002", false), "data/radeon/1");
+    assert_eq!(beside("review/swiftshader/1", "1ae0", true), "data/llvmpipe/1");
+    let mut other = fixture::manifest();
+    other.experiment = "span".into();
+    assert!(nearest(&committed, &run("review/nvidia-h200/1", other, &fixture::all())).is_none());
 }

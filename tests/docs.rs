@@ -12,7 +12,7 @@ use onedispatch::workload::rollout;
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
 const SHOWN: [&str; 9] = ["chat", "compare", "devices", "evolve", "generate", "import", "rollout", "run", "verify"];
-const CALLED: [&str; 7] = ["export", "figures", "import", "paper", "run", "verify", "web"];
+const CALLED: [&str; 9] = ["describe", "export", "figures", "import", "paper", "review", "run", "verify", "web"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -155,6 +155,14 @@ fn the_makefile_measures_experiments_that_are_there() {
     for path in paths {
         assert!(root().join(path).exists(), "{path}");
     }
+}
+
+#[test]
+fn the_container_has_the_rust_that_the_program_asks_for() {
+    let asked =
+        text("Cargo.toml").lines().find_map(|line| line.strip_prefix("rust-version = \"").map(str::to_owned)).unwrap();
+    let from = format!("\nFROM docker.io/library/rust:{}-", asked.trim_end_matches('"'));
+    assert!(text("Containerfile").contains(&from), "the Containerfile has no{from}");
 }
 
 #[test]

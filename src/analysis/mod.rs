@@ -2,6 +2,7 @@
 //!
 //! Figures draw and the paper prints what is worked out here. A quantity comes with the cells and the formula behind it.
 
+pub mod agreement;
 pub mod claims;
 pub mod ladder;
 pub mod measured;

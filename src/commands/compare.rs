@@ -1,9 +1,11 @@
-//! `onedispatch compare`: two runs of one experiment, and what differs beyond their noise.
+//! `onedispatch compare`: two runs of one experiment, what differs beyond their noise, and what both say of the claims.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::agreement;
 use super::text_table::aligned;
+use crate::analysis::agreement::experiment;
 use crate::error::{Error, Result, escaped_lines};
 use crate::output;
 use crate::record::rows::{Key, ResultRow};
@@ -11,7 +13,8 @@ use crate::record::run::{Run, load};
 use crate::record::summary::bootstrap_seed;
 use crate::statistics::{Interval, indistinguishable, noise_factor, ratio_interval};
 
-/// Compare two runs of one experiment: a ratio of medians with its 95% interval for each case, arm and policy
+/// Compare two runs of one experiment: a ratio of medians with its 95% interval for each case, arm and policy; then for each claim
+/// that rests on it whether both have the same verdict
 #[derive(clap::Args)]
 pub struct Args {
     /// Directory of one run, such as data/nvidia-h200/2026-01-31-decode
@@ -26,7 +29,7 @@ pub fn run(args: Args) -> Result<()> {
 
 /// The comparison as text. Fails where the runs have no timed row in common.
 pub fn compare(a: &Run, b: &Run) -> Result<String> {
-    let (of_a, of_b) = (&a.manifest.experiment, &b.manifest.experiment);
+    let (of_a, of_b) = (experiment(a), experiment(b));
     if of_a != of_b {
         return Err(Error::input(format!("A is a run of `{of_a}` and B of `{of_b}`; give two runs of one experiment")));
     }
@@ -74,6 +77,8 @@ pub fn compare(a: &Run, b: &Run) -> Result<String> {
             text += &format!("timed only in {name}: {}\n", named(key));
         }
     }
+    text += "\n";
+    text += &agreement::text(a, b);
     Ok(text)
 }
 

@@ -1,9 +1,11 @@
 //! The command line: one file per verb, or one folder.
 
+mod agreement;
 mod arm;
 pub mod chat;
 pub mod compare;
 mod delayed_bar;
+pub mod describe;
 mod destination;
 pub mod devices;
 pub mod evolve;
@@ -14,6 +16,7 @@ pub mod generate;
 pub mod import;
 mod interrupt;
 pub mod paper;
+pub mod review;
 pub mod rollout;
 pub mod run;
 mod sampling;

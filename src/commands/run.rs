@@ -1,6 +1,7 @@
 //! `onedispatch run SPEC…`: measures experiments and writes their rows.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -48,12 +49,14 @@ pub fn run(args: Args) -> Result<()> {
     }
     for spec in specs {
         let spec = if args.quick { spec.quick() } else { spec };
-        run_experiment(&gpu, &spec, &args.out)?;
+        measure(&gpu, &spec, &args.out, None)?;
     }
     Ok(())
 }
 
-fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
+/// Measures an experiment and returns its directory. Where there is an `end`, cases that are not likely to be over by then are left
+/// for another time, all but the first.
+pub(super) fn measure(gpu: &Gpu, spec: &Spec, out: &Path, end: Option<Instant>) -> Result<PathBuf> {
     let plan = Plan::of(spec);
     let cases = spec.cases();
     let rows_per_case = if spec.workload == Workload::Decode { cases::decode::entries(spec)?.len() as u64 } else { 0 };
@@ -82,23 +85,58 @@ fn run_experiment(gpu: &Gpu, spec: &Spec, out: &std::path::Path) -> Result<()> {
         bar.set_message(CONTROL);
         keep(control::measure_controls(gpu, &plan, spec.tolerance, &step)?)?;
     }
+    let mut time = Time::until(end);
     for case in cases.iter().filter(|case| left(&case.name)) {
+        if !time.is_enough() {
+            break;
+        }
         bar.set_message(case.name.clone());
         keep(decode::measure_case(gpu, spec, &plan, case, &step)?)?;
         gpu.forget_pipelines();
     }
     for case in rollouts.iter().filter(|case| left(&case.name)) {
+        if !time.is_enough() {
+            break;
+        }
         bar.set_message(case.name.clone());
         keep(rollout::measure_case(gpu, spec, &plan, case, &step)?)?;
     }
     bar.finish_and_clear();
-    let run = load(&directory.finish()?)?;
+    let path = directory.path().to_owned();
+    let run = if time.is_over { load(&path)? } else { load(&directory.finish()?)? };
     output::text(table(&run))?;
     let failed = run.results.iter().filter(|row| row.gate != "pass").count();
     if failed > 0 {
         output::line(format_args!("{failed} rows have no time: see the column `reason` of results.csv"))?;
     }
-    Ok(())
+    if time.is_over {
+        output::line(format_args!("the time is over; the same command goes on after {} cases", run.cases.len()))?;
+    }
+    Ok(path)
+}
+
+/// What is left of it, by the longest case so far: later ones are rarely shorter.
+struct Time {
+    end: Option<Instant>,
+    case_began: Option<Instant>,
+    longest: Duration,
+    is_over: bool,
+}
+
+impl Time {
+    fn until(end: Option<Instant>) -> Time {
+        Time { end, case_began: None, longest: Duration::ZERO, is_over: false }
+    }
+
+    /// Whether it is likely to suffice for another case, which then begins. It always does for the first.
+    fn is_enough(&mut self) -> bool {
+        let now = Instant::now();
+        if let Some(began) = self.case_began.replace(now) {
+            self.longest = self.longest.max(now - began);
+            self.is_over = self.end.is_some_and(|end| now + self.longest > end);
+        }
+        !self.is_over
+    }
 }
 
 /// Results as a person reads them: one line a row.
@@ -122,4 +160,27 @@ fn table(run: &Run) -> String {
     };
     let rows: Vec<_> = run.results.iter().filter(|row| row.key.replica == 0).map(line).collect();
     aligned(["case", "arm", "policy", "per second", "", "wall ms", "95% interval", "notes"], &rows, 5..6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_case_is_measured_whatever_the_time() {
+        let mut time = Time::until(Some(Instant::now()));
+        assert!(time.is_enough() && !time.is_over);
+        assert!(!time.is_enough() && time.is_over);
+        let mut endless = Time::until(None);
+        assert!((0..3).all(|_| endless.is_enough()));
+    }
+
+    #[test]
+    fn no_case_is_begun_that_would_end_too_late() {
+        let now = Instant::now();
+        let (end, case_began) = (Some(now + Duration::from_secs(60)), now.checked_sub(Duration::from_secs(40)));
+        let time = |longest_s| Time { end, case_began, longest: Duration::from_secs(longest_s), is_over: false };
+        assert!(time(50).is_enough());
+        assert!(!time(70).is_enough());
+    }
 }

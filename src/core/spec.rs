@@ -220,14 +220,7 @@ impl Spec {
     /// rollout every environment, with at most 256 individuals and 50 steps.
     /// It is named `NAME-quick`, so that its rows never join those of the whole experiment.
     pub fn quick(&self) -> Spec {
-        let mut spec = self.clone();
-        spec.quick = true;
-        if !spec.name.ends_with("-quick") {
-            spec.name += "-quick";
-        }
-        spec.samples = spec.samples.min(5);
-        spec.warmup_s = spec.warmup_s.min(0.2);
-        spec.arm_cap_s = spec.arm_cap_s.min(5.0);
+        let mut spec = self.with_few_samples(0.2, 5.0);
         if let Some(axes) = &mut spec.decode {
             let smallest = |axis: &mut Vec<u32>, at_most: u32| {
                 let least = axis.iter().min().copied();
@@ -255,6 +248,25 @@ impl Spec {
             spec.spans.retain(fits);
         }
         spec.text = toml::to_string(&spec).expect("a spec is plain data");
+        spec
+    }
+
+    /// The same cases with as few samples and as little time as show whether outputs are right. It is named as by [`Spec::quick`].
+    pub fn few_samples(&self) -> Spec {
+        let mut spec = self.with_few_samples(0.01, 2.0);
+        spec.text = toml::to_string(&spec).expect("a spec is plain data");
+        spec
+    }
+
+    fn with_few_samples(&self, warmup_s: f64, arm_cap_s: f64) -> Spec {
+        let mut spec = self.clone();
+        spec.quick = true;
+        if !spec.name.ends_with("-quick") {
+            spec.name += "-quick";
+        }
+        spec.samples = spec.samples.min(5);
+        spec.warmup_s = spec.warmup_s.min(warmup_s);
+        spec.arm_cap_s = spec.arm_cap_s.min(arm_cap_s);
         spec
     }
 }

@@ -5,7 +5,7 @@
 //! | a row | the lines `column=cell\n`, in column order; its first 16 hexadecimal digits are kept |
 //! | a column | the lines `cell\n`, in row order |
 //! | a value of a manifest | its JSON form; its first 16 hexadecimal digits are kept |
-//! | all of `data/` | the lines that `sha256sum` prints for every file, sorted by path relative to `data/` |
+//! | all of `data/` | the lines that `sha256sum` prints for every file, sorted by path relative to `data/`; those of [`description`](super::description), which follow from the others, are left out |
 //!
 //! A backslash and a line end in a cell are written `\\` and `\n`, so that no two rows have the same lines.
 //! Nothing is signed: digests find accidents and edits that forgot them, not a forger who rewrites them too.
@@ -41,7 +41,7 @@ pub fn file(csv: &[u8], table: &Table) -> FileDigest {
 }
 
 /// Over `(path, sha256)` of every file, sorted by path with `/` between its parts. With GNU tools, inside `data/`:
-/// `find . -type f -printf '%P\n' | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum`.
+/// `find . -type f ! -name datapackage.json ! -name croissant.json ! -path './schemas/*' -printf '%P\n' | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum`.
 pub fn root<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut files: Vec<_> = files.into_iter().collect();
     files.sort_unstable();

@@ -1,8 +1,9 @@
-//! The contract of `data/`: tables, digests, manifest, verification.
+//! The contract of `data/`: tables, digests, manifest, description, verification.
 
 pub mod ceilings;
 pub mod cell;
 pub mod csv;
+pub mod description;
 pub mod digest;
 pub mod directory;
 pub mod fault;
@@ -10,6 +11,7 @@ pub mod line_ends;
 pub mod manifest;
 pub mod peers;
 mod replace;
+pub mod row;
 pub mod rows;
 pub mod run;
 pub mod summary;

@@ -1,101 +1,17 @@
-//! The tables of a result directory: rows as structs, as text cells, and as CSV.
+//! A table of a result directory: rows as structs, as text cells, and as CSV.
 //!
-//! CSV is written by polars, every column as text: [`Cell`] turns text into numbers and back, so that no schema is
+//! CSV is written by polars, every column as text: [`Cell`](super::cell::Cell) turns text into numbers and back, so that no schema is
 //! inferred, no digest is taken for a number, and no float loses a digit. Only the exact bytes that this module would
 //! write are read: LF, quotes where they are needed and nowhere else, each row of full length. [`csv`] reads these;
 //! whatever it refuses, polars reads once more, to say what is wrong.
 
 use polars::prelude::*;
 
-use super::cell::Cell;
 use super::csv;
 use super::fault::Fault;
 use super::line_ends;
-use super::rows::{Case, Key, PeerRow, PeerSample, ResultRow, Sample};
-
-/// A struct that is a row of a table. The columns are its fields, in their order, a key's first.
-pub trait Row: Sized {
-    /// Name of the file that holds these rows.
-    const FILE: &'static str;
-    const COLUMNS: &'static [&'static str];
-    /// How many columns the first version of the file had, and how many each later one added. A file has those up to one of
-    /// them.
-    const VERSIONS: &'static [usize];
-
-    fn cells(&self) -> Vec<String>;
-
-    fn from_cells(cells: &mut Cells) -> Result<Self, Fault>;
-}
-
-/// Makes a struct a [`Row`]. The fields of its key, where it has one, stand in brackets, those that came later behind a
-/// semicolon, one for each later version of the file. A field that is left out does not compile.
-macro_rules! row {
-    ($file:literal, $row:ident: $([$($part:ident),*],)? $($field:ident),* $(; $($later:ident),*)*) => {
-        impl Row for $row {
-            const FILE: &'static str = $file;
-            const COLUMNS: &'static [&'static str] =
-                &[$($(stringify!($part),)*)? $(stringify!($field),)* $($(stringify!($later),)*)*];
-            const VERSIONS: &'static [usize] = &[
-                [$($(stringify!($part),)*)? $(stringify!($field)),*].len(),
-                $([$(stringify!($later)),*].len()),*
-            ];
-
-            fn cells(&self) -> Vec<String> {
-                vec![$($(self.key.$part.write(),)*)? $(self.$field.write(),)* $($(self.$later.write(),)*)*]
-            }
-
-            fn from_cells(cells: &mut Cells) -> Result<Self, Fault> {
-                Ok($row {
-                    $(key: Key { $($part: cells.take()?),* },)?
-                    $($field: cells.take()?,)*
-                    $($($later: cells.take()?,)*)*
-                })
-            }
-        }
-    };
-}
-
-row!("cases.csv", Case:
-    case, workload, n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, seed, weights_sha256;
-    environment, population, steps, sequences;
-    episodes, generations, prices_sha256);
-
-row!("samples.csv", Sample: [case, arm, policy, replica],
-    sample, order, wall_ns, gpu_ns, gpu_flag);
-
-row!("results.csv", ResultRow: [case, arm, policy, replica],
-    unit, units, workgroup_size, subgroup_size, dispatches, submits, waits, barriers, multiply_adds, min_bytes,
-    gate, gate_error, gate_tolerance, samples, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s,
-    gpu_median_ns, gpu_busy_ns, cap, reason, program_sha256, shaders_sha256;
-    workgroups, rounds;
-    followed, decided, fitness_error, rank_correlation, rank_correlation_all, fresh_return;
-    row_lanes;
-    span);
-
-row!("peer-results.csv", PeerRow:
-    case, peer, variant, units, multiply_adds, min_bytes, gate, gate_error, gate_tolerance,
-    samples, wall_median_ns, wall_low_ns, wall_high_ns, units_per_s, cap, reason,
-    date, driver, settings, versions, source_sha256, file_sha256);
-
-row!("peer-samples.csv", PeerSample: case, peer, variant, sample, wall_ns);
-
-/// The cells of one row that are still to be read, from the left.
-pub struct Cells<'a> {
-    file: &'a str,
-    row: usize,
-    rest: std::iter::Zip<std::slice::Iter<'a, &'static str>, std::slice::Iter<'a, String>>,
-}
-
-impl Cells<'_> {
-    fn take<C: Cell>(&mut self) -> Result<C, Fault> {
-        let Some((column, cell)) = self.rest.next() else {
-            // A column that came later: nothing, or zero.
-            return Ok(C::read("").or_else(|| C::read("0")).expect("columns that came later are texts or numbers"));
-        };
-        C::read(cell)
-            .ok_or_else(|| Fault::file(self.file, format!("`{cell}`"), C::ACCEPTS).at_row(self.row).at_column(*column))
-    }
-}
+use super::row::Cells;
+pub use super::row::Row;
 
 /// A table as text: `rows[i][j]` is the cell of row `i` in column `columns[j]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,11 +39,7 @@ impl Table {
         let mut records = csv::read(std::str::from_utf8(csv).ok()?)?;
         let header = records.remove(0);
         let columns = R::COLUMNS.get(..header.len()).filter(|columns| *columns == header)?;
-        let ends_a_version = R::VERSIONS.iter().scan(0, |end, added| {
-            *end += added;
-            Some(*end)
-        });
-        ends_a_version.into_iter().any(|end| end == header.len()).then_some(Table { columns, rows: records })
+        R::widths().any(|width| width == header.len()).then_some(Table { columns, rows: records })
     }
 
     fn parse_by_polars<R: Row>(csv: &[u8], file: &str) -> Result<Table, Fault> {
@@ -174,7 +86,7 @@ impl Table {
         let mut rows = Vec::new();
         let mut faults = Vec::new();
         for (index, cells) in self.rows.iter().enumerate() {
-            let mut cells = Cells { file, row: index + 1, rest: self.columns.iter().zip(cells) };
+            let mut cells = Cells::of(self.columns, cells, file, index + 1);
             match R::from_cells(&mut cells) {
                 Ok(row) => rows.push(row),
                 Err(fault) => faults.push(fault),

@@ -8,15 +8,17 @@ mod tables;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::tables::CheckedRun;
+use super::description;
 use super::digest;
 use super::directory::{device_folder, is_run_folder};
 use super::fault::Fault;
 use super::line_ends::crlf;
 use super::manifest::{self, Manifest};
 use super::peers::{self, PeerManifest, PeerRow, PeerSample, Peers};
+use super::replace::replace;
 use super::rows::{Case, ResultRow, Sample};
 use super::table::Row;
 use crate::error::{Error, Result};
@@ -33,7 +35,7 @@ pub struct Verification {
     pub files: usize,
     pub rows: usize,
     pub cells: usize,
-    /// Over every file, see [`digest::root`].
+    /// Over every file but the description, see [`digest::root`].
     pub root_digest: String,
 }
 
@@ -56,12 +58,13 @@ pub fn verify_watched(data_root: &Path, watch: &(dyn Fn(u64, u64) + Sync)) -> Re
             Place::Run(folder) => {
                 folders.insert(folder.to_owned());
             }
+            Place::Description => {}
             Place::Aside if path == README => faults.extend(crlf(&files[path], path)),
             Place::Aside => {}
             Place::Unknown => faults.push(Fault::file(
                 path,
                 "a file that belongs to no run",
-                "README.md, sources/ and, in <device>/<date>-<experiment>/, manifest.toml and the three tables, and those of peers",
+                "README.md, sources/, what `onedispatch describe` writes and, in <device>/<date>-<experiment>/, manifest.toml and the three tables, and those of peers",
             )),
         }
     }
@@ -94,6 +97,10 @@ pub fn verify_watched(data_root: &Path, watch: &(dyn Fn(u64, u64) + Sync)) -> Re
         all.rows += checked.rows;
         all.cells += checked.cells;
     }
+    // What is wrong in a table would be named again.
+    if all.faults.is_empty() {
+        all.faults = description::faults(&files);
+    }
     Ok(all)
 }
 
@@ -104,9 +111,34 @@ pub fn root_digest(data_root: &Path) -> Result<String> {
     Ok(digest_of(&files))
 }
 
+/// Writes the description of what lies under `data_root`, removes what is left of an older one, and returns the paths of those
+/// written; none where there is no run.
+pub fn describe(data_root: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = BTreeMap::new();
+    read_tree(data_root, "", &mut files, &mut Vec::new())?;
+    if !files.keys().any(|path| matches!(place(path), Place::Run(folder) if !folder.is_empty())) {
+        return Ok(Vec::new());
+    }
+    let description = description::of(&files);
+    let stale = files.keys().filter(|path| description::is_of_description(path) && !description.contains_key(*path));
+    for path in stale.map(|path| data_root.join(path)) {
+        fs::remove_file(&path).map_err(|error| Error::io(&path, error))?;
+    }
+    let mut written = Vec::new();
+    for (path, contents) in description {
+        let path = data_root.join(path);
+        let folder = path.parent().unwrap_or(data_root);
+        fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+        replace(&path, &contents)?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
 fn digest_of(files: &BTreeMap<String, Vec<u8>>) -> String {
+    let own = files.iter().filter(|(path, _)| !description::is_of_description(path));
     let digests: Vec<(&str, String)> =
-        files.iter().map(|(path, bytes)| (path.as_str(), crate::digest::sha256_hex(bytes))).collect();
+        own.map(|(path, bytes)| (path.as_str(), crate::digest::sha256_hex(bytes))).collect();
     digest::root(digests.iter().map(|(path, sha256)| (*path, sha256.as_str())))
 }
 
@@ -117,6 +149,8 @@ enum Place<'a> {
     Run(&'a str),
     /// Something that stands beside the runs.
     Aside,
+    /// Follows from all that is not of this kind.
+    Description,
     Unknown,
 }
 
@@ -126,6 +160,7 @@ fn place(path: &str) -> Place<'_> {
     let known = |file| run.contains(&file) || peers.contains(&file);
     match path.split('/').collect::<Vec<_>>()[..] {
         [README] | ["sources", _, ..] => Place::Aside,
+        _ if description::is_of_description(path) => Place::Description,
         [file] if known(file) => Place::Run(""),
         [_, _, file] if known(file) => Place::Run(&path[..path.len() - file.len()]),
         _ => Place::Unknown,

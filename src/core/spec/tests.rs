@@ -242,6 +242,14 @@ proptest! {
     }
 
     #[test]
+    fn few_samples_are_of_the_same_cases(spec in valid_spec()) {
+        let few = spec.few_samples();
+        prop_assert_eq!(parse(&few.text).unwrap(), few.clone());
+        prop_assert!(few.quick && few.name.ends_with("-quick") && few.samples <= 5);
+        prop_assert_eq!((few.cases(), few.rollout_cases()), (spec.cases(), spec.rollout_cases()));
+    }
+
+    #[test]
     fn case_names_are_unique(spec in valid_spec()) {
         let cases = spec.cases();
         let names: std::collections::BTreeSet<_> = cases.iter().map(|case| &case.name).collect();

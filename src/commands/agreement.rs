@@ -1,0 +1,74 @@
+//! What two runs say of the claims, as text.
+
+use super::text_table::aligned;
+use crate::analysis::agreement::{Agreement, Claimed, Ratio, claims, common};
+use crate::paper::print::Print;
+use crate::record::run::Run;
+use crate::statistics::Interval;
+
+/// The numbers that claims rest on in both runs, and the verdict on each claim; a line that says so where none rests on these.
+pub fn text(a: &Run, b: &Run) -> String {
+    let claims = claims(a, b);
+    if claims.is_empty() {
+        return "no claim can be judged on the cases that both have\n".to_owned();
+    }
+    let cases = common(a, b).iter().filter(|case| case.workload != "control").count();
+    let rows: Vec<[String; 4]> = claims
+        .iter()
+        .map(|claim| {
+            let [of_a, of_b] = claim.verdicts.map(|verdict| verdict.wording().to_owned());
+            [claim.id.to_owned(), of_a, of_b, said(&claim.agreement)]
+        })
+        .collect();
+    let mut text = String::new();
+    let ratios: Vec<[String; 6]> = claims.iter().flat_map(ratio_rows).collect();
+    if !ratios.is_empty() {
+        text += &aligned(["claim", "case", "baseline", "A [95%]", "B [95%]", "B's interval"], &ratios, 3..5);
+        let reached: Vec<bool> = claims.iter().flat_map(|claim| &claim.ratios).filter_map(Ratio::is_reached).collect();
+        let count = reached.iter().filter(|reached| **reached).count();
+        text += &format!("B's interval reaches what A measured in {count} of {}\n\n", reached.len());
+    }
+    text += &format!("claims, judged on what both have: {cases} {}\n", if cases == 1 { "case" } else { "cases" });
+    text += &aligned(["claim", "A", "B", ""], &rows, 0..0);
+    text += &format!("{}\n", tally(&claims));
+    text
+}
+
+pub fn said(agreement: &Agreement) -> String {
+    match agreement {
+        Agreement::Same => "same verdict".to_owned(),
+        Agreement::Other => "other verdict".to_owned(),
+        Agreement::CannotTell(why) => format!("cannot tell: {why}"),
+    }
+}
+
+/// How many there are of each.
+pub fn tally(claims: &[Claimed]) -> String {
+    let count = |is: fn(&Agreement) -> bool| claims.iter().filter(|claim| is(&claim.agreement)).count();
+    format!(
+        "same verdict: {}, other verdict: {}, cannot tell: {}",
+        count(|agreement| *agreement == Agreement::Same),
+        count(|agreement| *agreement == Agreement::Other),
+        count(|agreement| matches!(agreement, Agreement::CannotTell(_)))
+    )
+}
+
+/// A row for each ratio of a claim.
+pub fn ratio_rows(claim: &Claimed) -> impl Iterator<Item = [String; 6]> {
+    // Spaces that do not break are for paper.
+    let print = move |value: f64| Print::of(claim.unit).show(value).replace('\u{a0}', "");
+    let shown = move |Interval { low, mid, high }: Interval| match low == high {
+        true => print(mid),
+        false => format!("{} [{}, {}]", print(mid), print(low), print(high)),
+    };
+    let row = move |ratio: &Ratio| {
+        let reached = match ratio.is_reached() {
+            Some(true) => "reaches A",
+            Some(false) => "does not reach A",
+            None => "",
+        };
+        let Ratio { case, baseline, a, b, .. } = ratio;
+        [claim.id.to_owned(), case.clone(), (*baseline).to_owned(), shown(*a), shown(*b), reached.to_owned()]
+    };
+    claim.ratios.iter().map(row)
+}
