@@ -7,7 +7,8 @@ use std::num::NonZeroU32;
 
 use onedispatch::cases::decode::weight_blocks;
 use onedispatch::device::Gpu;
-use onedispatch::device::executor::{self, Prepared};
+use onedispatch::device::executor::Prepared;
+use onedispatch::device::pipeline;
 use onedispatch::measure::decode::gave_up;
 use onedispatch::measure::decode_tuning::waiting;
 use onedispatch::program::{Policy, Program};
@@ -153,7 +154,7 @@ fn agrees(cases: &[Case]) {
         let is_there = counted.iter().any(|(case, ..)| case.algorithm == *algorithm);
         assert!(is_there || !optional::required(), "{} runs none of {}", gpu.info.name, algorithm.name());
     }
-    executor::compile(&gpu, counted.iter().map(|(_, counted, _)| counted)).unwrap();
+    pipeline::compile(&gpu, counted.iter().map(|(_, counted, _)| counted)).unwrap();
     for (case, counted, program) in &counted {
         let config = case.config();
         let weights = random::weights(&config, 5);

@@ -4,7 +4,7 @@ mod fixture;
 
 use std::fs::{self, OpenOptions};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use fixture::{Temporary, onedispatch, text};
 

@@ -15,7 +15,7 @@ use onedispatch::spec::RolloutCase;
 use onedispatch::workload::control::{Scale, controls};
 use onedispatch::workload::decode::buffers::request_words;
 use onedispatch::workload::decode::format::Format;
-use onedispatch::workload::decode::kernel::STEP;
+use onedispatch::workload::decode::format::{LONG_STEP, PACKED_STEP};
 use onedispatch::workload::decode::model::{Config, Draw, Request, Sampling};
 use onedispatch::workload::decode::operations::{self, Operations, Place};
 use onedispatch::workload::decode::tile;
@@ -297,7 +297,8 @@ fn both_languages_mean_the_same_by_requests_operations_and_slots() {
         ];
         if file == "decode/subgroup.wgsl" {
             expected.extend([
-                ("STEP", STEP),
+                ("LONG_STEP", LONG_STEP),
+                ("PACKED_STEP", PACKED_STEP),
                 ("ROWS", tile::ROWS),
                 ("MEMBERS", tile::MEMBERS),
                 ("TOGETHER", tile::TOGETHER),

@@ -76,6 +76,7 @@ fn bring_members(group: u32, first_member: u32, count: u32) {
             near < vec4u(all),
             far < vec4u(all),
             parity,
+            8u,
         );
         for (var j = 0u; j < 4u; j++) {
             put_member(near[j], all, bitcast<f32>(words.a[j]));
@@ -101,7 +102,8 @@ fn put_member(i: u32, all: u32, value: f32) {
     }
 }
 
-// What the lanes of this thread attend to, of one head: every key is read once for all members.
+// What the lanes of this thread attend to, of one head: every key is read once for all members. Each lane has the scores of one
+// member, and of all members the sums of its own columns.
 fn attend_to_keys(index: u32, begin_all: u32, member: u32, count: u32, column: u32, own: u32, used: bool) {
     let begin = begin_all + member;
     let last = begin + count - 1u;
@@ -110,10 +112,13 @@ fn attend_to_keys(index: u32, begin_all: u32, member: u32, count: u32, column: u
     let query1 = query_of(index, begin_all, member + min(1u, count - 1u), own, used);
     let query2 = query_of(index, begin_all, member + min(2u, count - 1u), own, used);
     let query3 = query_of(index, begin_all, member + min(3u, count - 1u), own, used);
-    var part0 = Attended(LOWEST, 0.0, vec4f(0.0));
-    var part1 = part0;
-    var part2 = part0;
-    var part3 = part0;
+    let own_last = begin + own_member();
+    var largest = LOWEST;
+    var total = 0.0;
+    var sum0 = vec4f(0.0);
+    var sum1 = vec4f(0.0);
+    var sum2 = vec4f(0.0);
+    var sum3 = vec4f(0.0);
     // Two keys at a time, and two are asked for ahead.
     position = last;
     let seat = thread % TEAM / ATTENTION_LANES;
@@ -131,14 +136,24 @@ fn attend_to_keys(index: u32, begin_all: u32, member: u32, count: u32, column: u
         let next_value = cache[place + CACHE4];
         let next_other_key = cache[other_place];
         let next_other_value = cache[other_place + CACHE4];
-        let near = add_lanes(vec2f(dot(query0, key), dot(query1, key)), ATTENTION_LANES) * attention_scale();
-        let far = add_lanes(vec2f(dot(query2, key), dot(query3, key)), ATTENTION_LANES) * attention_scale();
-        let other_near = add_lanes(vec2f(dot(query0, other_key), dot(query1, other_key)), ATTENTION_LANES) * attention_scale();
-        let other_far = add_lanes(vec2f(dot(query2, other_key), dot(query3, other_key)), ATTENTION_LANES) * attention_scale();
-        part0 = attended_both(part0, vec2f(near.x, other_near.x), value, other_value, at, begin);
-        part1 = attended_both(part1, vec2f(near.y, other_near.y), value, other_value, at, begin + 1u);
-        part2 = attended_both(part2, vec2f(far.x, other_far.x), value, other_value, at, begin + 2u);
-        part3 = attended_both(part3, vec2f(far.y, other_far.y), value, other_value, at, begin + 3u);
+        let products = vec4f(dot(query0, key), dot(query1, key), dot(query2, key), dot(query3, key));
+        let other_products = vec4f(dot(query0, other_key), dot(query1, other_key), dot(query2, other_key), dot(query3, other_key));
+        let is_before = vec2u(at, at + apart) <= vec2u(own_last);
+        let scores = select(vec2f(LOWEST), own_scores(products, other_products) * attention_scale(), is_before);
+        let before = largest;
+        largest = max(before, max(scores.x, scores.y));
+        let keep = exp(before - largest);
+        let shares = select(vec2f(0.0), exp(scores - largest), is_before);
+        total = fma(total, keep, shares.x + shares.y);
+        let all = vec3f(keep, shares);
+        let of0 = of_member(all, 0u);
+        let of1 = of_member(all, 1u);
+        let of2 = of_member(all, 2u);
+        let of3 = of_member(all, 3u);
+        sum0 = fma(sum0, vec4f(of0.x), value * of0.y + other_value * of0.z);
+        sum1 = fma(sum1, vec4f(of1.x), value * of1.y + other_value * of1.z);
+        sum2 = fma(sum2, vec4f(of2.x), value * of2.y + other_value * of2.z);
+        sum3 = fma(sum3, vec4f(of3.x), value * of3.y + other_value * of3.z);
         //+ multiplies(select(0u, 8u * min(count, last + 1u - min(at, last + 1u)), used));
         //+ multiplies(select(0u, 8u * min(count, last + 1u - min(at + apart, last + 1u)), used));
         key = next_key;
@@ -146,27 +161,44 @@ fn attend_to_keys(index: u32, begin_all: u32, member: u32, count: u32, column: u
         other_key = next_other_key;
         other_value = next_other_value;
     }
-    keep_attended(0u, merged_lanes(part0));
-    keep_attended(1u, merged_lanes(part1));
-    keep_attended(2u, merged_lanes(part2));
-    keep_attended(3u, merged_lanes(part3));
+    keep_attended(0u, merged_lanes(attended_by(0u, largest, total, sum0)));
+    keep_attended(1u, merged_lanes(attended_by(1u, largest, total, sum1)));
+    keep_attended(2u, merged_lanes(attended_by(2u, largest, total, sum2)));
+    keep_attended(3u, merged_lanes(attended_by(3u, largest, total, sum3)));
+}
+
+// The member whose scores this lane has: the upper half of the lanes that share a position have the last two.
+fn own_member() -> u32 {
+    return thread % ATTENTION_LANES / (ATTENTION_LANES / TOGETHER);
+}
+
+// The sums over the lanes of four members' products with a key, and with another: of this lane's member. In each step lanes hand the
+// half that they do not keep to those that do.
+fn own_scores(products: vec4f, others: vec4f) -> vec2f {
+    let member = own_member();
+    let low = vec4f(products.xy, others.xy);
+    let high = vec4f(products.zw, others.zw);
+    let is_high = member / 2u == 1u;
+    let two = select(low, high, is_high) + subgroupShuffleXor(select(high, low, is_high), ATTENTION_LANES / 2u);
+    let is_odd = member % 2u == 1u;
+    let one = select(two.xz, two.yw, is_odd) + subgroupShuffleXor(select(two.yw, two.xz, is_odd), ATTENTION_LANES / 4u);
+    return add_lanes(one, ATTENTION_LANES / TOGETHER);
+}
+
+// What a lane has of a member, in all lanes that share its position.
+fn of_member(value: vec3f, member: u32) -> vec3f {
+    let first = thread % SUBGROUP / ATTENTION_LANES * ATTENTION_LANES;
+    return subgroupShuffle(value, first + member * (ATTENTION_LANES / TOGETHER));
+}
+
+fn attended_by(member: u32, largest: f32, total: f32, sum: vec4f) -> Attended {
+    let about = of_member(vec3f(largest, total, 0.0), member);
+    return Attended(about.x, about.y, sum);
 }
 
 fn query_of(index: u32, begin: u32, member: u32, own: u32, used: bool) -> vec4f {
     position = begin + member;
     return prepared(select(vec4f(0.0), hidden[at_member(index, member, own)], used), Q_NORM_WEIGHT, own);
-}
-
-// The positions `at` and the one that this thread has next, as far as they are not after `last`.
-fn attended_both(part: Attended, scores: vec2f, value: vec4f, other_value: vec4f, at: u32, last: u32) -> Attended {
-    let is_before = vec2u(at, at + TEAM / ATTENTION_LANES) <= vec2u(last);
-    let there = select(vec2f(LOWEST), scores, is_before);
-    let largest = max(part.largest, max(there.x, there.y));
-    let keep = exp(part.largest - largest);
-    let shares = select(vec2f(0.0), exp(there - largest), is_before);
-    return Attended(
-        largest, fma(part.total, keep, shares.x + shares.y), fma(part.sum, vec4f(keep), value * shares.x + other_value * shares.y),
-    );
 }
 
 fn keep_attended(member: u32, part: Attended) {

@@ -10,7 +10,6 @@ override MLP_LANES: u32 = 4;
 override LOGITS_LANES: u32 = 4;
 
 // Chunks on their way to this thread: what a lane takes of a row in one step; and what is added to the row's sum.
-const STEP: u32 = 16u;
 var<private> w0: vec4u;
 var<private> w1: vec4u;
 var<private> w2: vec4u;
@@ -39,14 +38,6 @@ var<private> s4: u32;
 var<private> s5: u32;
 var<private> s6: u32;
 var<private> s7: u32;
-var<private> s8: u32;
-var<private> s9: u32;
-var<private> s10: u32;
-var<private> s11: u32;
-var<private> s12: u32;
-var<private> s13: u32;
-var<private> s14: u32;
-var<private> s15: u32;
 
 fn format_of(m: Matrix) -> u32 {
     switch m.stage {
@@ -76,8 +67,17 @@ fn lane_chunks(m: Matrix) -> u32 {
     return chunks_of(m) / lanes_of(m);
 }
 
+// Chunks that a lane takes in one step. Those of packed weights take so much code that of 16 of them, for each matrix, the cache for
+// instructions does not hold it.
+const LONG_STEP: u32 = 16u;
+const PACKED_STEP: u32 = 8u;
+
+fn step_chunks(m: Matrix) -> u32 {
+    return select(LONG_STEP, PACKED_STEP, has_scales(format_of(m)));
+}
+
 fn row_steps(m: Matrix) -> u32 {
-    return (lane_chunks(m) + STEP - 1u) / STEP;
+    return (lane_chunks(m) + step_chunks(m) - 1u) / step_chunks(m);
 }
 
 // Outputs that one group of lanes has at most. Each workgroup has about as many, and all at least one where there are as many.
@@ -104,7 +104,7 @@ fn row_at(m: Matrix, turn: u32) -> u32 {
 // loads under a condition where their branch ends.
 fn fetch(m: Matrix, k: u32, is_wanted: bool) {
     let lanes = lanes_of(m);
-    let chunk = k % row_steps(m) * STEP;
+    let chunk = k % row_steps(m) * step_chunks(m);
     let there = lane_chunks(m) - chunk;
     let row = min(row_at(m, turn_of(m, k)), m.rows - 1u) * gates(m) + gate_of(m, k);
     let format = format_of(m);
@@ -127,14 +127,16 @@ fn fetch(m: Matrix, k: u32, is_wanted: bool) {
     if there > 5u { w5 = weight(m.stage, at + 5u * lanes); }
     if there > 6u { w6 = weight(m.stage, at + 6u * lanes); }
     if there > 7u { w7 = weight(m.stage, at + 7u * lanes); }
-    if there > 8u { w8 = weight(m.stage, at + 8u * lanes); }
-    if there > 9u { w9 = weight(m.stage, at + 9u * lanes); }
-    if there > 10u { w10 = weight(m.stage, at + 10u * lanes); }
-    if there > 11u { w11 = weight(m.stage, at + 11u * lanes); }
-    if there > 12u { w12 = weight(m.stage, at + 12u * lanes); }
-    if there > 13u { w13 = weight(m.stage, at + 13u * lanes); }
-    if there > 14u { w14 = weight(m.stage, at + 14u * lanes); }
-    if there > 15u { w15 = weight(m.stage, at + 15u * lanes); }
+    if step_chunks(m) > PACKED_STEP {
+        if there > 8u { w8 = weight(m.stage, at + 8u * lanes); }
+        if there > 9u { w9 = weight(m.stage, at + 9u * lanes); }
+        if there > 10u { w10 = weight(m.stage, at + 10u * lanes); }
+        if there > 11u { w11 = weight(m.stage, at + 11u * lanes); }
+        if there > 12u { w12 = weight(m.stage, at + 12u * lanes); }
+        if there > 13u { w13 = weight(m.stage, at + 13u * lanes); }
+        if there > 14u { w14 = weight(m.stage, at + 14u * lanes); }
+        if there > 15u { w15 = weight(m.stage, at + 15u * lanes); }
+    }
     if !has_scales(format) {
         return;
     }
@@ -147,20 +149,12 @@ fn fetch(m: Matrix, k: u32, is_wanted: bool) {
     if there > 5u { s5 = weight_word(m.stage, scale_place(format, scales, first + 5u * lanes)); }
     if there > 6u { s6 = weight_word(m.stage, scale_place(format, scales, first + 6u * lanes)); }
     if there > 7u { s7 = weight_word(m.stage, scale_place(format, scales, first + 7u * lanes)); }
-    if there > 8u { s8 = weight_word(m.stage, scale_place(format, scales, first + 8u * lanes)); }
-    if there > 9u { s9 = weight_word(m.stage, scale_place(format, scales, first + 9u * lanes)); }
-    if there > 10u { s10 = weight_word(m.stage, scale_place(format, scales, first + 10u * lanes)); }
-    if there > 11u { s11 = weight_word(m.stage, scale_place(format, scales, first + 11u * lanes)); }
-    if there > 12u { s12 = weight_word(m.stage, scale_place(format, scales, first + 12u * lanes)); }
-    if there > 13u { s13 = weight_word(m.stage, scale_place(format, scales, first + 13u * lanes)); }
-    if there > 14u { s14 = weight_word(m.stage, scale_place(format, scales, first + 14u * lanes)); }
-    if there > 15u { s15 = weight_word(m.stage, scale_place(format, scales, first + 15u * lanes)); }
 }
 
 // The products of the chunks of step `k` with the input.
 fn multiply(m: Matrix, k: u32) -> f32 {
     let lanes = lanes_of(m);
-    let chunk = k % row_steps(m) * STEP;
+    let chunk = k % row_steps(m) * step_chunks(m);
     let there = lane_chunks(m) - chunk;
     let first = chunk * lanes + thread % lanes;
     let x = input_of(m, first);
@@ -172,14 +166,16 @@ fn multiply(m: Matrix, k: u32) -> f32 {
     if there > 5u { sum += product(m, first + 5u * lanes, input_after(m, first, x, 5u), w5, s5); }
     if there > 6u { sum += product(m, first + 6u * lanes, input_after(m, first, x, 6u), w6, s6); }
     if there > 7u { sum += product(m, first + 7u * lanes, input_after(m, first, x, 7u), w7, s7); }
-    if there > 8u { sum += product(m, first + 8u * lanes, input_after(m, first, x, 8u), w8, s8); }
-    if there > 9u { sum += product(m, first + 9u * lanes, input_after(m, first, x, 9u), w9, s9); }
-    if there > 10u { sum += product(m, first + 10u * lanes, input_after(m, first, x, 10u), w10, s10); }
-    if there > 11u { sum += product(m, first + 11u * lanes, input_after(m, first, x, 11u), w11, s11); }
-    if there > 12u { sum += product(m, first + 12u * lanes, input_after(m, first, x, 12u), w12, s12); }
-    if there > 13u { sum += product(m, first + 13u * lanes, input_after(m, first, x, 13u), w13, s13); }
-    if there > 14u { sum += product(m, first + 14u * lanes, input_after(m, first, x, 14u), w14, s14); }
-    if there > 15u { sum += product(m, first + 15u * lanes, input_after(m, first, x, 15u), w15, s15); }
+    if step_chunks(m) > PACKED_STEP {
+        if there > 8u { sum += product(m, first + 8u * lanes, input_after(m, first, x, 8u), w8, 0u); }
+        if there > 9u { sum += product(m, first + 9u * lanes, input_after(m, first, x, 9u), w9, 0u); }
+        if there > 10u { sum += product(m, first + 10u * lanes, input_after(m, first, x, 10u), w10, 0u); }
+        if there > 11u { sum += product(m, first + 11u * lanes, input_after(m, first, x, 11u), w11, 0u); }
+        if there > 12u { sum += product(m, first + 12u * lanes, input_after(m, first, x, 12u), w12, 0u); }
+        if there > 13u { sum += product(m, first + 13u * lanes, input_after(m, first, x, 13u), w13, 0u); }
+        if there > 14u { sum += product(m, first + 14u * lanes, input_after(m, first, x, 14u), w14, 0u); }
+        if there > 15u { sum += product(m, first + 15u * lanes, input_after(m, first, x, 15u), w15, 0u); }
+    }
     return sum;
 }
 
@@ -310,13 +306,13 @@ fn linear(m: Matrix) {
 // Loads the tile of the input that step `k` begins; a row that has one alone keeps it.
 fn next_tile(m: Matrix, k: u32) {
     let count = vec4_in_chunk(format_of(m));
-    let tile_steps = TILE4 / (count * STEP * lanes_of(m));
+    let tile_steps = TILE4 / (count * step_chunks(m) * lanes_of(m));
     let step = k % row_steps(m);
     if k == 0u || (row_steps(m) > tile_steps && step % tile_steps == 0u) {
         if k > 0u {
             workgroupBarrier();
         }
-        load_tile(m, step * STEP * lanes_of(m) * count, TILE4);
+        load_tile(m, step * step_chunks(m) * lanes_of(m) * count, TILE4);
         workgroupBarrier();
     }
 }

@@ -7,7 +7,6 @@
 
 use super::buffers::{REQUEST_WORDS, REQUESTS};
 use super::format::{Format, Formats};
-use super::kernel;
 use super::model::{Config, Request};
 use super::operations::{self, Operations, Place};
 use crate::program::{Contents, Dispatch, Kernel, Program};
@@ -265,17 +264,17 @@ impl Sizes<'_> {
 
     /// As `linear` of `shaders/modules/rows.wgsl`.
     fn rows(&self, name: &str, in4: u64, outputs: u64, gates: u64) -> Work {
-        const STEP: u64 = kernel::STEP as u64;
         let lanes = self.get(&format!("{name}_LANES"));
         let format = Format::ALL[self.get(&format!("{name}_FORMAT")) as usize];
         let vec4_in_chunk = u64::from(format.vec4_in_chunk());
+        let step_chunks = u64::from(format.step_chunks());
         let chunks = in4.div_ceil(vec4_in_chunk);
-        let row_steps = (chunks / lanes).div_ceil(STEP);
+        let row_steps = (chunks / lanes).div_ceil(step_chunks);
         let turns = gates * outputs.div_ceil(self.get("WORKGROUPS")).div_ceil(self.get("WORKGROUP_SIZE") / lanes);
         let shared = if lanes > self.get("SUBGROUP") { turns * (1 + u64::from(turns > 1)) } else { 0 };
         let mut tiles = 0;
         if !self.is("WHOLE") {
-            let tile_steps = self.get("TILE4") / (vec4_in_chunk * STEP * lanes);
+            let tile_steps = self.get("TILE4") / (vec4_in_chunk * step_chunks * lanes);
             let loads = if row_steps > tile_steps { turns * row_steps.div_ceil(tile_steps) } else { 1 };
             tiles = 2 * loads - 1;
         }

@@ -2,6 +2,11 @@
 
 use super::blocks::{self, BLOCK};
 
+/// Chunks of a row that a thread asks for ahead, as in `shaders/modules/rows.wgsl`: of weights as they are, and of packed ones, which
+/// take more code.
+pub const LONG_STEP: u32 = 16;
+pub const PACKED_STEP: u32 = 8;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
     #[default]
@@ -132,6 +137,11 @@ impl Format {
     /// Vec4f in a chunk of 16 bytes.
     pub fn vec4_in_chunk(self) -> u32 {
         self.about().vec4_in_chunk
+    }
+
+    /// Chunks of a row that a thread asks for ahead.
+    pub fn step_chunks(self) -> u32 {
+        if self.has_scales() { PACKED_STEP } else { LONG_STEP }
     }
 
     /// Weights that are packed together.

@@ -19,8 +19,8 @@ const MOST_NEAR_SCORES: u32 = 1024;
 /// A tile has more of its members than one in so many, or the prompt is fed token by token.
 const LEAST_FILLED: u32 = 4;
 
-/// Chunks of a row that a thread asks for ahead: STEP of `shaders/modules/rows.wgsl`.
-pub const STEP: u32 = 16;
+/// Members of a prompt's tile that attention looks at together, which lanes that share a position share out.
+const LEAST_ATTENTION_LANES: u32 = tile::TOGETHER;
 
 impl Arm {
     /// The program that answers `request`.
@@ -169,15 +169,16 @@ impl Sizes {
         let widths = Widths::of(config);
         let workgroups = shape.workgroups;
         let subgroup = tuning.subgroup_size.clamp(1, tuning.workgroup_size);
-        let attention_lanes = widths.head4.next_power_of_two();
+        let attention_lanes = widths.head4.next_power_of_two().max(LEAST_ATTENTION_LANES);
         let subgroups = tuning.workgroup_size / subgroup;
         let others = 16 * subgroups * attention_lanes + 20 * subgroups + 16;
         let left4 = tuning.memory.saturating_sub(others) / 16;
         let gaps = !shape.layout.formats(config).is_f32();
         let whole = whole4(&widths, workgroups, gaps) <= left4;
-        // A tile is a power of two, so that the steps of a row end where it does, each of the format with the most weights.
+        // A tile is a power of two, so that the steps of a row end where it does, those of every format.
         let left_without_gaps = if gaps { left4 / 9 * 8 } else { left4 };
-        let least4 = STEP * if gaps { 8 } else { 1 };
+        let step4 = |format: Format| format.step_chunks() * format.vec4_in_chunk();
+        let least4 = if gaps { Format::ALL.map(step4).into_iter().max().unwrap_or(1) } else { step4(Format::F32) };
         let tile4 = left_without_gaps.checked_ilog2().map_or(least4, |log| (1u32 << log).max(least4));
         let mut teams = (config.n_head / shape.shared).div_ceil(workgroups).next_power_of_two().min(subgroups);
         let team4 = (shape.shared + 2) * widths.head4;
@@ -201,7 +202,7 @@ fn by_subgroup(config: &Config, sampling: &Sampling, tuning: &Tuning, shape: &Sh
     let hidden4 = tile.map_or(0, |tile| tile.hidden4).max(sizes.hidden4);
     let formats = shape.layout.formats(config);
     let lanes = |format: Format, in4: u32, rows: u32| {
-        let most = if whole { workgroup_size } else { tile4 / (format.vec4_in_chunk() * STEP) };
+        let most = if whole { workgroup_size } else { tile4 / (format.vec4_in_chunk() * format.step_chunks()) };
         lanes(tuning, rows.div_ceil(workgroups), chunks(format, in4)).min(most)
     };
     let query_key_value = lanes(formats.query_key_value, widths.n_embd4, 4 * widths.query_key_value4());
