@@ -42,7 +42,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         title: "What does each version of the fused kernel gain?",
         subtitle: "Tokens per second of GPT-2 decoding: one submit per token, with one dispatch per operation; then one dispatch \
                    in all, by one workgroup, by one with subgroup operations, and by many workgroups that wait for each other. \
-                   With the checks of bounds and loops that a browser always makes, and without."
+                   With checks of indices, and in runs from before there was `-loops-checked` of loops, and without any."
             .into(),
         x_title: "tokens/s",
         print: number::short,
