@@ -42,7 +42,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         title: "What does each version of the fused kernel gain?",
         subtitle: "Tokens per second of GPT-2 decoding: one submit per token, with one dispatch per operation; then one dispatch \
                    in all, by one workgroup, by one with subgroup operations, and by many workgroups that wait for each other. \
-                   With checks of indices, and in runs from before there was `-loops-checked` of loops, and without any."
+                   With checks of indices (in older runs of loops as well), and without any."
             .into(),
         x_title: "tokens/s",
         print: number::short,
