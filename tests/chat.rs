@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use checkpoints::{bytes, config, stored};
-use fixture::{Temporary, text};
+use fixture::{Temporary, onedispatch, text};
 use onedispatch::workload::decode::model::Config;
 use onedispatch::workload::decode::{random, tensors};
 use safetensors::tensor::Dtype;
@@ -63,8 +63,8 @@ fn model(positions: u32) -> Temporary {
 }
 
 fn command(model: &Temporary, verb: &str, rest: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
-    command.args([verb, "--model"]).arg(&model.0).args(rest);
+    let mut command = onedispatch(&[verb, "--model"]);
+    command.arg(&model.0).args(rest);
     command
 }
 

@@ -6,12 +6,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use fixture::Temporary;
+use fixture::{Temporary, onedispatch};
 use serde_json::Value;
 
-fn onedispatch(verb: &str, data: &Path) -> Output {
-    let program = env!("CARGO_BIN_EXE_onedispatch");
-    Command::new(program).current_dir(env!("CARGO_MANIFEST_DIR")).arg(verb).arg(data).output().unwrap()
+fn output(verb: &str, data: &Path) -> Output {
+    onedispatch(&[verb]).arg(data).output().unwrap()
 }
 
 fn described() -> Temporary {
@@ -22,13 +21,13 @@ fn described() -> Temporary {
 }
 
 fn describe(data: &Temporary) {
-    let Output { status, stderr, .. } = onedispatch("describe", &data.0);
+    let Output { status, stderr, .. } = output("describe", &data.0);
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
 }
 
 /// Exit code, what is wrong, and the line of the root digest.
 fn verified(data: &Temporary) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = onedispatch("verify", &data.0);
+    let Output { status, stdout, stderr } = output("verify", &data.0);
     let said = String::from_utf8(stderr).unwrap().replace(&data.0.display().to_string(), "DIR");
     (status.code(), said, String::from_utf8(stdout).unwrap().lines().last().unwrap().to_owned())
 }
@@ -95,7 +94,7 @@ fn nothing_is_described_where_nothing_is() {
     let data = Temporary::new();
     std::fs::create_dir_all(&data.0).unwrap();
     for place in [data.0.clone(), data.0.join("missing")] {
-        let Output { status, stderr, .. } = onedispatch("describe", &place);
+        let Output { status, stderr, .. } = output("describe", &place);
         assert_eq!(status.code(), Some(2));
         assert!(String::from_utf8(stderr).unwrap().contains("`onedispatch run` writes some"));
     }

@@ -2,20 +2,17 @@
 
 mod fixture;
 
-use std::process::{Command, Output};
+use std::process::Output;
 
-use fixture::Temporary;
+use fixture::{Temporary, onedispatch, text};
 
 const MODEL: &str = "tests/golden/decode/tiny_d32_l1_h2";
 const ASKED: [&str; 7] = ["generate", "--model", MODEL, "--prompt-ids", "1,2,3", "--tokens", "4"];
 
 /// Exit code and the lines of standard error that name an option.
 fn said(arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
-    let Output { status, stderr, .. } =
-        command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap();
-    let stderr = String::from_utf8(stderr).unwrap();
-    (status.code(), stderr.lines().filter(|line| line.contains("--")).map(|line| format!("{line}\n")).collect())
+    let Output { status, stderr, .. } = onedispatch(arguments).output().unwrap();
+    (status.code(), text(&stderr).lines().filter(|line| line.contains("--")).map(|line| format!("{line}\n")).collect())
 }
 
 #[test]

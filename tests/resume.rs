@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fixture::Temporary;
+use fixture::{Temporary, onedispatch};
 
 /// Small enough for seconds on a software device. The case `control` comes before its own cases.
 const SPEC: &str = r#"name = "resume"
@@ -32,12 +32,6 @@ prompt_tokens = [1]
 "#;
 
 const CASES: [&str; 4] = ["control", "d32-l1-t4", "d32-l1-t5", "d32-l1-t6"];
-
-fn onedispatch(verb: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
-    command.arg(verb);
-    command
-}
 
 /// Succeeds, with what it printed.
 fn printed(command: &mut Command) -> String {
@@ -80,7 +74,7 @@ fn a_killed_run_goes_on_and_a_complete_one_stays() {
     let (spec, out) = (directory.0.join("resume.toml"), directory.0.join("out"));
     std::fs::write(&spec, SPEC).unwrap();
     let run = || {
-        let mut command = onedispatch("run");
+        let mut command = onedispatch(&["run"]);
         command.arg(&spec).arg("--out").arg(&out);
         command
     };
@@ -116,7 +110,7 @@ fn a_killed_run_goes_on_and_a_complete_one_stays() {
         assert!(after.starts_with(&before), "{file}: rows of finished cases are as they were, byte for byte");
         assert!(CASES.iter().all(|case| after.contains(&format!("\n{case},"))), "{file} has every case");
     }
-    printed(onedispatch("verify").arg(&out));
+    printed(onedispatch(&["verify"]).arg(&out));
 
     let complete = files(killed);
     printed(&mut run());
@@ -124,9 +118,9 @@ fn a_killed_run_goes_on_and_a_complete_one_stays() {
     let [first, second] = &both[..] else { panic!("a second run takes a directory of its own: {both:?}") };
     assert_eq!(second.display().to_string(), format!("{}-2", first.display()));
     assert_eq!(files(first), complete, "a complete run is not touched");
-    printed(onedispatch("verify").arg(&out));
+    printed(onedispatch(&["verify"]).arg(&out));
 
-    let compared = printed(onedispatch("compare").arg(first).arg(second));
+    let compared = printed(onedispatch(&["compare"]).arg(first).arg(second));
     for case in CASES {
         let line = compared.lines().find(|line| line.starts_with(case)).unwrap_or_else(|| panic!("{case}: {compared}"));
         assert!(line.contains('[') && line.contains(']'), "{line}");
@@ -140,7 +134,7 @@ fn a_case_that_does_not_fit_becomes_rows_that_say_why() {
     let (spec, out) = (directory.0.join("large.toml"), directory.0.join("out"));
     let large = SPEC.replace("n_embd = [32]", "n_embd = [16384, 32]").replace("[4, 5, 6]", "[4]");
     std::fs::write(&spec, large).unwrap();
-    let said = printed(onedispatch("run").arg(&spec).arg("--out").arg(&out));
+    let said = printed(onedispatch(&["run"]).arg(&spec).arg("--out").arg(&out));
     assert!(said.contains("3 rows have no time: see the column `reason` of results.csv"), "{said}");
     let run = &runs(&out)[0];
     assert_eq!(finished(run), ["control", "d16384-l1-t4", "d32-l1-t4"], "the cases after it are measured");
@@ -154,5 +148,5 @@ fn a_case_that_does_not_fit_becomes_rows_that_say_why() {
             "{row}"
         );
     }
-    printed(onedispatch("verify").arg(&out));
+    printed(onedispatch(&["verify"]).arg(&out));
 }

@@ -3,9 +3,9 @@
 mod fixture;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-use fixture::Temporary;
+use fixture::{Temporary, onedispatch};
 
 /// One case that a software device answers soon. C12, about errors, is judged on any case.
 const SPEC: &str = r#"name = "decode-quick"
@@ -28,9 +28,8 @@ vocab_size = [64]
 prompt_tokens = [1]
 "#;
 
-fn onedispatch(arguments: &[&str], places: &[(&str, &Path)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);
+fn output(arguments: &[&str], places: &[(&str, &Path)]) -> Output {
+    let mut command = onedispatch(arguments);
     for (option, path) in places {
         command.arg(option).arg(path);
     }
@@ -47,10 +46,10 @@ fn a_page_says_what_is_confirmed() {
     let (spec, data, out) = (directory.0.join("decode.toml"), directory.0.join("data"), directory.0.join("review"));
     std::fs::write(&spec, SPEC).unwrap();
     let spec = spec.to_str().unwrap();
-    let run = onedispatch(&["run", spec], &[("--out", &data)]);
+    let run = output(&["run", spec], &[("--out", &data)]);
     assert!(run.status.success(), "{}", said(&run));
 
-    let review = onedispatch(&["review", spec, "--minutes", "1"], &[("--data", &data), ("--out", &out)]);
+    let review = output(&["review", spec, "--minutes", "1"], &[("--data", &data), ("--out", &out)]);
     assert!(review.status.success(), "{}", said(&review));
     let page = std::fs::read_to_string(out.join("review.md")).unwrap();
     assert!(said(&review).contains("same verdict: 1, other verdict: 0, cannot tell: 0"), "{}", said(&review));
@@ -61,7 +60,7 @@ fn a_page_says_what_is_confirmed() {
     // The committed rows stay as they were, and the reviewer's are rows like any others.
     assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1);
     for place in [data, out.join("data")] {
-        let verified = onedispatch(&["verify", place.to_str().unwrap()], &[]);
+        let verified = output(&["verify", place.to_str().unwrap()], &[]);
         assert!(verified.status.success(), "{}", said(&verified));
     }
 }
@@ -73,9 +72,9 @@ fn what_cannot_be_reviewed_is_refused_before_anything_is_measured() {
     std::fs::write(&spec, SPEC).unwrap();
     let spec = spec.to_str().unwrap();
     let refused = |arguments: &[&str], places: &[(&str, &Path)]| {
-        let output = onedispatch(arguments, places);
-        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-        said(&output).replace(&directory.0.display().to_string(), "DIR")
+        let refused = output(arguments, places);
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+        said(&refused).replace(&directory.0.display().to_string(), "DIR")
     };
     let out = directory.0.join("review");
     let nothing = refused(&["review", spec], &[("--data", &data), ("--out", &out)]);

@@ -5,7 +5,7 @@ mod fixture;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use fixture::Temporary;
+use fixture::{Temporary, onedispatch};
 use onedispatch::workload::rollout::file;
 use onedispatch::workload::rollout::mountaincar::MOUNTAINCAR;
 use safetensors::{Dtype, SafeTensors};
@@ -15,8 +15,8 @@ fn golden(environment: &str) -> PathBuf {
 }
 
 fn rollout(environment: &str, genomes: &Path, out: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
-    command.args(["rollout", "--env", environment, "--genomes"]).arg(genomes).arg("--out").arg(out);
+    let mut command = onedispatch(&["rollout", "--env", environment, "--genomes"]);
+    command.arg(genomes).arg("--out").arg(out);
     command
 }
 
@@ -193,8 +193,8 @@ fn a_portfolio_trades_on_given_prices() {
 }
 
 fn evolve(arguments: &[&str], out: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
-    command.arg("evolve").args(arguments).arg("--out").arg(out);
+    let mut command = onedispatch(&["evolve"]);
+    command.args(arguments).arg("--out").arg(out);
     command
 }
 
@@ -260,8 +260,8 @@ fn spec(directory: &Temporary, prices: &Path, more: &str) -> PathBuf {
 }
 
 fn run(spec: &Path, directory: &Temporary) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
-    command.arg("run").arg(spec).arg("--out").arg(directory.0.join("data"));
+    let mut command = onedispatch(&["run"]);
+    command.arg(spec).arg("--out").arg(directory.0.join("data"));
     command
 }
 

@@ -15,6 +15,8 @@ use crate::statistics::Interval;
 pub enum Agreement {
     Same,
     Other,
+    /// One of the two has not measured it: 0 is A, 1 is B.
+    MissingIn(usize),
     /// With the reason.
     CannotTell(&'static str),
 }
@@ -106,8 +108,8 @@ fn claimed(
     let is_any = |what: fn(&Run) -> bool| runs.into_iter().any(what);
     let agreement = match verdicts {
         [Verdict::NotMeasured, Verdict::NotMeasured] => return None,
-        [Verdict::NotMeasured, _] => Agreement::CannotTell("not measured in A"),
-        [_, Verdict::NotMeasured] => Agreement::CannotTell("not measured in B"),
+        [Verdict::NotMeasured, _] => Agreement::MissingIn(0),
+        [_, Verdict::NotMeasured] => Agreement::MissingIn(1),
         _ if is_of_speed && is_any(|run| run.manifest.device.is_software) => {
             Agreement::CannotTell("a software device tells no speed")
         }

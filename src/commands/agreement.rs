@@ -17,11 +17,12 @@ pub fn text(a: &Run, b: &Run) -> String {
         .iter()
         .map(|claim| {
             let [of_a, of_b] = claim.verdicts.map(|verdict| verdict.wording().to_owned());
-            [claim.id.to_owned(), of_a, of_b, said(&claim.agreement)]
+            [claim.id.to_owned(), of_a, of_b, said(&claim.agreement, ["in A", "in B"])]
         })
         .collect();
     let mut text = String::new();
-    let ratios: Vec<[String; 6]> = claims.iter().flat_map(ratio_rows).collect();
+    let reached_or_not = ["reaches A", "does not reach A"];
+    let ratios: Vec<[String; 6]> = claims.iter().flat_map(|claim| ratio_rows(claim, reached_or_not)).collect();
     if !ratios.is_empty() {
         text += &aligned(["claim", "case", "baseline", "A [95%]", "B [95%]", "B's interval"], &ratios, 3..5);
         let reached: Vec<bool> = claims.iter().flat_map(|claim| &claim.ratios).filter_map(Ratio::is_reached).collect();
@@ -34,10 +35,12 @@ pub fn text(a: &Run, b: &Run) -> String {
     text
 }
 
-pub fn said(agreement: &Agreement) -> String {
+/// `sides` says where each run is, such as `in A`.
+pub fn said(agreement: &Agreement, sides: [&str; 2]) -> String {
     match agreement {
         Agreement::Same => "same verdict".to_owned(),
         Agreement::Other => "other verdict".to_owned(),
+        Agreement::MissingIn(side) => format!("cannot tell: not measured {}", sides[*side]),
         Agreement::CannotTell(why) => format!("cannot tell: {why}"),
     }
 }
@@ -49,12 +52,12 @@ pub fn tally(claims: &[Claimed]) -> String {
         "same verdict: {}, other verdict: {}, cannot tell: {}",
         count(|agreement| *agreement == Agreement::Same),
         count(|agreement| *agreement == Agreement::Other),
-        count(|agreement| matches!(agreement, Agreement::CannotTell(_)))
+        count(|agreement| matches!(agreement, Agreement::MissingIn(_) | Agreement::CannotTell(_)))
     )
 }
 
-/// A row for each ratio of a claim.
-pub fn ratio_rows(claim: &Claimed) -> impl Iterator<Item = [String; 6]> {
+/// A row for each ratio of a claim; the words say whether B's interval reaches what A measured, and that it does not.
+pub fn ratio_rows(claim: &Claimed, [reached, missed]: [&'static str; 2]) -> impl Iterator<Item = [String; 6]> {
     // Spaces that do not break are for paper.
     let print = move |value: f64| Print::of(claim.unit).show(value).replace('\u{a0}', "");
     let shown = move |Interval { low, mid, high }: Interval| match low == high {
@@ -62,13 +65,9 @@ pub fn ratio_rows(claim: &Claimed) -> impl Iterator<Item = [String; 6]> {
         false => format!("{} [{}, {}]", print(mid), print(low), print(high)),
     };
     let row = move |ratio: &Ratio| {
-        let reached = match ratio.is_reached() {
-            Some(true) => "reaches A",
-            Some(false) => "does not reach A",
-            None => "",
-        };
+        let answer = ratio.is_reached().map_or("", |is_reached| if is_reached { reached } else { missed });
         let Ratio { case, baseline, a, b, .. } = ratio;
-        [claim.id.to_owned(), case.clone(), (*baseline).to_owned(), shown(*a), shown(*b), reached.to_owned()]
+        [claim.id.to_owned(), case.clone(), (*baseline).to_owned(), shown(*a), shown(*b), answer.to_owned()]
     };
     claim.ratios.iter().map(row)
 }

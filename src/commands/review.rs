@@ -10,7 +10,7 @@ use crate::analysis::measured::file;
 use crate::device::Gpu;
 use crate::error::{Error, Result, escaped};
 use crate::output;
-use crate::record::run::{Run, load};
+use crate::record::run::Run;
 use crate::spec::{Spec, Workload};
 
 /// Measure as many cases of some experiments as time allows, compare them with the nearest committed runs, and write a page that
@@ -54,8 +54,7 @@ pub fn run(args: Args) -> Result<()> {
             Workload::Rollout => spec.quick(),
             _ => spec.few_samples(),
         };
-        let path = measure(&gpu, &spec, &args.out.join("data"), Some(Instant::now() + share))?;
-        measured.push(load(&path)?);
+        measured.push(measure(&gpu, &spec, &args.out.join("data"), Some(Instant::now() + share))?);
     }
     std::fs::create_dir_all(&args.out).map_err(|error| Error::io(&args.out, error))?;
     let path = args.out.join(PAGE);
@@ -105,22 +104,12 @@ fn page(pairs: &[Pair], data: &Path) -> String {
     text += "\n## Claims\n\n";
     let lines = all.iter().map(|claim| {
         let [there, here] = claim.verdicts.map(|verdict| verdict.wording().to_owned());
-        // The words say A and B for the two sides.
-        let agreement = said(&claim.agreement).replace(" in A", " there").replace(" in B", " here");
-        [claim.id.to_owned(), claim.wording.to_owned(), there, here, agreement]
+        [claim.id.to_owned(), claim.wording.to_owned(), there, here, said(&claim.agreement, ["there", "here"])]
     });
     text += &table(["", "published", "there", "here", ""], lines);
     text += "\n## Numbers that they rest on\n\n";
     text += "Ratios are taken within one run. Another GPU has other ratios; of the same model they should be near.\n\n";
-    let lines = all.iter().flat_map(ratio_rows).map(|row| {
-        let [id, case, baseline, there, here, reached] = row;
-        let reached = match reached.as_str() {
-            "reaches A" => "yes",
-            "" => "",
-            _ => "no",
-        };
-        [id, case, baseline, there, here, reached.to_owned()]
-    });
+    let lines = all.iter().flat_map(|claim| ratio_rows(claim, ["yes", "no"]));
     text +=
         &table(["claim", "case", "baseline", "there [95%]", "here [95%]", "this interval reaches that value"], lines);
     text += "\nHow each claim is judged stands in the paper's method; to compare two runs by hand: `onedispatch compare A B`.\n";

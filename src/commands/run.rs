@@ -54,9 +54,9 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Measures an experiment and returns its directory. Where there is an `end`, cases that are not likely to be over by then are left
+/// Measures an experiment and returns its run. Where there is an `end`, cases that are not likely to be over by then are left
 /// for another time, all but the first.
-pub(super) fn measure(gpu: &Gpu, spec: &Spec, out: &Path, end: Option<Instant>) -> Result<PathBuf> {
+pub(super) fn measure(gpu: &Gpu, spec: &Spec, out: &Path, end: Option<Instant>) -> Result<Run> {
     let plan = Plan::of(spec);
     let cases = spec.cases();
     let rows_per_case = if spec.workload == Workload::Decode { cases::decode::entries(spec)?.len() as u64 } else { 0 };
@@ -102,8 +102,8 @@ pub(super) fn measure(gpu: &Gpu, spec: &Spec, out: &Path, end: Option<Instant>) 
         keep(rollout::measure_case(gpu, spec, &plan, case, &step)?)?;
     }
     bar.finish_and_clear();
-    let path = directory.path().to_owned();
-    let run = if time.is_over { load(&path)? } else { load(&directory.finish()?)? };
+    let path = if time.is_over { directory.path().to_owned() } else { directory.finish()? };
+    let run = load(&path)?;
     output::text(table(&run))?;
     let failed = run.results.iter().filter(|row| row.gate != "pass").count();
     if failed > 0 {
@@ -112,7 +112,7 @@ pub(super) fn measure(gpu: &Gpu, spec: &Spec, out: &Path, end: Option<Instant>) 
     if time.is_over {
         output::line(format_args!("the time is over; the same command goes on after {} cases", run.cases.len()))?;
     }
-    Ok(path)
+    Ok(run)
 }
 
 /// What is left of it, by the longest case so far: later ones are rarely shorter.

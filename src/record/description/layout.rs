@@ -39,8 +39,9 @@ pub fn layouts(data: &Files) -> Vec<Layout<'_>> {
 
 fn add_layouts<'a, R: Row>(layouts: &mut Vec<Layout<'a>>, data: &'a Files) {
     for (index, width) in R::widths().enumerate() {
-        let of_width = data.iter().filter(|(_, csv)| header_width(csv) == width);
-        let files: Vec<Place> = of_width.filter_map(|(path, _)| place(path, R::FILE)).collect();
+        let of_table = data.iter().filter_map(|(path, csv)| Some((place(path, R::FILE)?, csv)));
+        let of_width = of_table.filter(|(_, csv)| header_width(csv) == width);
+        let files: Vec<Place> = of_width.map(|(place, _)| place).collect();
         if files.is_empty() {
             continue;
         }
