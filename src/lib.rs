@@ -20,13 +20,18 @@ pub use onedispatch_core::{
 
 pub mod analysis;
 pub mod commands;
+#[cfg(feature = "gpu")]
 pub mod device;
 pub mod figures;
+#[cfg(feature = "gpu")]
 pub mod measure;
 pub mod output;
 pub mod paper;
 pub mod parallel;
+#[cfg(feature = "gpu")]
 pub mod peer;
 pub mod record;
+#[cfg(feature = "gpu")]
 pub mod shipped_model;
+#[cfg(feature = "gpu")]
 pub mod web;

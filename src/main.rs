@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use onedispatch::commands::{
-    chat, compare, describe, devices, evolve, export, figures, generate, import, paper, review, rollout, run, serve,
-    verify, web,
-};
-use onedispatch::error::Error;
+#[cfg(feature = "gpu")]
+use onedispatch::commands::{chat, devices, evolve, export, generate, import, review, rollout, run, serve, web};
+use onedispatch::commands::{compare, describe, figures, paper, verify};
+use onedispatch::error::{Error, Result};
 use onedispatch::output;
 
 /// How much of a GPU's time is lost by sending work one piece at a time, and what one dispatch gains
@@ -18,8 +17,23 @@ struct Cli {
     command: Command,
 }
 
+/// What a program without a GPU has too is all that reproducing takes; see `features` in `Cargo.toml`.
 #[derive(Subcommand)]
 enum Command {
+    #[cfg(feature = "gpu")]
+    #[command(flatten)]
+    OnGpu(OnGpu),
+    #[command(flatten)]
+    OfResults(OfResults),
+    #[cfg(not(feature = "gpu"))]
+    #[command(external_subcommand)]
+    Unknown(Vec<String>),
+}
+
+/// Measuring, decoding, and the page.
+#[cfg(feature = "gpu")]
+#[derive(Subcommand)]
+enum OnGpu {
     /// Show every GPU: its limits and features, and which arms can run there and why not
     Devices(devices::Args),
     /// Measure experiments; stopped and started again, it goes on where it was
@@ -28,6 +42,8 @@ enum Command {
     Export(export::Args),
     /// Add what other frameworks measured to the run that was measured with it
     Import(import::Args),
+    /// Measure within minutes what the claims rest on, and say beside committed data which are confirmed
+    Review(review::Args),
     /// Decode with a GPT-2 checkpoint, and check the result
     Generate(generate::Args),
     /// Talk with a model by its own chat template, and check the first answer
@@ -36,6 +52,15 @@ enum Command {
     Rollout(rollout::Args),
     /// Evolve policies for an environment on the GPU
     Evolve(evolve::Args),
+    /// Make the page that measures a visitor's GPU, as static files
+    Web(web::Args),
+    /// Serve the page on this machine
+    Serve(serve::Args),
+}
+
+/// What is done with results that are there.
+#[derive(Subcommand)]
+enum OfResults {
     /// Render figures/ from data/, or check that they are what data/ renders to
     Figures(figures::Args),
     /// Render paper/ from data/ and figures/, or check that it is what they render to
@@ -44,14 +69,39 @@ enum Command {
     Describe(describe::Args),
     /// Check data/: digests, schema, gates, bounds, and the paper's numbers
     Verify(verify::Args),
-    /// Make the page that measures a visitor's GPU, as static files
-    Web(web::Args),
-    /// Serve the page on this machine
-    Serve(serve::Args),
     /// Compare two result sets of one experiment, and what they say of the claims
     Compare(compare::Args),
-    /// Measure within minutes what the claims rest on, and say beside committed data which are confirmed
-    Review(review::Args),
+}
+
+#[cfg(feature = "gpu")]
+impl OnGpu {
+    fn run(self) -> Result<()> {
+        match self {
+            OnGpu::Devices(args) => devices::run(args),
+            OnGpu::Run(args) => run::run(args),
+            OnGpu::Export(args) => export::run(args),
+            OnGpu::Import(args) => import::run(args),
+            OnGpu::Review(args) => review::run(args),
+            OnGpu::Generate(args) => generate::run(args),
+            OnGpu::Chat(args) => chat::run(args),
+            OnGpu::Rollout(args) => rollout::run(args),
+            OnGpu::Evolve(args) => evolve::run(args),
+            OnGpu::Web(args) => web::run(args),
+            OnGpu::Serve(args) => serve::run(args),
+        }
+    }
+}
+
+impl OfResults {
+    fn run(self) -> Result<()> {
+        match self {
+            OfResults::Figures(args) => figures::run(args),
+            OfResults::Paper(args) => paper::run(args),
+            OfResults::Describe(args) => describe::run(args),
+            OfResults::Verify(args) => verify::run(args),
+            OfResults::Compare(args) => compare::run(args),
+        }
+    }
 }
 
 /// A reader that goes away (`| head`) ends the program without a word, as it ends others; Rust would have it panic.
@@ -91,22 +141,14 @@ fn main() -> ExitCode {
         Err(words) => return usage(&words),
     };
     let result = match command {
-        Command::Devices(args) => devices::run(args),
-        Command::Run(args) => run::run(args),
-        Command::Web(args) => web::run(args),
-        Command::Serve(args) => serve::run(args),
-        Command::Export(args) => export::run(args),
-        Command::Import(args) => import::run(args),
-        Command::Generate(args) => generate::run(args),
-        Command::Chat(args) => chat::run(args),
-        Command::Rollout(args) => rollout::run(args),
-        Command::Evolve(args) => evolve::run(args),
-        Command::Figures(args) => figures::run(args),
-        Command::Paper(args) => paper::run(args),
-        Command::Describe(args) => describe::run(args),
-        Command::Verify(args) => verify::run(args),
-        Command::Compare(args) => compare::run(args),
-        Command::Review(args) => review::run(args),
+        #[cfg(feature = "gpu")]
+        Command::OnGpu(command) => command.run(),
+        Command::OfResults(command) => command.run(),
+        #[cfg(not(feature = "gpu"))]
+        Command::Unknown(words) => Err(Error::input(format!(
+            "{}: this program was built for reproducing alone; `make build` builds it with all commands",
+            words[0]
+        ))),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 
 /// # Errors
 /// Where no file can be written at `path`. What is there stays as it is.
+#[cfg(feature = "gpu")]
 pub fn file(path: &Path) -> Result<()> {
     match fs::metadata(path) {
         Ok(there) if there.is_dir() => Err(refused(path, "is a folder; name a file")),
@@ -32,6 +33,7 @@ pub fn folder(path: &Path) -> Result<()> {
 
 /// # Errors
 /// Where two of these options name one file: what is written last would be all that is left.
+#[cfg(feature = "gpu")]
 pub fn apart(files: &[(&str, &Path)]) -> Result<()> {
     for (at, (option, path)) in files.iter().enumerate() {
         let same =
@@ -53,6 +55,7 @@ fn or_here(path: &Path) -> &Path {
 }
 
 /// A path that two names of one file share.
+#[cfg(feature = "gpu")]
 fn place(path: &Path) -> PathBuf {
     let folder = || Some(fs::canonicalize(or_here(path.parent()?)).ok()?.join(path.file_name()?));
     fs::canonicalize(path).ok().or_else(folder).unwrap_or_else(|| path.to_owned())

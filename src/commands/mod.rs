@@ -1,28 +1,43 @@
 //! The command line: one file per verb, or one folder.
 
 mod agreement;
+#[cfg(feature = "gpu")]
 mod arm;
+#[cfg(feature = "gpu")]
 pub mod chat;
 pub mod compare;
 mod delayed_bar;
 pub mod describe;
 mod destination;
+#[cfg(feature = "gpu")]
 pub mod devices;
+#[cfg(feature = "gpu")]
 pub mod evolve;
+#[cfg(feature = "gpu")]
 pub mod export;
 pub mod figures;
+#[cfg(feature = "gpu")]
 mod follow;
+#[cfg(feature = "gpu")]
 pub mod generate;
+#[cfg(feature = "gpu")]
 pub mod import;
+#[cfg(feature = "gpu")]
 mod interrupt;
 pub mod paper;
+#[cfg(feature = "gpu")]
 pub mod review;
+#[cfg(feature = "gpu")]
 pub mod rollout;
+#[cfg(feature = "gpu")]
 pub mod run;
+#[cfg(feature = "gpu")]
 mod sampling;
+#[cfg(feature = "gpu")]
 pub mod serve;
 pub mod text_table;
 pub mod verify;
+#[cfg(feature = "gpu")]
 pub mod web;
 
 use std::path::Path;

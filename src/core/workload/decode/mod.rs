@@ -4,8 +4,11 @@ pub mod arm;
 pub mod block;
 pub mod blocks;
 pub mod buffers;
+#[cfg(feature = "models")]
 pub mod chat_source;
+#[cfg(feature = "models")]
 pub mod chat_template;
+#[cfg(feature = "models")]
 pub mod checkpoint;
 pub mod config;
 pub mod cost;
@@ -13,6 +16,7 @@ pub mod counted;
 pub mod end_tokens;
 pub mod format;
 pub mod gate;
+#[cfg(feature = "models")]
 pub mod gguf;
 pub mod kernel;
 mod keys;
@@ -20,8 +24,10 @@ pub mod llama;
 mod llama_config;
 pub mod matrix;
 pub mod model;
+#[cfg(feature = "models")]
 pub mod model_files;
 mod near_ties;
+#[cfg(feature = "models")]
 pub mod oniguruma;
 pub mod operations;
 pub mod oracle;
@@ -38,7 +44,9 @@ pub mod shape;
 pub mod span;
 pub mod tensor_source;
 pub mod tensors;
+#[cfg(feature = "models")]
 pub mod text;
+#[cfg(feature = "models")]
 pub mod text_stream;
 pub mod tile;
 pub mod tuning;
