@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 #[cfg(feature = "gpu")]
 use onedispatch::commands::{chat, devices, evolve, export, generate, import, review, rollout, run, serve, web};
-use onedispatch::commands::{compare, describe, figures, paper, verify};
+use onedispatch::commands::{compare, describe, figures, paper, sign, verify};
 use onedispatch::error::{Error, Result};
 use onedispatch::output;
 
@@ -69,6 +69,8 @@ enum OfResults {
     Describe(describe::Args),
     /// Check data/: digests, schema, gates, bounds, and the paper's numbers
     Verify(verify::Args),
+    /// Sign runs by an SSH key, so that a contributor's rows carry it
+    Sign(sign::Args),
     /// Compare two result sets of one experiment, and what they say of the claims
     Compare(compare::Args),
 }
@@ -99,6 +101,7 @@ impl OfResults {
             OfResults::Paper(args) => paper::run(args),
             OfResults::Describe(args) => describe::run(args),
             OfResults::Verify(args) => verify::run(args),
+            OfResults::Sign(args) => sign::run(args),
             OfResults::Compare(args) => compare::run(args),
         }
     }

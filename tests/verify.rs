@@ -259,8 +259,8 @@ fn stray_and_missing_files_are_named() {
     std::fs::write(data.0.join(".gitignore"), "").unwrap();
     std::fs::remove_file(run.join("samples.csv")).unwrap();
     insta::assert_snapshot!(lines(&data), @"
-    .gitignore: a file that belongs to no run; expected README.md, sources/, what `onedispatch describe` writes and, in <device>/<date>-<experiment>/, manifest.toml and the three tables, and those of peers
-    nvidia-h200/2026-01-31-decode/notes.txt: a file that belongs to no run; expected README.md, sources/, what `onedispatch describe` writes and, in <device>/<date>-<experiment>/, manifest.toml and the three tables, and those of peers
+    .gitignore: a file that belongs to no run; expected README.md, sources/, what `onedispatch describe` writes and, in <device>/<date>-<experiment>/, manifest.toml and the three tables, and those of peers, and signatures of manifest.toml and peers.toml
+    nvidia-h200/2026-01-31-decode/notes.txt: a file that belongs to no run; expected README.md, sources/, what `onedispatch describe` writes and, in <device>/<date>-<experiment>/, manifest.toml and the three tables, and those of peers, and signatures of manifest.toml and peers.toml
     nvidia-h200/2026-01-31-decode/samples.csv: no such file; expected the table that the manifest has digests of
     ");
     std::fs::remove_file(run.join("manifest.toml")).unwrap();
@@ -393,7 +393,8 @@ fn the_numbers_of_the_paper_are_checked_beside_the_data() {
     let written = survey::ledger(&load_all(&data).unwrap(), &digest).to_toml();
     let outcome = |text: &str| {
         std::fs::write(&numbers, text).unwrap();
-        command::run(command::Args { dir: data.clone() }).map_err(|error| (error.exit_code(), error.to_string()))
+        command::run(command::Args { dir: data.clone(), signers: None })
+            .map_err(|error| (error.exit_code(), error.to_string()))
     };
     let faults = |count| Err((1, format!("{}: {count}", data.display())));
     assert_eq!(outcome(&written), Ok(()));
@@ -407,7 +408,7 @@ fn the_numbers_of_the_paper_are_checked_beside_the_data() {
 fn without_results_there_is_nothing_to_verify() {
     let project = Temporary::new();
     for dir in [project.0.join("data"), project.0.clone()] {
-        let error = command::run(command::Args { dir: dir.clone() }).unwrap_err();
+        let error = command::run(command::Args { dir: dir.clone(), signers: None }).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().ends_with("no results there yet; `onedispatch run` writes some"), "{error}");
     }

@@ -35,6 +35,7 @@ pub mod run;
 mod sampling;
 #[cfg(feature = "gpu")]
 pub mod serve;
+pub mod sign;
 pub mod text_table;
 pub mod verify;
 #[cfg(feature = "gpu")]

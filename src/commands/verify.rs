@@ -8,8 +8,10 @@ use crate::error::{Error, Result};
 use crate::output;
 use crate::paper::ledger::Ledger;
 use crate::paper::{NUMBERS, survey};
+use crate::record::manifest;
 use crate::record::run::load_all;
-use crate::record::verify::{Verification, verify_watched};
+use crate::record::signers::Signers;
+use crate::record::verify::{Signed, Verification, verify_watched};
 
 /// Check every digest, gate, statistic and physical bound under a data directory, and the paper's numbers beside it
 #[derive(clap::Args)]
@@ -17,14 +19,18 @@ pub struct Args {
     /// A data directory, or the directory of one run
     #[arg(default_value = "data")]
     pub dir: PathBuf,
+    /// Who may sign, as for `ssh-keygen -Y verify`: says who signed each run, and names signatures of anybody else
+    #[arg(long, value_name = "FILE")]
+    pub signers: Option<PathBuf>,
 }
 
 pub fn run(args: Args) -> Result<()> {
     if !args.dir.exists() {
         return Err(super::no_results(&args.dir));
     }
+    let signers = args.signers.as_deref().map(Signers::read).transpose()?;
     let bar = DelayedBar::new();
-    let verification = verify_watched(&args.dir, &|bytes, total| bar.advance(bytes, total))?;
+    let verification = verify_watched(&args.dir, signers.as_ref(), &|bytes, total| bar.advance(bytes, total))?;
     bar.clear();
     if verification.runs.is_empty() && verification.faults.len() == 1 {
         return Err(super::no_results(&args.dir));
@@ -62,12 +68,24 @@ fn wrong_numbers(numbers: &Path, data: &Path, root_digest: &str) -> Result<Vec<S
     })
 }
 
-/// What was checked, and the root digest on the last line.
+/// What was checked, who signed it, and the root digest on the last line.
 pub fn summary(verification: &Verification) -> String {
-    let Verification { runs, partial, files, rows, cells, root_digest, .. } = verification;
+    let Verification { runs, partial, signed, files, rows, cells, root_digest, .. } = verification;
     let mut text = format!("{} runs, {files} files, {rows} rows, {cells} cells checked\n", runs.len());
     for folder in partial {
         text += &format!("partial: {folder} was stopped before its end; the same run started again goes on with it\n");
+    }
+    for Signed { file, by, fingerprint } in signed {
+        text += &match by {
+            Some(by) => format!("signed by {by}: {file}\n"),
+            None => format!("signed by {fingerprint}: {file}; --signers FILE tells whose key that is\n"),
+        };
+    }
+    let is_unsigned =
+        |folder: &&String| !signed.iter().any(|signed| signed.file == format!("{folder}{}", manifest::FILE));
+    match runs.iter().filter(is_unsigned).count() {
+        0 => {}
+        unsigned => text += &format!("unsigned: {unsigned} of {} runs\n", runs.len()),
     }
     text + &format!("root digest {root_digest}\n")
 }

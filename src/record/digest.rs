@@ -8,7 +8,7 @@
 //! | all of `data/` | the lines that `sha256sum` prints for every file, sorted by path relative to `data/`; those of [`description`](super::description), which follow from the others, are left out |
 //!
 //! A backslash and a line end in a cell are written `\\` and `\n`, so that no two rows have the same lines.
-//! Nothing is signed: digests find accidents and edits that forgot them, not a forger who rewrites them too.
+//! Digests find accidents and edits that forgot them, not a forger who rewrites them too: see [`signature`](super::signature).
 
 use super::manifest::FileDigest;
 use super::table::Table;

@@ -1,4 +1,4 @@
-//! The contract of `data/`: tables, digests, manifest, description, verification.
+//! The contract of `data/`: tables, digests, manifest, signatures, description, verification.
 
 pub mod ceilings;
 pub mod cell;
@@ -14,6 +14,8 @@ mod replace;
 pub mod row;
 pub mod rows;
 pub mod run;
+pub mod signature;
+pub mod signers;
 pub mod summary;
 pub mod table;
 pub mod verify;

@@ -1,15 +1,18 @@
 //! Whether everything under `data/` is as it was written, and whether it can be true.
 //!
 //! - [`tables`]: manifests and tables against their digests;
-//! - [`rows`]: rows against each other: gates, statistics worked out anew from the samples, equal work, physical bounds.
+//! - [`rows`]: rows against each other: gates, statistics worked out anew from the samples, equal work, physical bounds;
+//! - [`signatures`]: signatures against what they sign, and against those who may.
 
 mod rows;
+mod signatures;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use self::signatures::Signed;
 use self::tables::CheckedRun;
 use super::description;
 use super::digest;
@@ -20,6 +23,8 @@ use super::manifest::{self, Manifest};
 use super::peers::{self, PeerManifest, PeerRow, PeerSample, Peers};
 use super::replace::replace;
 use super::rows::{Case, ResultRow, Sample};
+use super::signature;
+use super::signers::Signers;
 use super::table::Row;
 use crate::error::{Error, Result};
 use crate::parallel;
@@ -32,6 +37,8 @@ pub struct Verification {
     /// Folders of the runs, and of those that were stopped before their end.
     pub runs: Vec<String>,
     pub partial: Vec<String>,
+    /// Signed files, in the order of the runs.
+    pub signed: Vec<Signed>,
     pub files: usize,
     pub rows: usize,
     pub cells: usize,
@@ -42,11 +49,16 @@ pub struct Verification {
 /// Checks every file under `data_root`, or a single run where `data_root` is the directory of one. An error is what kept
 /// it from being read at all.
 pub fn verify(data_root: &Path) -> Result<Verification> {
-    verify_watched(data_root, &|_, _| ())
+    verify_watched(data_root, None, &|_, _| ())
 }
 
-/// As [`verify`]; `watch` is told of the bytes that were checked since it was told last, and of how many there are.
-pub fn verify_watched(data_root: &Path, watch: &(dyn Fn(u64, u64) + Sync)) -> Result<Verification> {
+/// As [`verify`]; whoever signed a run has to be among `signers`, where they are given. `watch` is told of the bytes that were
+/// checked since it was told last, and of how many there are.
+pub fn verify_watched(
+    data_root: &Path,
+    signers: Option<&Signers>,
+    watch: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Verification> {
     let mut files = BTreeMap::new();
     let mut faults = Vec::new();
     read_tree(data_root, "", &mut files, &mut faults)?;
@@ -64,7 +76,7 @@ pub fn verify_watched(data_root: &Path, watch: &(dyn Fn(u64, u64) + Sync)) -> Re
             Place::Unknown => faults.push(Fault::file(
                 path,
                 "a file that belongs to no run",
-                "README.md, sources/, what `onedispatch describe` writes and, in <device>/<date>-<experiment>/, manifest.toml and the three tables, and those of peers",
+                "README.md, sources/, what `onedispatch describe` writes and, in <device>/<date>-<experiment>/, manifest.toml and the three tables, and those of peers, and signatures of manifest.toml and peers.toml",
             )),
         }
     }
@@ -75,6 +87,7 @@ pub fn verify_watched(data_root: &Path, watch: &(dyn Fn(u64, u64) + Sync)) -> Re
         faults,
         runs: folders.into_iter().collect(),
         partial: Vec::new(),
+        signed: Vec::new(),
         files: files.len(),
         rows: 0,
         cells: 0,
@@ -87,13 +100,14 @@ pub fn verify_watched(data_root: &Path, watch: &(dyn Fn(u64, u64) + Sync)) -> Re
     let total = all.runs.iter().map(|folder| bytes(folder)).sum();
     let checked = parallel::map(&all.runs, |folder| {
         let mut checked = CheckedRun::default();
-        check_run(&files, folder, &mut checked);
+        check_run(&files, folder, signers, &mut checked);
         watch(bytes(folder), total);
         checked
     });
     for (folder, checked) in all.runs.iter().zip(checked) {
         all.faults.extend(checked.faults);
         all.partial.extend(checked.is_partial.then(|| folder.clone()));
+        all.signed.extend(checked.signed);
         all.rows += checked.rows;
         all.cells += checked.cells;
     }
@@ -157,7 +171,9 @@ enum Place<'a> {
 fn place(path: &str) -> Place<'_> {
     let run = [manifest::FILE, Case::FILE, ResultRow::FILE, Sample::FILE];
     let peers = [peers::FILE, PeerRow::FILE, PeerSample::FILE];
-    let known = |file| run.contains(&file) || peers.contains(&file);
+    let is_signature =
+        |file: &str| file.strip_suffix(signature::ENDING).is_some_and(|file| signature::SIGNED.contains(&file));
+    let known = |file| run.contains(&file) || peers.contains(&file) || is_signature(file);
     match path.split('/').collect::<Vec<_>>()[..] {
         [README] | ["sources", _, ..] => Place::Aside,
         _ if description::is_of_description(path) => Place::Description,
@@ -191,7 +207,7 @@ fn read_tree(
     Ok(())
 }
 
-fn check_run(files: &BTreeMap<String, Vec<u8>>, folder: &str, all: &mut CheckedRun) {
+fn check_run(files: &BTreeMap<String, Vec<u8>>, folder: &str, signers: Option<&Signers>, all: &mut CheckedRun) {
     let file = |name: &str| format!("{folder}{name}");
     let manifest_file = file(manifest::FILE);
     let Some(bytes) = files.get(&manifest_file) else {
@@ -222,6 +238,7 @@ fn check_run(files: &BTreeMap<String, Vec<u8>>, folder: &str, all: &mut CheckedR
     let samples = checked.table::<Sample>();
     let mut faults = checked.faults;
     let peers = check_peer_tables(files, folder, all, &mut faults);
+    faults.extend(signatures::check(files, folder, &manifest.date, signers, &mut all.signed));
     if let (Some(cases), Some(results), Some(samples)) = (cases, results, samples) {
         let files =
             rows::Files { cases: file(Case::FILE), results: file(ResultRow::FILE), samples: file(Sample::FILE) };

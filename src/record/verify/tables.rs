@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::signatures::Signed;
 use crate::record::digest;
 use crate::record::fault::Fault;
 use crate::record::manifest::FileDigest;
@@ -12,6 +13,7 @@ use crate::record::table::{Row, Table};
 pub struct CheckedRun {
     pub faults: Vec<Fault>,
     pub is_partial: bool,
+    pub signed: Vec<Signed>,
     pub rows: usize,
     pub cells: usize,
 }
