@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 #[cfg(feature = "gpu")]
 use onedispatch::commands::{chat, devices, evolve, export, generate, import, review, rollout, run, serve, web};
-use onedispatch::commands::{compare, describe, figures, paper, sign, verify};
+use onedispatch::commands::{compare, describe, figures, merge, paper, sign, verify};
 use onedispatch::error::{Error, Result};
 use onedispatch::output;
 
@@ -61,6 +61,8 @@ enum OnGpu {
 /// What is done with results that are there.
 #[derive(Subcommand)]
 enum OfResults {
+    /// Make one run of the shards that several machines measured
+    Merge(merge::Args),
     /// Render figures/ from data/, or check that they are what data/ renders to
     Figures(figures::Args),
     /// Render paper/ from data/ and figures/, or check that it is what they render to
@@ -97,6 +99,7 @@ impl OnGpu {
 impl OfResults {
     fn run(self) -> Result<()> {
         match self {
+            OfResults::Merge(args) => merge::run(args),
             OfResults::Figures(args) => figures::run(args),
             OfResults::Paper(args) => paper::run(args),
             OfResults::Describe(args) => describe::run(args),

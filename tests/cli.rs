@@ -40,7 +40,7 @@ fn help_teaches() {
     insta::assert_snapshot!("help", printed(&mut onedispatch(&["--help"])));
     let verbs = [
         "devices", "run", "export", "import", "generate", "chat", "rollout", "evolve", "figures", "paper", "verify",
-        "compare", "serve", "web", "describe", "review", "sign",
+        "compare", "serve", "web", "describe", "review", "sign", "merge",
     ];
     for verb in verbs {
         insta::assert_snapshot!(format!("help-{verb}"), printed(&mut onedispatch(&[verb, "--help"])));

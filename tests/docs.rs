@@ -11,8 +11,8 @@ use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::rollout;
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
-const SHOWN: [&str; 10] =
-    ["chat", "compare", "devices", "evolve", "generate", "import", "rollout", "run", "sign", "verify"];
+const SHOWN: [&str; 11] =
+    ["chat", "compare", "devices", "evolve", "generate", "import", "merge", "rollout", "run", "sign", "verify"];
 const CALLED: [&str; 9] = ["describe", "export", "figures", "import", "paper", "review", "run", "verify", "web"];
 
 fn root() -> &'static Path {

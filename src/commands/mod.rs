@@ -24,6 +24,9 @@ pub mod generate;
 pub mod import;
 #[cfg(feature = "gpu")]
 mod interrupt;
+#[cfg(feature = "gpu")]
+mod measuring;
+pub mod merge;
 pub mod paper;
 #[cfg(feature = "gpu")]
 pub mod review;

@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use indicatif::MultiProgress;
+
 use super::agreement::{ratio_rows, said, tally};
-use super::{destination, run::measure};
+use super::destination;
+use super::measuring::Measuring;
 use crate::analysis::agreement::{Agreement, Claimed, claims, common, nearest};
 use crate::analysis::measured::file;
 use crate::device::Gpu;
@@ -54,7 +57,10 @@ pub fn run(args: Args) -> Result<()> {
             Workload::Rollout => spec.quick(),
             _ => spec.few_samples(),
         };
-        measured.push(measure(&gpu, &spec, &args.out.join("data"), Some(Instant::now() + share))?);
+        let (out, end) = (&args.out.join("data"), Some(Instant::now() + share));
+        let measuring =
+            Measuring { gpus: std::slice::from_ref(&gpu), out, shard: None, end, bars: MultiProgress::new() };
+        measured.push(measuring.measure(&spec)?);
     }
     std::fs::create_dir_all(&args.out).map_err(|error| Error::io(&args.out, error))?;
     let path = args.out.join(PAGE);

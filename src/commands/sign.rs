@@ -42,6 +42,9 @@ fn signatures(run: &Path, key: &SigningKey) -> Result<Vec<Unwritten>> {
     if !verification.partial.is_empty() {
         return refused("the run is not complete, and what is still to come would not be signed; start it again first");
     }
+    if !verification.shards.is_empty() {
+        return refused("a shard has a share of the cases; sign the run that `onedispatch merge` makes of all");
+    }
     // A signature of what was there before is made anew.
     let faults = verification.faults.iter().filter(|fault| !fault.file.ends_with(ENDING)).count();
     if faults > 0 {

@@ -70,10 +70,13 @@ fn wrong_numbers(numbers: &Path, data: &Path, root_digest: &str) -> Result<Vec<S
 
 /// What was checked, who signed it, and the root digest on the last line.
 pub fn summary(verification: &Verification) -> String {
-    let Verification { runs, partial, signed, files, rows, cells, root_digest, .. } = verification;
+    let Verification { runs, partial, shards, signed, files, rows, cells, root_digest, .. } = verification;
     let mut text = format!("{} runs, {files} files, {rows} rows, {cells} cells checked\n", runs.len());
     for folder in partial {
         text += &format!("partial: {folder} was stopped before its end; the same run started again goes on with it\n");
+    }
+    for folder in shards {
+        text += &format!("shard: {folder} has a share of the cases; `onedispatch merge` makes one run of all shards\n");
     }
     for Signed { file, by, fingerprint } in signed {
         text += &match by {

@@ -190,6 +190,12 @@ impl Spec {
         cases
     }
 
+    /// The names of all its cases, in the order in which they are measured.
+    pub fn case_names(&self) -> Vec<String> {
+        let decode = self.cases().into_iter().map(|case| case.name);
+        decode.chain(self.rollout_cases().into_iter().map(|case| case.name)).collect()
+    }
+
     /// The cases of a rollout spec, the last axis running fastest: environment, population, steps. Empty for other workloads.
     pub fn rollout_cases(&self) -> Vec<RolloutCase> {
         let Some(axes) = &self.rollout else { return Vec::new() };

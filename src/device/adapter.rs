@@ -86,43 +86,66 @@ fn compute_limits(limits: &wgpu::Limits) -> BTreeMap<String, u64> {
     ]
 }
 
-/// The adapter of this number in [`adapters`], or whose name contains `name`, whatever the case; without a name the first.
-fn choose(name: Option<&str>) -> Result<wgpu::Adapter> {
-    let mut adapters = adapters();
-    if adapters.is_empty() {
-        return Err(Error::input(NO_ADAPTER));
-    }
-    let Some(name) = name else { return Ok(adapters.remove(0)) };
+/// As [`adapters`], one at least.
+fn some_adapters() -> Result<Vec<wgpu::Adapter>> {
+    let adapters = adapters();
+    if adapters.is_empty() { Err(Error::input(NO_ADAPTER)) } else { Ok(adapters) }
+}
+
+/// The place of the adapter of this number, or whose name contains `name`, whatever the case.
+fn place(adapters: &[wgpu::Adapter], name: &str) -> Result<usize> {
     if let Some(index) = name.parse().ok().filter(|&index: &usize| index < adapters.len()) {
-        return Ok(adapters.swap_remove(index));
+        return Ok(index);
     }
-    let listing = |adapters: &[wgpu::Adapter]| {
-        adapters.iter().map(|adapter| format!("`{}`", adapter.get_info().name)).collect::<Vec<_>>().join(", ")
-    };
+    let names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
+    let listing = |places: &[usize]| places.iter().map(|&at| format!("`{}`", names[at])).collect::<Vec<_>>().join(", ");
     let wanted = name.to_lowercase();
-    let (mut matching, others): (Vec<_>, Vec<_>) =
-        adapters.into_iter().partition(|adapter| adapter.get_info().name.to_lowercase().contains(&wanted));
-    match matching.len() {
-        0 => Err(Error::input(format!("no adapter's name contains `{name}`; there are {}", listing(&others)))),
-        1 => Ok(matching.remove(0)),
-        _ => {
-            let exact: Vec<usize> =
-                (0..matching.len()).filter(|&index| matching[index].get_info().name.to_lowercase() == wanted).collect();
-            match exact[..] {
-                [index] => Ok(matching.swap_remove(index)),
-                _ => Err(Error::input(format!(
-                    "several adapters' names contain `{name}`: {}; give more of one, or its number in `onedispatch devices`",
-                    listing(&matching)
-                ))),
-            }
+    let such = |is_such: &dyn Fn(String) -> bool| -> Vec<usize> {
+        (0..names.len()).filter(|&at| is_such(names[at].to_lowercase())).collect()
+    };
+    let matching = such(&|name| name.contains(&wanted));
+    match (&matching[..], &such(&|name| name == wanted)[..]) {
+        ([], _) => {
+            let all: Vec<usize> = (0..names.len()).collect();
+            Err(Error::input(format!("no adapter's name contains `{name}`; there are {}", listing(&all))))
         }
+        ([index], _) | (_, [index]) => Ok(*index),
+        _ => Err(Error::input(format!(
+            "several adapters' names contain `{name}`: {}; give more of one, or its number in `onedispatch devices`",
+            listing(&matching)
+        ))),
     }
+}
+
+/// Opens several adapters: those of a list of names or numbers as [`Gpu::open`] takes them, or `all`, which are those of hardware; where
+/// there is none, those of software.
+pub fn open_several(names: &str) -> Result<Vec<Gpu>> {
+    let adapters = some_adapters()?;
+    let mut places = Vec::new();
+    if names == "all" {
+        // A GPU may be there once for each backend: by that of the first, each is there once.
+        let kind = |adapter: &wgpu::Adapter| {
+            let info = adapter.get_info();
+            (info.device_type == wgpu::DeviceType::Cpu, info.backend)
+        };
+        places.extend((0..adapters.len()).filter(|&at| kind(&adapters[at]) == kind(&adapters[0])));
+    }
+    for name in names.split(',').filter(|_| names != "all") {
+        let at = place(&adapters, name)?;
+        if places.contains(&at) {
+            let known = adapters[at].get_info().name;
+            return Err(Error::input(format!("adapter {at}, `{known}`, is named twice; name each once")));
+        }
+        places.push(at);
+    }
+    places.into_iter().map(|at| Gpu::of(&adapters[at])).collect()
 }
 
 impl Gpu {
     /// Opens the adapter whose name contains `name` (or the first one), with all the limits that it has.
     pub fn open(name: Option<&str>) -> Result<Gpu> {
-        Gpu::of(&choose(name)?)
+        let adapters = some_adapters()?;
+        Gpu::of(&adapters[name.map_or(Ok(0), |name| place(&adapters, name))?])
     }
 
     /// Opens this adapter.

@@ -1,4 +1,4 @@
-//! Measures the controls of a device: one case, named `control`.
+//! Measures the controls of a device: one case.
 
 use super::case::{Judge, Made, Measured, Subject, blank_row, measure_case};
 use crate::cases::entries::Entry;
@@ -9,31 +9,32 @@ use crate::error::Result;
 use crate::program::Policy;
 use crate::protocol::Plan;
 use crate::record::rows::{Case, ResultRow};
-use crate::workload::control::{CASE, Control, Scale, controls};
+use crate::workload::control::{Control, Scale, controls};
 
 /// Rows of a control case: each control, and the last one once more as A/A. One fewer where no workgroups wait for each
 /// other.
 pub const ROWS: u64 = 10;
 
-/// `tolerance` is the spec's: of a value relative to the value expected.
-pub fn measure_controls(gpu: &Gpu, plan: &Plan, tolerance: f64, step: &dyn Fn(u64)) -> Result<Measured> {
+/// `case` is its name; `tolerance` is the spec's: of a value relative to the value expected.
+pub fn measure_controls(gpu: &Gpu, plan: &Plan, case: &str, tolerance: f64, step: &dyn Fn(u64)) -> Result<Measured> {
     let binding_bytes = gpu.device.limits().max_storage_buffer_binding_size;
     let scale = Scale::of(gpu.info.is_software, binding_bytes, gpu.workgroups_together());
-    measure_case(gpu, plan, &Controls { seed: plan.seed, tolerance, controls: controls(&scale) }, step)
+    measure_case(gpu, plan, &Controls { case, seed: plan.seed, tolerance, controls: controls(&scale) }, step)
 }
 
-struct Controls {
+struct Controls<'a> {
+    case: &'a str,
     seed: u64,
     tolerance: f64,
     controls: Vec<Control>,
 }
 
-impl Subject for Controls {
+impl Subject for Controls<'_> {
     /// A control by its place.
     type Arm = usize;
 
     fn case(&self) -> Case {
-        Case { case: CASE.into(), workload: "control".into(), seed: self.seed, ..Case::default() }
+        Case { case: self.case.into(), workload: "control".into(), seed: self.seed, ..Case::default() }
     }
 
     fn entries(&self) -> Result<Vec<Entry<usize>>> {
@@ -43,7 +44,7 @@ impl Subject for Controls {
 
     fn row(&self, &(place, policy, replica): &Entry<usize>) -> ResultRow {
         let control = &self.controls[place];
-        let mut row = blank_row(CASE, control.arm, policy, replica);
+        let mut row = blank_row(self.case, control.arm, policy, replica);
         row.unit = control.unit.into();
         row.gate_tolerance = self.tolerance;
         row
@@ -61,7 +62,7 @@ impl Subject for Controls {
     }
 }
 
-struct Expected<'a>(&'a Controls);
+struct Expected<'a>(&'a Controls<'a>);
 
 impl Judge for Expected<'_> {
     fn describe(&self, place: usize, _: Policy, prepared: &Prepared, row: &mut ResultRow) -> Result<()> {

@@ -15,6 +15,8 @@ pub fn manifest(spec: &Spec, device: &Device) -> Result<Manifest> {
         experiment: spec.name.clone(),
         date: chrono::Utc::now().format("%Y-%m-%d").to_string(),
         complete: false,
+        shard: None,
+        shards: Vec::new(),
         spec: spec.text.clone(),
         spec_sha256: sha256_hex(spec.text.as_bytes()),
         device: device.clone(),

@@ -80,7 +80,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(cells in prop::collection::vec(prop::collection::vec("[a-b=,\"\\\\\n\r é]{0,4}", 18), 0..4)) {
+        fn what_is_written_is_read(cells in prop::collection::vec(prop::collection::vec("[a-b=,\"\\\\\n\r é]{0,4}", Case::COLUMNS.len()), 0..4)) {
             let table = Table { columns: Case::COLUMNS, rows: cells.clone() };
             let read = read(std::str::from_utf8(&table.to_csv(true)).unwrap()).unwrap();
             prop_assert_eq!(&read[0], Case::COLUMNS);

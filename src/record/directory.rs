@@ -127,7 +127,8 @@ pub fn is_run_folder(folder: &str, manifest: &Manifest) -> bool {
 }
 
 fn run_folder(manifest: &Manifest) -> String {
-    format!("{}-{}", manifest.date, manifest.experiment)
+    let shard = manifest.shard.map_or(String::new(), |shard| format!("-shard-{}-of-{}", shard.number(), shard.of()));
+    format!("{}-{}{shard}", manifest.date, manifest.experiment)
 }
 
 /// Names become folders: nothing that leads elsewhere.
@@ -153,6 +154,8 @@ fn same_run(a: &Manifest, b: &Manifest) -> bool {
         && a.device == b.device
         && a.software == b.software
         && a.browser == b.browser
+        && a.shard == b.shard
+        && a.shards == b.shards
         && host(a) == host(b)
 }
 

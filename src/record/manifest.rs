@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
 use super::line_ends::crlf;
+use super::shard::Shard;
 pub use crate::device_info::Device;
 use crate::digest;
 
@@ -26,6 +27,12 @@ pub struct Manifest {
     pub date: String,
     /// False while a run is under way or was stopped: the rows are right, some are missing.
     pub complete: bool,
+    /// Of a shard: which one. It is never complete, since others have the rest of its cases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// SHA-256 of the manifests of the shards that it was merged of, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<String>,
     /// The spec as it was run, whole, and its SHA-256.
     pub spec: String,
     pub spec_sha256: String,
@@ -147,7 +154,7 @@ impl Manifest {
     }
 
     /// Each value's JSON form by dotted key, without `files`.
-    fn values(&self) -> BTreeMap<String, String> {
+    pub(super) fn values(&self) -> BTreeMap<String, String> {
         let mut values = BTreeMap::new();
         if let Ok(serde_json::Value::Object(mut manifest)) = serde_json::to_value(self) {
             manifest.remove("files");

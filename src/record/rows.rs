@@ -64,6 +64,10 @@ table! {
         generations: u32 as "generations",
         /// SHA-256 of the file of prices that the spec names; empty where it names none.
         prices_sha256: String,
+    } then {
+        /// Of a run that several GPUs measured, at once or as shards: which of them measured the case, from 1 on; 0 where one
+        /// measured all, and in runs that lack this column.
+        part: u32,
     }
 }
 

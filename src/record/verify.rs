@@ -34,9 +34,10 @@ use crate::spec::Spec;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verification {
     pub faults: Vec<Fault>,
-    /// Folders of the runs, and of those that were stopped before their end.
+    /// Folders of the runs, of those that were stopped before their end, and of shards.
     pub runs: Vec<String>,
     pub partial: Vec<String>,
+    pub shards: Vec<String>,
     /// Signed files, in the order of the runs.
     pub signed: Vec<Signed>,
     pub files: usize,
@@ -87,6 +88,7 @@ pub fn verify_watched(
         faults,
         runs: folders.into_iter().collect(),
         partial: Vec::new(),
+        shards: Vec::new(),
         signed: Vec::new(),
         files: files.len(),
         rows: 0,
@@ -107,6 +109,7 @@ pub fn verify_watched(
     for (folder, checked) in all.runs.iter().zip(checked) {
         all.faults.extend(checked.faults);
         all.partial.extend(checked.is_partial.then(|| folder.clone()));
+        all.shards.extend(checked.is_shard.then(|| folder.clone()));
         all.signed.extend(checked.signed);
         all.rows += checked.rows;
         all.cells += checked.cells;
@@ -218,9 +221,8 @@ fn check_run(files: &BTreeMap<String, Vec<u8>>, folder: &str, signers: Option<&S
         Ok(manifest) => manifest,
         Err(fault) => return all.faults.push(fault),
     };
-    if !manifest.complete {
-        all.is_partial = true;
-    }
+    all.is_shard = manifest.shard.is_some();
+    all.is_partial = !manifest.complete && !all.is_shard;
     let mut faults = manifest.changes(&text, &manifest_file);
     let mut meaning = check_manifest(&manifest, folder, &manifest_file);
     for name in
@@ -243,6 +245,7 @@ fn check_run(files: &BTreeMap<String, Vec<u8>>, folder: &str, signers: Option<&S
         let files =
             rows::Files { cases: file(Case::FILE), results: file(ResultRow::FILE), samples: file(Sample::FILE) };
         meaning.extend(rows::check(&files, &cases, &results, &samples, manifest.complete));
+        meaning.extend(rows::check_parts(&files, &cases, &manifest));
         if let Some(peers) = peers {
             let peer_files = rows::Files {
                 cases: files.cases.clone(),

@@ -180,6 +180,8 @@ fn manifest_of(result: &ResultFile, spec: &Spec, file_sha256: &str) -> Result<Ma
             clean: result.page.clean,
             binary_sha256: importer.binary_sha256,
         },
+        shard: None,
+        shards: Vec::new(),
         browser: Some(Browser {
             name: result.browser.name.clone(),
             version: result.browser.version.clone(),

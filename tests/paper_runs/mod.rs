@@ -307,6 +307,8 @@ fn empty(slug: &str, experiment: &str) -> Run {
             experiment: text(experiment),
             date: text(DATE),
             complete: true,
+            shard: None,
+            shards: Vec::new(),
             spec: format!(
                 "name = \"{experiment}\"\nseed = 1\nsamples = {SAMPLES}\nwarmup_s = 0.5\narm_cap_s = 60\ntolerance = 1e-3\n"
             ),

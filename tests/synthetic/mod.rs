@@ -391,6 +391,8 @@ fn manifest(model: &Model, experiment: &str) -> Manifest {
         experiment: experiment.into(),
         date: "2026-08-01".into(),
         complete: true,
+        shard: None,
+        shards: Vec::new(),
         spec: format!("name = \"{experiment}\"\n"),
         spec_sha256: "33".repeat(32),
         device: Device {

@@ -9,6 +9,11 @@ use crate::program::{Binding, Blocks, Buffer, Checks, Contents, Dispatch, Kernel
 /// The one case of controls.
 pub const CASE: &str = "control";
 
+/// The case of the controls of one part of a run that several GPUs measured, each its own: `control`, `control-2` and so on.
+pub fn case_of_part(part: u32) -> String {
+    if part <= 1 { CASE.to_owned() } else { format!("{CASE}-{part}") }
+}
+
 /// A control, ready to run.
 pub struct Control {
     pub arm: &'static str,

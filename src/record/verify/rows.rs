@@ -7,6 +7,7 @@ use crate::record::fault::Fault;
 use crate::record::manifest::Manifest;
 use crate::record::peers::{Peers, as_many_steps, one_session};
 use crate::record::rows::{Case, Key, ResultRow, Sample};
+use crate::record::shard::Shard;
 use crate::record::summary::Summary;
 use crate::record::table::Row;
 
@@ -32,6 +33,21 @@ pub fn check(files: &Files, cases: &[Case], results: &[ResultRow], samples: &[Sa
     faults.extend(check_step_work(files, cases, results));
     faults.extend(check_bounds(files, &ceilings(cases, results), results, complete));
     faults
+}
+
+/// Of a shard each case is its own, and of a merged run each is of one of its shards.
+pub fn check_parts(files: &Files, cases: &[Case], manifest: &Manifest) -> Vec<Fault> {
+    let (possible, expected) = match (manifest.shard.map(Shard::number), manifest.shards.len() as u32) {
+        (Some(number), _) => (number..=number, format!("`{number}`, the shard of its manifest")),
+        (None, 0) => return Vec::new(),
+        (None, shards) => (1..=shards, format!("a shard that it was merged of, 1 to {shards}")),
+    };
+    let wrong = cases.iter().enumerate().filter(|(_, case)| !possible.contains(&case.part));
+    let fault = |(index, case): (usize, &Case)| {
+        let place = Fault::file(&files.cases, "", "").at_row(index + 1);
+        place.cell("part", format!("`{}`", case.part), expected.as_str())
+    };
+    wrong.map(fault).collect()
 }
 
 fn by_key(samples: &[Sample]) -> HashMap<&Key, Vec<&Sample>> {

@@ -13,6 +13,7 @@ use crate::record::table::{Row, Table};
 pub struct CheckedRun {
     pub faults: Vec<Fault>,
     pub is_partial: bool,
+    pub is_shard: bool,
     pub signed: Vec<Signed>,
     pub rows: usize,
     pub cells: usize,
