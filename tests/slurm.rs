@@ -1,0 +1,151 @@
+//! A fleet under Slurm: two tasks at once, a GPU for each, one of which dies and goes on.
+//!
+//! It needs Debian's Slurm, root, and a software device. Without them this says so and passes, unless ONEDISPATCH_SLURM_TESTS is
+//! `required`, as it is in `.ci/run`.
+#![cfg(target_os = "linux")]
+
+mod fixture;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use fixture::{Temporary, onedispatch, text};
+
+/// Two cases for each of two shards, small enough for seconds on a software device.
+const SPEC: &str = r#"name = "fleet"
+question = "Do the tasks of an array make one run?"
+workload = "decode"
+seed = 1
+quick = true
+samples = 3
+warmup_s = 0
+arm_cap_s = 5
+tolerance = 1e-3
+tolerance_reason = "sums of at most 128 f32 terms"
+arms = ["stepwise"]
+policies = ["wait-each", "one-submit"]
+
+[decode]
+n_embd = [32]
+n_layer = [1]
+new_tokens = [4, 5, 6, 7]
+vocab_size = [64]
+prompt_tokens = [1]
+"#;
+
+/// A cluster, stopped at the end.
+struct Cluster {
+    directory: Temporary,
+    drivers: std::ffi::OsString,
+}
+
+impl Cluster {
+    /// None where something is missing that this may leave out.
+    fn start() -> Option<Cluster> {
+        let required = std::env::var("ONEDISPATCH_SLURM_TESTS").is_ok_and(|value| value == "required");
+        let is_there = |program: &str| Command::new(program).arg("-V").output().is_ok();
+        let driver = std::env::var_os("VK_DRIVER_FILES");
+        let missing =
+            match (["slurmctld", "slurmd", "sbatch", "munged"].iter().find(|program| !is_there(program)), &driver) {
+                (Some(program), _) => format!("there is no {program}; scripts/slurm/loopback.sh install"),
+                (_, None) => "VK_DRIVER_FILES names no software device".to_owned(),
+                _ => String::new(),
+            };
+        if !missing.is_empty() {
+            assert!(!required, "{missing}");
+            eprintln!("skipped: {missing}");
+            return None;
+        }
+        let directory = Temporary::new();
+        // Two adapters of one name, as a host with two equal GPUs has them.
+        let (driver, twin) = (PathBuf::from(driver?), directory.0.join("twin_icd.json"));
+        std::fs::copy(&driver, &twin).unwrap();
+        let cluster = Cluster { drivers: std::env::join_paths([driver, twin]).unwrap(), directory };
+        let output = cluster.loopback("start");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        Some(cluster)
+    }
+
+    fn loopback(&self, what: &str) -> std::process::Output {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/slurm/loopback.sh");
+        Command::new(script).arg(what).arg(self.directory.0.join("slurm")).output().unwrap()
+    }
+
+    /// What a program prints that is run as a user of the cluster.
+    fn printed(&self, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> String {
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(&self.directory.0)
+            .env("SLURM_CONF", self.directory.0.join("slurm/slurm.conf"))
+            .env("VK_DRIVER_FILES", &self.drivers)
+            .env("PROGRAM", env!("CARGO_BIN_EXE_onedispatch"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Submits the fleet, and gives the number of its array.
+    fn measure(&self) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/slurm/measure.sh");
+        let said = self.printed(script, &["2", "fleet.toml"]);
+        said.split(' ').nth(1).unwrap_or_else(|| panic!("{said}")).to_owned()
+    }
+
+    fn wait_for(&self, what: &str, is_so: impl Fn(&Cluster) -> bool) {
+        let begun = Instant::now();
+        while !is_so(self) {
+            assert!(begun.elapsed() < Duration::from_secs(240), "{what} after 240 s: {}", self.queue());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// A line for each job: its state.
+    fn queue(&self) -> String {
+        self.printed("squeue", &["--noheader", "--array", "--format=%T"])
+    }
+
+    /// What the tasks of an array printed.
+    fn outputs(&self, array: &str) -> Vec<String> {
+        let output = |task| std::fs::read_to_string(self.directory.0.join(format!("onedispatch-{array}-{task}.out")));
+        [1, 2].map(|task| output(task).unwrap_or_default()).into()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.loopback("stop");
+    }
+}
+
+#[test]
+fn a_fleet_of_two_tasks_makes_one_run_though_one_dies() {
+    let Some(cluster) = Cluster::start() else { return };
+    let place = |name: &str| cluster.directory.0.join(name);
+    std::fs::write(place("fleet.toml"), SPEC).unwrap();
+
+    let first = cluster.measure();
+    cluster.wait_for("both tasks run", |cluster| cluster.queue().matches("RUNNING").count() == 2);
+    cluster.wait_for("both have a GPU", |cluster| cluster.outputs(&first).iter().all(|said| said.contains(" on GPU ")));
+    cluster.printed("scancel", &["--signal=KILL", "--full", &format!("{first}_2")]);
+    cluster.wait_for("nothing is left to do", |cluster| cluster.queue().is_empty());
+    assert!(!place("data").exists(), "what lacks a shard is not merged");
+    let said = cluster.outputs(&first).concat();
+    assert!(said.contains(" on GPU 0\n") && said.contains(" on GPU 1\n"), "each has its own: {said}");
+
+    let second = cluster.measure();
+    cluster.wait_for("nothing is left to do", |cluster| cluster.queue().is_empty());
+    let said = cluster.outputs(&second);
+    assert!(said[0].contains("shard 1/2 on GPU ") && said[1].contains("shard 2/2 on GPU "), "{said:?}");
+    assert!(said[0].contains("going on after 3 finished cases\n"), "the first was finished: {said:?}");
+    let devices = std::fs::read_dir(place("data")).unwrap().map(|entry| entry.unwrap().path());
+    let runs: Vec<PathBuf> =
+        devices.flat_map(|device| std::fs::read_dir(device).unwrap()).map(|run| run.unwrap().path()).collect();
+    let [run] = &runs[..] else { panic!("{runs:?}") };
+    let cases = std::fs::read_to_string(run.join("cases.csv")).unwrap();
+    let names: Vec<&str> = cases.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    assert_eq!(names, ["control", "control-2", "d32-l1-t4", "d32-l1-t5", "d32-l1-t6", "d32-l1-t7"]);
+    let verified = onedispatch(&["verify"]).arg(place("data")).output().unwrap();
+    assert!(verified.status.success(), "{}", text(&verified.stderr));
+}
