@@ -43,7 +43,7 @@ use_debian() {
     export LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu:$root/usr/lib
     export RUSTC=$root/usr/bin/rustc RUSTC_BOOTSTRAP=1
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$installed/rust-lld
-    flags=(-Zbuild-std=std,panic_abort)
+    flags=('-Zbuild-std=std,panic_abort')
     out=$target/debian
 }
 
