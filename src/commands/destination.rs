@@ -2,7 +2,9 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "gpu")]
+use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 
