@@ -98,6 +98,6 @@ run-tests:
 lint: ## Check formatting, and lint with warnings as errors
 	@$(CARGO) fmt --check
 	@if ! command -v shellcheck >/dev/null; then echo "no shellcheck: scripts not linted"; \
-	else shellcheck scripts/*.sh scripts/slurm/*.sh peers/run-all.sh .ci/run; fi
+	else shellcheck scripts/*.sh scripts/slurm/*.sh peers/run-all.sh peers/llama-cpp/build.sh .ci/run; fi
 	@$(CARGO) clippy --release --locked --all-targets --workspace -- --deny warnings
 	@$(CARGO) clippy --release --locked --no-default-features -- --deny warnings

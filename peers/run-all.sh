@@ -21,7 +21,7 @@ cases=$1
 out=$2
 shift 2
 peers=("$@")
-[ ${#peers[@]} -gt 0 ] || peers=(cuda triton pytorch jax transformers onnxruntime burn numpy gymnax gymnasium)
+[ ${#peers[@]} -gt 0 ] || peers=(cuda triton pytorch jax transformers onnxruntime llama-cpp burn numpy gymnax gymnasium)
 
 here=$(cd "$(dirname "$0")" && pwd)
 PYTHON=${PYTHON:-python3}

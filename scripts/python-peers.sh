@@ -10,7 +10,7 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then env "$@"; else sudo -n env "$@"; fi
 }
 
-if [ -x "$room/bin/python" ] && "$room/bin/python" -c 'import numpy, jax, onnx, onnxruntime, gymnasium' 2>/dev/null; then
+if [ -x "$room/bin/python" ] && "$room/bin/python" -c 'import numpy, jax, onnx, onnxruntime, gymnasium, gguf' 2>/dev/null; then
     exit 0
 fi
 if ! python3 -c 'import ensurepip' 2>/dev/null && command -v apt-get >/dev/null; then

@@ -10,10 +10,11 @@ use onedispatch::digest::sha256_hex;
 use onedispatch::peer::case::{CaseFile, FORMAT};
 use onedispatch::peer::export::export;
 use onedispatch::spec::Spec;
+use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::gate::Reference;
 use onedispatch::workload::decode::model::{Request, Sampling};
 use onedispatch::workload::decode::model_files::ModelFiles;
-use onedispatch::workload::decode::{checkpoint, tensors};
+use onedispatch::workload::decode::{checkpoint, oracle, tensors};
 use safetensors::SafeTensors;
 
 const SPEC: &str = r#"name = "export-quick"
@@ -80,6 +81,26 @@ fn an_exported_case_is_whole_and_right() {
         let gate = reference.check_all_logits(&request, &case.expected_tokens, &logits, 1e-7);
         assert!(gate.pass, "{name}: {}", gate.reason);
     }
+}
+
+/// A peer with packed weights is held to the oracle of the weights that are left, as the arms in the same format are.
+#[test]
+fn a_case_has_an_oracle_for_each_format_of_the_arms() {
+    let out = Temporary::new();
+    let arms = "arms = [\"fused-grid\", \"fused-grid-q8_0\", \"fused-grid-q8_0-unchecked\"]\n\n[decode]";
+    let spec = Spec::parse(&SPEC.replace("[decode]", arms), "spec").unwrap();
+    let directory = export(&spec, &["d32-l2-t9-p1".into()], &out.0, &mut |_| Ok(())).unwrap().remove(0);
+    let case = read(&directory);
+    assert_eq!(case.formats.keys().collect::<Vec<_>>(), ["q8_0"]);
+
+    let model = checkpoint::load(&ModelFiles::open(&directory).unwrap()).unwrap();
+    let request =
+        Request { prompt: case.prompt.clone(), new_tokens: 9, sampling: Sampling::GREEDY, end_tokens: Vec::new() };
+    let expected = oracle::expected(&model.config, &Format::Q8_0.rounded(&model.config, &model.weights), &request);
+    let bytes = std::fs::read(directory.join("expected-q8_0.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let logits: Vec<f64> = bytemuck::pod_collect_to_vec(file.tensor("logits").unwrap().data());
+    assert_eq!((&case.formats["q8_0"].tokens, &logits), (&expected.0, &expected.1));
 }
 
 #[test]

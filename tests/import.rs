@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fixture::{Measured, Temporary};
-use onedispatch::cases::decode::config_of;
+use onedispatch::cases::decode::{config_of, request_of};
 use onedispatch::digest::sha256_hex;
 use onedispatch::peer::case::CaseFile;
 use onedispatch::peer::export::export;
@@ -18,7 +18,8 @@ use onedispatch::record::run::{Run, load, load_all};
 use onedispatch::record::table::{Row, Table};
 use onedispatch::record::verify::verify;
 use onedispatch::spec::Spec;
-use onedispatch::workload::decode::{random, tensors};
+use onedispatch::workload::decode::format::Format;
+use onedispatch::workload::decode::{oracle, random, tensors};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
@@ -361,6 +362,32 @@ fn a_wrong_output_is_refused_by_the_oracle() {
     insta::assert_snapshot!(lines + &world.refusal(&nan));
 }
 
+/// What a variant with packed weights made is right where the oracle of the weights that are left makes it, and its bytes are theirs.
+#[test]
+fn weights_in_another_format_have_an_oracle_of_their_own() {
+    let world = world();
+    let case = Spec::parse(SPEC, "spec").unwrap().cases().remove(0);
+    let config = config_of(&case).unwrap();
+    let weights = random::weights(&config, case.seed);
+    let request = request_of(&case, &config, 0);
+    let (tokens, logits) = oracle::expected(&config, &Format::Q4_0.rounded(&config, &weights), &request);
+    let mut packed = world.right.clone();
+    let variant = &mut packed["results"][0];
+    (variant["variant"], variant["settings"]["weights"]) = (json!("q4_0"), json!("q4_0"));
+    (variant["tokens"], variant["last_logits"]) = (json!(tokens), json!(logits[logits.len() - 19..]));
+    world.import(&packed);
+    assert_eq!(world.verified(), "");
+    let rows = load(&world.run).unwrap().peers.rows;
+    assert!(rows[0].gate_error.unwrap() < 1e-6, "{:?}", rows[0].gate_error);
+    assert!(rows[0].min_bytes < rows[1].min_bytes / 2, "{} of {}", rows[0].min_bytes, rows[1].min_bytes);
+
+    let mut mistaken = packed.clone();
+    mistaken["peer"] = json!("other");
+    mistaken["results"][0]["settings"]["weights"] = json!("f32");
+    let refusal = world.refusal(&mistaken.to_string());
+    assert!(refusal.starts_with("variant `q4_0`: wrong output: "), "{refusal}");
+}
+
 #[test]
 fn times_that_cannot_be_true_are_refused() {
     let world = world();
@@ -411,6 +438,7 @@ fn what_is_no_result_is_refused() {
         |result| result["results"] = json!([]),
         |result| result["results"][1]["variant"] = json!("eager"),
         |result| result["peer"] = json!("../pytorch"),
+        |result| result["results"][1]["settings"]["weights"] = json!("q9"),
     ]);
     insta::assert_snapshot!(lines + &world.refusal("{\"format\": "));
 }

@@ -2,30 +2,27 @@
 //! the peers themselves make of tiny cases on the CPU is taken in, where there is a Python that can run them.
 
 mod fixture;
+mod running_peers;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fixture::{Measured, Temporary};
-use onedispatch::cases::decode::config_of;
 use onedispatch::digest::sha256_hex;
 use onedispatch::peer::export::export;
 use onedispatch::peer::import::import;
 use onedispatch::peer::rollout::{FORMAT, RolloutFile};
-use onedispatch::record::manifest::Manifest;
 use onedispatch::record::rows::Case;
 use onedispatch::record::run::{load, load_all};
-use onedispatch::record::summary::summarise;
 use onedispatch::record::verify::verify;
 use onedispatch::spec::{RolloutCase, Spec};
-use onedispatch::workload::decode::{random, tensors};
 use onedispatch::workload::rollout::environment::Environment;
 use onedispatch::workload::rollout::gate::Reference;
 use onedispatch::workload::rollout::oracle;
 use onedispatch::workload::rollout::population::Population;
 use onedispatch::workload::rollout::{Arm, Tuning, cost, file};
+use running_peers::{manifest, python, run_peer, taken_in, today};
 use serde_json::{Value, json};
 
 const SPEC: &str = r#"name = "rollout"
@@ -45,35 +42,8 @@ population = [40]
 steps = [30]
 "#;
 
-const DECODE: &str = r#"name = "peers"
-question = "Do the peers decode a tiny model?"
-workload = "decode"
-seed = 5
-quick = true
-samples = 5
-warmup_s = 0.01
-arm_cap_s = 1.0
-tolerance = 1e-3
-tolerance_reason = "f32"
-
-[decode]
-n_embd = [8]
-n_layer = [1]
-new_tokens = [5]
-vocab_size = [19]
-prompt_tokens = [2]
-"#;
-
 fn spec() -> Spec {
     Spec::parse(SPEC, "spec").unwrap()
-}
-
-fn manifest(text: &str, device: &str, date: &str) -> Manifest {
-    let experiment = Spec::parse(text, "spec").unwrap().name;
-    let (spec, spec_sha256) = (text.to_owned(), sha256_hex(text.as_bytes()));
-    let mut manifest = Manifest { experiment, spec, spec_sha256, date: date.into(), ..fixture::manifest() };
-    manifest.device.name = device.into();
-    manifest
 }
 
 /// Multiply-adds of a step, and the fewest bytes of a case.
@@ -370,60 +340,6 @@ fn rows_of_rollouts_that_contradict_each_other_are_named() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
-/// The Python that runs peers: $PYTHON, or python3; none where it has not the packages, unless REQUIRE_PEERS says that it must.
-fn python() -> Option<String> {
-    let python = std::env::var("PYTHON").unwrap_or("python3".into());
-    let output = Command::new(&python).args(["-c", "import numpy, jax, onnx, onnxruntime, gymnasium"]).output();
-    let there = output.is_ok_and(|output| output.status.success());
-    let required = std::env::var("REQUIRE_PEERS").is_ok_and(|value| !value.is_empty());
-    assert!(there || !required, "{python} has not what peers need: install peers/requirements-cpu.txt");
-    if !there {
-        eprintln!(
-            "skipped: {python} has not what peers need; `pip install -r peers/requirements-cpu.txt`, or set PYTHON"
-        );
-    }
-    there.then_some(python)
-}
-
-/// Whether burn's crate was built, which takes minutes; REQUIRE_PEERS says that it must have been.
-fn has_burn() -> bool {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/build/burn/release/libburn_peer.so").exists();
-    let there = built || std::env::var_os("BURN_PEER_LIBRARY").is_some();
-    let required = std::env::var("REQUIRE_PEERS").is_ok_and(|value| !value.is_empty());
-    assert!(there || !required, "burn is not built: run scripts/burn-peer.sh");
-    if !there {
-        eprintln!("skipped: burn is not built; scripts/burn-peer.sh builds it");
-    }
-    there
-}
-
-/// Runs a script of a peer on the CPU, and gives what it said.
-fn run_peer(python: &str, script: &str, case: &Path, out: &Path) {
-    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
-    let output = Command::new(python)
-        .arg(peers.join(script))
-        .arg(case)
-        .args(["--device", "cpu", "--out"])
-        .arg(out)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// Every variant of a peer on the CPU passes its own check and this program's, and has its times.
-fn taken_in(data: &Path, file: &Path) {
-    let imported = import(file, &load_all(data).unwrap()).unwrap();
-    assert!(imported.timed >= 1 && imported.untimed == 0, "{imported:?}");
-    let faults: Vec<String> = verify(data).unwrap().faults.iter().map(ToString::to_string).collect();
-    assert!(faults.is_empty(), "{faults:?}");
-}
-
-/// Peers say themselves when they ran.
-fn today() -> String {
-    chrono::Utc::now().format("%Y-%m-%d").to_string()
-}
-
 #[test]
 fn python_peers_roll_out_on_a_cpu() {
     let Some(python) = python() else { return };
@@ -439,62 +355,7 @@ fn python_peers_roll_out_on_a_cpu() {
                 continue;
             }
             let out = temporary.0.join(format!("{peer}-{}.json", case.file_name().unwrap().to_str().unwrap()));
-            run_peer(&python, &format!("{peer}/rollout.py"), &case, &out);
-            taken_in(&data, &out);
-        }
-    }
-}
-
-#[test]
-fn python_peers_decode_on_a_cpu() {
-    let Some(python) = python() else { return };
-    let temporary = Temporary::new();
-    let (data, cases) = (temporary.0.join("data"), temporary.0.join("cases"));
-    let spec = Spec::parse(DECODE, "spec").unwrap();
-    let case = spec.cases().remove(0);
-    let config = config_of(&case).unwrap();
-    let mut measured = fixture::decode(1);
-    measured.results.retain(|row| row.key.arm == "fused-workgroup" && row.gate == "pass");
-    measured.samples.retain(|sample| sample.key.arm == "fused-workgroup");
-    measured.results.iter_mut().for_each(|row| {
-        row.key.case = case.name.clone();
-        // An arm that was cut, so that nothing is said of the work of others.
-        (row.units, row.multiply_adds, row.min_bytes) = (1, 1, 1);
-    });
-    measured.samples.iter_mut().for_each(|sample| sample.key.case = case.name.clone());
-    for row in &mut measured.results {
-        let of_row: Vec<_> = measured.samples.iter().filter(|sample| sample.key == row.key).cloned().collect();
-        summarise(&row.key, &of_row).write_into(row);
-        row.cap = "1 of 5 tokens".into();
-    }
-    measured.case = Case {
-        case: case.name.clone(),
-        n_embd: case.n_embd,
-        n_head: case.n_head,
-        n_inner: case.n_inner,
-        vocab_size: case.vocab_size,
-        prompt_tokens: case.prompt_tokens,
-        new_tokens: case.new_tokens,
-        seed: case.seed,
-        weights_sha256: tensors::weights_sha256(&config, &random::weights(&config, case.seed)),
-        ..measured.case
-    };
-    let run_on = |data: &Path, device: &str| {
-        fixture::write(data, manifest(DECODE, device, &today()), &[fixture::controls(), measured.clone()]);
-    };
-    run_on(&data, "cpu");
-    for case in export(&spec, &[], &cases, &mut |_| Ok(())).unwrap() {
-        for peer in ["jax", "cuda", "onnxruntime"] {
-            let out = temporary.0.join(format!("{peer}.json"));
-            run_peer(&python, &format!("{peer}/run.py"), &case, &out);
-            taken_in(&data, &out);
-        }
-        if has_burn() {
-            // It runs on a software device rather than on the processor itself.
-            let (data, out) = (temporary.0.join("software"), temporary.0.join("burn.json"));
-            run_peer(&python, "burn/run.py", &case, &out);
-            let result: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
-            run_on(&data, result["device"]["name"].as_str().unwrap());
+            run_peer(&python, &format!("{peer}/rollout.py"), &case, &out, &[]);
             taken_in(&data, &out);
         }
     }

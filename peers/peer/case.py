@@ -33,25 +33,34 @@ class Case:
         head_dim = self.config["n_embd"] // self.config["n_head"]
         return 1 / math.sqrt(head_dim) if self.config["scale_attn_weights"] else 1.0
 
-    def judge(self, output):
-        """(what the result has of an output (tokens, last logits), the largest error or None, why it fails or "")."""
+    def formats(self):
+        """Those of weights that there is an oracle for: f32, and what the arms of the spec have."""
+        return ["f32", *self.spec.get("formats", {})]
+
+    def judge(self, output, weights="f32"):
+        """(what the result has of an output (tokens, last logits), the largest error or None, why it fails or ""), by the
+        oracle of the weights in a format."""
         tokens = [int(token) for token in output[0]]
         # Nine digits tell any f32 from its neighbours.
         logits = [float(f"{float(logit):.9g}") for logit in output[1]]
-        return dict(units=len(tokens), tokens=tokens, last_logits=logits), *self.check(tokens, logits)
+        return dict(units=len(tokens), tokens=tokens, last_logits=logits), *self.check(tokens, logits, weights)
 
-    def check(self, tokens, last_logits):
+    def check(self, tokens, last_logits, weights="f32"):
         """(largest error relative to the range of the logits or None, why it fails or "").
 
         A token that differs from the oracle's is right where its logit is within the tolerance of the largest. What
         follows it has no reference here: `onedispatch import` checks it with the oracle.
         """
-        expected = read_safetensors(self.directory / "expected.safetensors")["logits"]
-        tolerance = self.spec["tolerance"]
+        if weights == "f32":
+            file, expected_tokens, tolerance = "expected.safetensors", self.spec["expected_tokens"], self.spec["tolerance"]
+        else:
+            held_to = self.spec["formats"][weights]
+            file, expected_tokens, tolerance = f"expected-{weights}.safetensors", held_to["tokens"], held_to["tolerance"]
+        expected = read_safetensors(self.directory / file)["logits"]
         if len(tokens) != self.new_tokens:
             return None, f"there are {len(tokens)} tokens, expected {self.new_tokens}"
         largest = 0.0
-        for step, (token, wanted) in enumerate(zip(tokens, self.spec["expected_tokens"])):
+        for step, (token, wanted) in enumerate(zip(tokens, expected_tokens)):
             row = expected[step]
             if not 0 <= token < len(row):
                 return None, f"step {step}: token {token} is outside the vocabulary of {len(row)}"

@@ -13,7 +13,7 @@ from .case import Case
 from .timing import measure
 
 FORMAT = "onedispatch-result-1"
-SOURCES = {".py", ".cu", ".cuh", ".h", ".txt", ".rs", ".toml", ".lock"}
+SOURCES = {".py", ".cu", ".cuh", ".cpp", ".h", ".sh", ".txt", ".rs", ".toml", ".lock"}
 
 
 def main(peer, room, variants, describe, objection, read=Case):

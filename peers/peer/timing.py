@@ -5,6 +5,7 @@ A variant is one way in which a peer does the work. It has a `name`, `settings` 
     prepare()   compiles, captures, allocates; may raise
     run()       makes all tokens or steps, waits for them, and returns the wall time in nanoseconds
     output()    what the last run made, as `case.judge` takes it: (new tokens, last logits), or (outcome, single steps)
+    judge()     of an output, as `case.judge`: where a variant is held to another oracle; may be left out
 """
 
 import signal
@@ -60,7 +61,7 @@ def measure(case, variants, prepare_limit_s):
 
 
 def verdict(case, variant, result):
-    made, result["check_error"], result["reason"] = case.judge(variant.output())
+    made, result["check_error"], result["reason"] = getattr(variant, "judge", case.judge)(variant.output())
     result.update(made)
 
 

@@ -1,5 +1,6 @@
 //! What every exported case has: its layout, how a peer is timed, and how its files are written.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::protocol::FEWEST_SAMPLES;
 use crate::spec::Spec;
+use crate::workload::decode::format::Format;
 
 /// Version of the layout of `case.json`.
 pub const FORMAT: &str = "onedispatch-case-1";
@@ -32,7 +34,31 @@ pub struct CaseFile {
     pub expected_tokens: Vec<u32>,
     /// Largest error of a logit, relative to the range (maximum minus minimum) of the logits.
     pub tolerance: f64,
+    /// What a peer is held to whose weights are in another format, by the name of each that the spec's arms have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub formats: BTreeMap<String, Expected>,
     pub protocol: Protocol,
+}
+
+/// What comes out of the weights as they are in a format.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    pub tokens: Vec<u32>,
+    pub tolerance: f64,
+}
+
+/// Largest error of a peer's logit. Arms, and peers in f32, are held to the spec's. Engines round also what a product takes in, as they
+/// round its weights: llama.cpp to the 11 bits of f16, and beside packed weights to 8 bits of the largest of a block. Through the
+/// layers of a random model that came to 2e-3 and 4e-2 of the range (its kernels of a CPU, 32 to 256 channels); the unpacked weights in
+/// place of q4_0's were off by 1.2e-1.
+pub fn tolerance(spec: &Spec, format: Format) -> f64 {
+    let of_format = match format {
+        Format::F32 => 0.0,
+        Format::F16 | Format::Bf16 => 5e-3,
+        Format::Q8_0 | Format::Q4_0 | Format::Q4_1 => 5e-2,
+    };
+    spec.tolerance.max(of_format)
 }
 
 /// The spec's numbers, by which the arms are measured too: see `src/core/protocol.rs`.

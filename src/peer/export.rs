@@ -4,24 +4,26 @@
 //! |---|---|
 //! | `config.json`, `model.safetensors` | the model, as a Hugging Face GPT-2 checkpoint in f32 |
 //! | `expected.safetensors` | `logits`, f64 `[new_tokens, vocab_size]` by the oracle: row i chose new token i |
+//! | `expected-FORMAT.safetensors` | the same of the weights as they are in another format that the spec's arms have, such as `q8_0` |
 //! | `case.json` | everything else, see [`CaseFile`](super::case::CaseFile); written last, so where it is the others are whole |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::json;
 
-use super::case::{CaseFile, FILE, FORMAT, Protocol, pretty, room, unwritable, write};
+use super::case::{CaseFile, Expected, FILE, FORMAT, Protocol, pretty, room, tolerance, unwritable, write};
 use super::rollout;
 use crate::cases::decode::{config_of, request_of};
 use crate::digest::sha256_hex;
 use crate::error::{Error, Result, Within};
 use crate::spec::{DecodeCase, RolloutCase, Spec, Workload};
+use crate::workload::decode::format::Format;
 use crate::workload::decode::model::{Config, Weights};
 use crate::workload::decode::oracle::expected;
-use crate::workload::decode::{random, tensors};
+use crate::workload::decode::{Arm, random, tensors};
 
 /// Writes every case of `spec`, or those that are named, as `out/<case>/`, and returns the directories. `step` is told
 /// of each case before it is made.
@@ -92,6 +94,10 @@ fn write_case(spec: &Spec, case: &DecodeCase, directory: &Path) -> Result<()> {
     let request = request_of(case, &config, 0);
     let weights = random::weights(&config, case.seed);
     let (expected_tokens, expected_logits) = expected(&config, &weights, &request);
+    let by_format: Vec<(Format, (Vec<u32>, Vec<f64>))> = formats(spec)?
+        .into_iter()
+        .map(|format| (format, expected(&config, &format.rounded(&config, &weights), &request)))
+        .collect();
     let file = CaseFile {
         format: FORMAT.into(),
         experiment: spec.name.clone(),
@@ -103,17 +109,39 @@ fn write_case(spec: &Spec, case: &DecodeCase, directory: &Path) -> Result<()> {
         sampling: "greedy".into(),
         expected_tokens,
         tolerance: spec.tolerance,
+        formats: by_format
+            .iter()
+            .map(|(format, (tokens, _))| {
+                let expected = Expected { tokens: tokens.clone(), tolerance: tolerance(spec, *format) };
+                (format.name().to_owned(), expected)
+            })
+            .collect(),
         protocol: Protocol::of(spec),
     };
 
     room(directory)?;
     write(&directory.join("config.json"), &pretty(&hugging_face(&config)))?;
     write(&directory.join("model.safetensors"), &checkpoint(&config, &weights)?)?;
-    let shape = vec![request.new_tokens as usize, config.vocab_size as usize];
-    let logits = TensorView::new(Dtype::F64, shape, bytemuck::cast_slice(&expected_logits)).map_err(unwritable)?;
-    let logits = safetensors::serialize([("logits", logits)], None).map_err(unwritable)?;
-    write(&directory.join("expected.safetensors"), &logits)?;
+    let shape = [request.new_tokens as usize, config.vocab_size as usize];
+    write(&directory.join("expected.safetensors"), &logits_file(&expected_logits, &shape)?)?;
+    for (format, (_, logits)) in &by_format {
+        let name = format!("expected-{}.safetensors", format.name());
+        write(&directory.join(name), &logits_file(logits, &shape)?)?;
+    }
     write(&directory.join(FILE), &pretty(&file))
+}
+
+/// Those of the spec's arms beside f32, which every case has.
+fn formats(spec: &Spec) -> Result<BTreeSet<Format>> {
+    let formats = spec.arms.iter().map(|name| Ok(Arm::named(name)?.format));
+    let mut formats = formats.collect::<Result<BTreeSet<_>>>()?;
+    formats.remove(&Format::F32);
+    Ok(formats)
+}
+
+fn logits_file(logits: &[f64], shape: &[usize]) -> Result<Vec<u8>> {
+    let view = TensorView::new(Dtype::F64, shape.to_vec(), bytemuck::cast_slice(logits)).map_err(unwritable)?;
+    safetensors::serialize([("logits", view)], None).map_err(unwritable)
 }
 
 /// `config.json` with the keys that Hugging Face's `GPT2Config` needs to make this very model, without dropout and

@@ -3,11 +3,12 @@
 //! Nothing that can be worked out is taken from the file. The case comes from the run's spec, the weights from the case,
 //! and whether an output is right from the oracle that follows the output's own tokens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::case::tolerance;
 use super::result::{Engine, Made, ResultFile, VariantResult, parse};
 use super::rollout::{self, Judge};
 use super::times::check_times;
@@ -169,12 +170,13 @@ pub(crate) fn without_places(reason: &str) -> String {
 }
 
 /// What all variants of a result have in common, from the run's spec and its case.
-struct Remade {
+struct Remade<'a> {
     spec: Spec,
     /// Where a variant gives a reason and no output.
     units: u64,
     multiply_adds: u64,
-    min_bytes: u64,
+    /// By the format of the weights.
+    min_bytes: &'a dyn Fn(Format) -> u64,
 }
 
 type Judgement<'a> = &'a mut dyn FnMut(&VariantResult) -> std::result::Result<Made, String>;
@@ -199,18 +201,22 @@ fn judge_decode(result: &ResultFile, run: &Run, sha256: &str, (spec, case): (Spe
     let workgroup_size = Arm::of(Algorithm::Stepwise).workgroup_sizes()[0];
     let tuning = Tuning::of(workgroup_size, request.positions());
     let multiply_adds = cost::work(&Arm::of(Algorithm::Stepwise).program(&config, &request, &tuning)).multiply_adds;
-    let min_bytes = cost::min_bytes(&config, std::slice::from_ref(&request), Format::F32);
+    let min_bytes = |format| cost::min_bytes(&config, std::slice::from_ref(&request), format);
     let weights = random::weights(&config, case.seed);
     check_weights(result, &tensors::weights_sha256(&config, &weights))?;
-    let mut reference = Reference::new(&config, &weights);
-    let (units, tolerance) = (u64::from(request.new_tokens), spec.tolerance);
-    let remade = Remade { spec, units, multiply_adds, min_bytes };
+    let mut references = BTreeMap::from([(Format::F32, Reference::new(&config, &weights))]);
+    let units = u64::from(request.new_tokens);
+    let remade = Remade { spec, units, multiply_adds, min_bytes: &min_bytes };
     remade.judge(result, run, sha256, &mut |variant| {
+        let format = variant.weights()?;
+        // A variant in another format is held to the oracle of the weights that are left in it, as an arm is.
+        let of_format = || Reference::owning(config.clone(), format.rounded(&config, &weights));
+        let reference = references.entry(format).or_insert_with(of_format);
         let logits: Vec<f32> = variant.last_logits.iter().map(|logit| logit.map_or(f32::NAN, |l| l as f32)).collect();
         if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
             return Err(format!("wrong output: logit {at} of the last token is NaN or infinite"));
         }
-        let gate = reference.check(&request, &variant.tokens, &logits, tolerance);
+        let gate = reference.check(&request, &variant.tokens, &logits, tolerance(&remade.spec, format));
         match gate.pass {
             true => Ok(Made { units, multiply_adds, error: gate.error }),
             false => Err(format!("wrong output: {}", gate.reason)),
@@ -221,7 +227,7 @@ fn judge_decode(result: &ResultFile, run: &Run, sha256: &str, (spec, case): (Spe
 fn judge_rollout(result: &ResultFile, run: &Run, sha256: &str, (spec, case): (Spec, &RolloutCase)) -> Result<Judged> {
     let judge = Judge::of(&spec, case, rollout::environment_of(&spec, case)?);
     check_weights(result, &judge.population_sha256)?;
-    let remade = Remade { spec, units: 0, multiply_adds: 0, min_bytes: judge.min_bytes };
+    let remade = Remade { spec, units: 0, multiply_adds: 0, min_bytes: &|_| judge.min_bytes };
     let arm = run.results.iter().find(|row| row.key.case == case.name && row.gate == "pass" && row.units > 0);
     remade.judge(result, run, sha256, &mut |variant| {
         let made = judge.judge(variant)?;
@@ -246,11 +252,11 @@ fn check_weights(result: &ResultFile, made_here: &str) -> Result<()> {
     )))
 }
 
-impl Remade {
+impl Remade<'_> {
     fn judge(&self, result: &ResultFile, run: &Run, file_sha256: &str, judgement: Judgement) -> Result<Judged> {
         let (mut rows, mut samples) = (Vec::new(), Vec::new());
         for variant in &result.results {
-            let blank = self.blank_row(result, variant, file_sha256);
+            let blank = self.blank_row(result, variant, file_sha256)?;
             let (row, taken) = self.judge_variant(blank, variant, run, judgement)?;
             rows.push(row);
             samples.extend(taken);
@@ -258,17 +264,18 @@ impl Remade {
         Ok((rows, samples))
     }
 
-    fn blank_row(&self, result: &ResultFile, variant: &VariantResult, file_sha256: &str) -> PeerRow {
-        PeerRow {
+    fn blank_row(&self, result: &ResultFile, variant: &VariantResult, file_sha256: &str) -> Result<PeerRow> {
+        let format = variant.weights().map_err(|why| Error::input(format!("variant `{}`: {why}", variant.variant)))?;
+        Ok(PeerRow {
             case: result.case.clone(),
             peer: result.peer.clone(),
             variant: variant.variant.clone(),
             units: self.units,
             multiply_adds: self.multiply_adds,
-            min_bytes: self.min_bytes,
+            min_bytes: (self.min_bytes)(format),
             gate: "fail".into(),
             gate_error: None,
-            gate_tolerance: self.spec.tolerance,
+            gate_tolerance: tolerance(&self.spec, format),
             samples: 0,
             wall_median_ns: None,
             wall_low_ns: None,
@@ -282,7 +289,7 @@ impl Remade {
             versions: Value::Object(result.versions.clone()).to_string(),
             source_sha256: result.source_sha256.clone(),
             file_sha256: file_sha256.into(),
-        }
+        })
     }
 
     fn judge_variant(

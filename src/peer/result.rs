@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::record::peers;
+use crate::workload::decode::format::Format;
 
 /// Version of the layout of a result.
 pub const FORMAT: &str = "onedispatch-result-1";
@@ -57,6 +59,7 @@ impl fmt::Display for Engine {
 #[derive(Clone, Debug, Deserialize)]
 pub struct VariantResult {
     pub variant: String,
+    /// Plain data of its own; `weights` is the format of the matrices, where that is not f32.
     #[serde(default)]
     pub settings: Map<String, Value>,
     /// Wall times in the order they were taken.
@@ -75,6 +78,13 @@ pub struct VariantResult {
     pub episodes: Option<Outcome>,
     #[serde(default)]
     pub single_steps: Option<Outcome>,
+}
+
+impl VariantResult {
+    /// The format of the matrices, or why it is not known.
+    pub fn weights(&self) -> std::result::Result<Format, String> {
+        peers::weights(&self.settings)
+    }
 }
 
 /// What one run of a variant did, where it was right.
@@ -115,10 +125,11 @@ pub fn parse(bytes: &[u8]) -> Result<ResultFile> {
     }
     let result: ResultFile = serde_json::from_value(value).map_err(unreadable)?;
     let variants: Vec<&str> = result.results.iter().map(|result| result.variant.as_str()).collect();
-    let is_name =
-        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c))
+    };
     if let Some(name) = std::iter::once(&result.peer.as_str()).chain(&variants).find(|name| !is_name(name)) {
-        return Err(Error::input(format!("a peer or variant is called `{name}`; use a-z, digits and `-`")));
+        return Err(Error::input(format!("a peer or variant is called `{name}`; use a-z, digits, `-` and `_`")));
     }
     if variants.is_empty() {
         return Err(Error::input("has no results; run the peer again"));

@@ -16,6 +16,7 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::digest;
 use super::fault::Fault;
@@ -27,6 +28,7 @@ pub use super::rows::{PeerRow, PeerSample};
 use super::summary::Summary;
 use super::table::{Row, Table};
 use crate::error::{Error, Result};
+use crate::workload::decode::format::Format;
 
 /// Name of the file that holds the digests.
 pub const FILE: &str = "peers.toml";
@@ -59,6 +61,11 @@ impl PeerRow {
     /// The peer stands for the arm and the variant for its policy.
     pub fn key(&self) -> Key {
         key(&self.case, &self.peer, &self.variant)
+    }
+
+    /// The format of its matrices, or what is wrong with what its settings say of it.
+    pub fn weights(&self) -> std::result::Result<Format, String> {
+        weights(&serde_json::from_str(&self.settings).unwrap_or_default())
     }
 
     /// As an arm's row, in the unit of its case. What is only counted in arms (workgroups, dispatches, submits, waits, barriers)
@@ -140,6 +147,15 @@ impl PeerManifest {
             }
         }
     }
+}
+
+/// The format of a variant's matrices, by its settings: f32 unless they say otherwise; or what is wrong with what they say.
+pub fn weights(settings: &Map<String, Value>) -> std::result::Result<Format, String> {
+    let Some(given) = settings.get("weights") else { return Ok(Format::F32) };
+    given.as_str().and_then(Format::named).ok_or_else(|| {
+        let known = Format::ALL.map(Format::name).join(", ");
+        format!("its weights are in {given}; known are {known}")
+    })
 }
 
 /// Whether two dates, `YYYY-MM-DD`, can be of one session, which may go on over midnight.

@@ -10,6 +10,8 @@ use crate::record::rows::{Case, Key, ResultRow, Sample};
 use crate::record::shard::Shard;
 use crate::record::summary::Summary;
 use crate::record::table::Row;
+use crate::workload::decode::Arm;
+use crate::workload::decode::format::Format;
 
 /// Paths of the tables, for messages.
 pub struct Files {
@@ -83,15 +85,18 @@ pub fn check_peers(
             faults.push(place.cell("case", format!("`{}`", row.key.case), expected));
             continue;
         };
-        faults.extend(check_peer_work(row, case, results, &place));
+        match peer.weights() {
+            Ok(format) => faults.extend(check_peer_work(row, format, case, results, &place)),
+            Err(why) => faults.push(place.cell("settings", why, "a format of weights that is known here, or none")),
+        }
     }
     faults.extend(check_samples(peer_files, &peers.results, &peers.samples));
     faults.extend(check_bounds(peer_files, &ceilings(cases, results), &peers.results, true));
     faults
 }
 
-/// A peer's work is counted as that of the case's arms.
-fn check_peer_work(row: &ResultRow, case: &Case, results: &[ResultRow], place: &Fault) -> Vec<Fault> {
+/// A peer's work is counted as that of the case's arms, and its bytes as those of the arms that have their weights in the same format.
+fn check_peer_work(row: &ResultRow, format: Format, case: &Case, results: &[ResultRow], place: &Fault) -> Vec<Fault> {
     let mut faults = Vec::new();
     let is_rollout = case.workload == "rollout";
     let possible = match (is_rollout, row.gate.as_str()) {
@@ -117,8 +122,11 @@ fn check_peer_work(row: &ResultRow, case: &Case, results: &[ResultRow], place: &
     let Some(arm) = arm else { return faults };
     // The arms' count for each unit, which is whole.
     let multiply_adds = (u128::from(arm.multiply_adds) * u128::from(row.units) / u128::from(arm.units)) as u64;
+    let in_format =
+        |arm: &&ResultRow| is_rollout || Arm::named(&arm.key.arm).map_or(Format::F32, |arm| arm.format) == format;
+    let min_bytes = results.iter().filter(whole).find(in_format).map_or(row.min_bytes, |arm| arm.min_bytes);
     for (column, there, expected) in
-        [("multiply_adds", row.multiply_adds, multiply_adds), ("min_bytes", row.min_bytes, arm.min_bytes)]
+        [("multiply_adds", row.multiply_adds, multiply_adds), ("min_bytes", row.min_bytes, min_bytes)]
     {
         if there != expected {
             let expected = format!("`{expected}`, as the arms of {}", case.case);

@@ -1,0 +1,77 @@
+//! Peers that run, on the CPU: the Python for them, a result that they write, and the run that it is taken in beside.
+
+#![allow(dead_code)] // each test crate takes what it needs
+
+use std::path::Path;
+use std::process::Command;
+
+use onedispatch::digest::sha256_hex;
+use onedispatch::peer::import::import;
+use onedispatch::record::manifest::Manifest;
+use onedispatch::record::run::load_all;
+use onedispatch::record::verify::verify;
+use onedispatch::spec::Spec;
+
+use crate::fixture;
+
+/// Of a run of a spec's text on a device.
+pub fn manifest(text: &str, device: &str, date: &str) -> Manifest {
+    let experiment = Spec::parse(text, "spec").unwrap().name;
+    let (spec, spec_sha256) = (text.to_owned(), sha256_hex(text.as_bytes()));
+    let mut manifest = Manifest { experiment, spec, spec_sha256, date: date.into(), ..fixture::manifest() };
+    manifest.device.name = device.into();
+    manifest
+}
+
+/// The Python that runs peers: $PYTHON, or python3; none where it has not the packages, unless REQUIRE_PEERS says that it must.
+pub fn python() -> Option<String> {
+    let python = std::env::var("PYTHON").unwrap_or("python3".into());
+    let output = Command::new(&python).args(["-c", "import numpy, jax, onnx, onnxruntime, gymnasium, gguf"]).output();
+    let there = output.is_ok_and(|output| output.status.success());
+    let required = std::env::var("REQUIRE_PEERS").is_ok_and(|value| !value.is_empty());
+    assert!(there || !required, "{python} has not what peers need: install peers/requirements-cpu.txt");
+    if !there {
+        eprintln!(
+            "skipped: {python} has not what peers need; `pip install -r peers/requirements-cpu.txt`, or set PYTHON"
+        );
+    }
+    there.then_some(python)
+}
+
+/// Whether what a peer needs was built by a script, which takes minutes; REQUIRE_PEERS says that it must have been.
+pub fn has_built(peer: &str, is_there: bool, script: &str) -> bool {
+    let required = std::env::var("REQUIRE_PEERS").is_ok_and(|value| !value.is_empty());
+    assert!(is_there || !required, "{peer} is not built: run {script}");
+    if !is_there {
+        eprintln!("skipped: {peer} is not built; {script} builds it");
+    }
+    is_there
+}
+
+/// Runs a script of a peer on the CPU, and gives what it said.
+pub fn run_peer(python: &str, script: &str, case: &Path, out: &Path, more: &[&str]) {
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+    let output = Command::new(python)
+        .arg(peers.join(script))
+        .arg(case)
+        .args(["--device", "cpu", "--out"])
+        .arg(out)
+        .args(more)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Every variant of a peer on the CPU passes its own check and this program's, and has its times.
+pub fn taken_in(data: &Path, file: &Path) {
+    let imported = import(file, &load_all(data).unwrap()).unwrap();
+    assert!(imported.timed >= 1 && imported.untimed == 0, "{imported:?}");
+    let faults: Vec<String> = verify(data).unwrap().faults.iter().map(ToString::to_string).collect();
+    assert!(faults.is_empty(), "{faults:?}");
+}
+
+/// Peers say themselves when they ran.
+pub fn today() -> String {
+    chrono::Utc::now().format("%Y-%m-%d").to_string()
+}
