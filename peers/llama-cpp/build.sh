@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds decode.cpp with llama.cpp into peers/build/llama-cpp (or PEERS_CACHE), for one or several of
 #
-#   cpu       the library prebuilt in an npm package: half a minute, against ten where two cores compile it
+#   cpu       the library prebuilt in an npm package: seconds, against ten minutes where two cores compile it
 #   vulkan    the same with the Vulkan backend, whose shaders need a newer glslc than Debian has
 #   cuda      from the source in a crate, for nvcc's ARCH (90 unless given): two and a half minutes on 16 cores
 #   cpu-source    as cuda, but without it: to try the way where there is no nvcc
@@ -10,8 +10,12 @@
 #   peers/llama-cpp/build.sh carry DIR            # what a machine without a network needs, in two archives ...
 #   CARRIED=DIR peers/llama-cpp/build.sh cuda     # ... and there
 #
-# Needs cargo and npm, which fetch both, or what was carried; a C++20 compiler; for cuda also nvcc 13, CMake and ninja or make.
+# Needs cargo and npm, which fetch both, or what was carried; a C++20 compiler; for cuda also nvcc, CMake and ninja or make.
 set -euo pipefail
+# Places are given from where the caller is.
+[ -z "${CARRIED:-}" ] || CARRIED=$(realpath "$CARRIED")
+[ -z "${PEERS_CACHE:-}" ] || PEERS_CACHE=$(realpath -m "$PEERS_CACHE")
+caller=$PWD
 cd "$(dirname "$0")"
 
 # Pinned by version and by digest. Their headers agree in all that decode.cpp asks for (structs and functions of llama.h).
@@ -109,9 +113,11 @@ from_source() {
 carry() {
     source_of_llama_cpp
     prebuilt vulkan
-    mkdir -p "$1"
-    XZ_OPT=-9e tar -cJf "$1/source.tar.xz" -C "$room/source" .
-    XZ_OPT=-9e tar -cJf "$1/vulkan.tar.xz" -C "$room/prebuilt-vulkan" .
+    local out
+    out=$(cd "$caller" && realpath -m "$1")
+    mkdir -p "$out"
+    XZ_OPT=-9e tar -cJf "$out/source.tar.xz" -C "$room/source" .
+    XZ_OPT=-9e tar -cJf "$out/vulkan.tar.xz" -C "$room/prebuilt-vulkan" .
 }
 
 [ $# -gt 0 ] || set -- help
@@ -129,7 +135,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     *)
-        sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,14s/^# \{0,1\}//p' build.sh >&2
         exit 2
         ;;
     esac

@@ -1,5 +1,6 @@
 """A case's model as a GGUF file, named and laid out as llama.cpp's own converter does it for a GPT-2."""
 
+import os
 from importlib.metadata import version
 
 import gguf
@@ -13,6 +14,17 @@ TYPES = {"f32": gguf.GGMLQuantizationType.F32, "f16": gguf.GGMLQuantizationType.
 OF_MODEL = {"wte": "token_embd", "wpe": "position_embd", "ln_f": "output_norm"}
 OF_LAYER = {"ln_1": "attn_norm", "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output", "ln_2": "ffn_norm",
             "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down"}  # fmt: skip
+
+
+def file(case, weights, room):
+    """The path of a case's model in a folder, with its matrices in a format; written once."""
+    path = room / f"{case.spec['weights_sha256'][:16]}-{weights}.gguf"
+    if not path.exists():
+        room.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(f".{os.getpid()}")
+        write(case, weights, new)
+        new.replace(path)
+    return path
 
 
 def write(case, weights, path):

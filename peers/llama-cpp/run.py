@@ -37,15 +37,12 @@ class Variant:
     def prepare(self):
         program = CACHE / self.backend / "decode"
         self.errors = tempfile.TemporaryFile("w+")
-        with tempfile.TemporaryDirectory() as room:
-            file = Path(room) / "model.gguf"
-            model.write(self.case, self.weights, file)
-            command = [program, file, "cpu" if self.backend == "cpu" else "gpu", self.cache, "on" if self.flash else "off",
-                       str(self.case.new_tokens), *map(str, self.case.prompt)]  # fmt: skip
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, env=self.environment
-            )
-            self.line()
+        command = [program, model.file(self.case, self.weights, CACHE / "models"), "cpu" if self.backend == "cpu" else "gpu", self.cache,
+                   "on" if self.flash else "off", str(self.case.new_tokens), *map(str, self.case.prompt)]  # fmt: skip
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, env=self.environment
+        )
+        self.line()
         version, self.settings["device"] = self.ask("about").split(" ", 1)
         Variant.versions[f"llama.cpp ({self.backend})"] = version
         # CUDA records a graph, and Vulkan's driver compiles, while they first run.

@@ -69,7 +69,7 @@ const OTHERS: [(RGBColor, Marker); 4] = [
     (RGBColor(0x66, 0x66, 0x66), Marker::Down),
 ];
 
-const PEERS: [(&str, RGBColor, Marker); 7] = [
+const PEERS: [(&str, RGBColor, Marker); 8] = [
     ("pytorch", RGBColor(0x88, 0x22, 0x55), Marker::Diamond),
     ("jax", RGBColor(0x33, 0x22, 0x88), Marker::Cross),
     ("cuda", RGBColor(0x7a, 0x6a, 0x00), Marker::Up),
@@ -77,6 +77,7 @@ const PEERS: [(&str, RGBColor, Marker); 7] = [
     ("transformers", RGBColor(0xcc, 0x66, 0x77), Marker::Square),
     ("onnxruntime", RGBColor(0x66, 0x66, 0x66), Marker::Cross),
     ("burn", RGBColor(0xb0, 0x3a, 0x1a), Marker::Circle),
+    ("llama-cpp", RGBColor(0x1a, 0x5f, 0x8a), Marker::Square),
 ];
 
 /// How another framework is drawn, under `label`: thin, and dashed where it waits for every token.
