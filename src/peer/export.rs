@@ -94,10 +94,8 @@ fn write_case(spec: &Spec, case: &DecodeCase, directory: &Path) -> Result<()> {
     let request = request_of(case, &config, 0);
     let weights = random::weights(&config, case.seed);
     let (expected_tokens, expected_logits) = expected(&config, &weights, &request);
-    let by_format: Vec<(Format, (Vec<u32>, Vec<f64>))> = formats(spec)?
-        .into_iter()
-        .map(|format| (format, expected(&config, &format.rounded(&config, &weights), &request)))
-        .collect();
+    let of_format = |format: Format| (format, expected(&config, &format.rounded(&config, &weights), &request));
+    let by_format: Vec<_> = formats(spec)?.into_iter().map(of_format).collect();
     let file = CaseFile {
         format: FORMAT.into(),
         experiment: spec.name.clone(),
