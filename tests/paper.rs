@@ -258,7 +258,7 @@ fn the_paper_speaks_of_peers_where_there_are_any() {
 
     let numbers = build(sources(), &runs_with_peers(), DIGEST).unwrap().numbers.number;
     let printed = |key: &str| numbers[&format!("nvidia-h200.peers.{key}")].printed.as_str();
-    assert_eq!([printed("peers.rows"), printed("peers.untimed"), printed("peers.samples")], ["42", "6", "540"]);
+    assert_eq!([printed("peers.rows"), printed("peers.untimed"), printed("peers.samples")], ["48", "6", "630"]);
     assert_eq!(printed("peers.pytorch.versions"), "python 3.12, release 9");
     assert_eq!(printed("d32-l1-t64.best.over.best"), "0.500");
     assert_eq!(printed("min.fused-workgroup.over.cuda.one-workgroup"), "0.500");
@@ -286,7 +286,7 @@ fn peers_of_a_browser_are_compared_with_its_arms() {
     };
     let numbers = of_browser(true);
     let key = |key: &str| &numbers[&format!("nvidia-h200.in-browser.chrome.{key}")];
-    assert_eq!(key("peers.rows").printed, "42");
+    assert_eq!(key("peers.rows").printed, "48");
     let rate = key("d32-l1-t64.jax.scan-unroll-4.tokens_per_s");
     assert_eq!(rate.cells[0].file, "nvidia-h200/2030-01-01-browser-2/peer-results.csv");
     let over = &key("d32-l1-t64.best.over.best").cells;

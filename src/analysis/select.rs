@@ -133,14 +133,16 @@ impl Run {
         self.peers_of(case).into_iter().find(|measured| measured.label() == label)
     }
 
-    /// The fastest variant of a peer in a case, among those that compute in f32 as the arms do: none with `tf32` in its
-    /// settings.
+    /// The fastest variant of a peer in a case, among those that compute in f32 as the arms do: by its settings none with `tf32`, and none
+    /// whose weights are in another format.
     pub fn fastest_of_peer<'a>(&'a self, case: &'a Case, peer: &str) -> Option<Measured<'a>> {
         let settings = |measured: &Measured| {
             let row = self.peers.rows.iter().find(|row| row.key() == measured.row.key)?;
             serde_json::from_str::<serde_json::Value>(&row.settings).ok()
         };
-        let is_f32 = |measured: &Measured| settings(measured).is_none_or(|settings| settings["tf32"] != true);
+        let is_f32 = |measured: &Measured| {
+            settings(measured).is_none_or(|it| it["tf32"] != true && it["weights"].as_str().unwrap_or("f32") == "f32")
+        };
         fastest(self.peers_of(case).into_iter().filter(|row| row.row.key.arm == peer).filter(is_f32))
     }
 

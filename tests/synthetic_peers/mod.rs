@@ -8,12 +8,13 @@ use onedispatch::record::run::Run;
 use onedispatch::statistics::median;
 
 /// How long each variant takes, in runs of `fused-workgroup`, or of a rollout's `fused`; nothing for one that could not run.
-const VARIANTS: [(&str, &str, Option<f64>); 7] = [
+const VARIANTS: [(&str, &str, Option<f64>); 8] = [
     ("cuda", "one-workgroup", Some(0.5)),
     ("pytorch", "eager-wait-each", Some(20.0)),
     ("pytorch", "graph", Some(4.0)),
-    // Faster than all others, and not in f32.
+    // Faster than all others, and not in f32; nor is `scan-f16`.
     ("pytorch", "graph-tf32", Some(0.1)),
+    ("jax", "scan-f16", Some(0.1)),
     ("pytorch", "compile", None),
     ("jax", "scan", Some(0.9)),
     ("jax", "scan-unroll-4", Some(0.8)),
@@ -78,7 +79,11 @@ fn blank_row(arm: &ResultRow, peer: &str, variant: &str) -> PeerRow {
         reason: String::new(),
         date: "2030-01-01".into(),
         driver: "1.0".into(),
-        settings: format!("{{\"tf32\":{}}}", variant.ends_with("tf32")),
+        settings: if variant.ends_with("f16") {
+            "{\"weights\":\"f16\"}".into()
+        } else {
+            format!("{{\"tf32\":{}}}", variant.ends_with("tf32"))
+        },
         versions: "{\"python\":\"3.12\",\"release\":9}".into(),
         source_sha256: "55".repeat(32),
         file_sha256: "66".repeat(32),
