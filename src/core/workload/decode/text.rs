@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use tokenizers::normalizers::Precompiled;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::tokenizer::normalizer::SplitDelimiterBehavior;
 
@@ -98,8 +99,12 @@ impl Tokenizer {
 
 /// A `tokenizer.json` whose patterns are in the syntax that is read here: the same bytes where they are the same patterns.
 fn with_own_patterns<'a>(bytes: &'a [u8], path: &Path) -> Result<Cow<'a, [u8]>> {
-    // What is no JSON is for the tokenizer's own reader to say.
-    let Ok(parts) = serde_json::from_slice::<Parts>(bytes) else { return Ok(Cow::Borrowed(bytes)) };
+    let no_tokenizer = |error: serde_json::Error| {
+        Error::input(format!("{}: not a tokenizer ({})", path.display(), printable(&error.to_string())))
+    };
+    // The library's reader panics where a decoder is no JSON, or where a precompiled normalizer is none.
+    let parts: Parts = serde_json::from_slice(bytes).map_err(no_tokenizer)?;
+    check_precompiled(&parts.normalizer).map_err(no_tokenizer)?;
     let mut changed = Vec::new();
     for (name, mut part) in
         [("normalizer", parts.normalizer), ("pre_tokenizer", parts.pre_tokenizer), ("decoder", parts.decoder)]
@@ -123,6 +128,18 @@ struct Parts {
     normalizer: Value,
     pre_tokenizer: Value,
     decoder: Value,
+}
+
+/// Whether each precompiled normalizer in `part` is one.
+fn check_precompiled(part: &Value) -> serde_json::Result<()> {
+    match part {
+        Value::Object(entries) if entries.get("type").is_some_and(|kind| kind == "Precompiled") => {
+            serde_json::from_value::<Precompiled>(part.clone()).map(drop)
+        }
+        Value::Object(entries) => entries.values().try_for_each(check_precompiled),
+        Value::Array(items) => items.iter().try_for_each(check_precompiled),
+        _ => Ok(()),
+    }
 }
 
 /// Translates every `{"Regex": …}` in `part`; whether one changed.
@@ -217,6 +234,22 @@ mod tests {
             serde_json::json!({"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0});
         let tokenizer = of_bytes(serde_json::json!({"padding": padding, "truncation": truncation}));
         assert_eq!(tokenizer.encode("Hello").unwrap(), [72, 101, 108, 108, 111]);
+    }
+
+    /// The library panics at each of these; see `scripts/fuzz.sh`.
+    #[test]
+    fn a_file_that_is_cut_off_or_has_a_damaged_part_is_refused() {
+        let refusal = |text: &str| {
+            let refused = Tokenizer::parse(text.as_bytes(), "tokenizer.json".into()).err();
+            refused.unwrap_or_else(|| panic!("{text} is read")).to_string()
+        };
+        for text in [
+            r#"{"version": "1.0", "decoder": {"type": "Byte"#,
+            r#"{"version": "1.0", "normalizer": {"type": "Precompiled"}}"#,
+            r#"{"version": "1.0", "normalizer": {"type": "Sequence", "normalizers": [{"type": "Precompiled", "precompiled_charsmap": "AA"}]}}"#,
+        ] {
+            assert!(refusal(text).starts_with("tokenizer.json: not a tokenizer ("), "{}", refusal(text));
+        }
     }
 
     #[test]
