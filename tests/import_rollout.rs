@@ -172,6 +172,24 @@ impl World {
         };
         changes.iter().map(refusal).collect()
     }
+
+    /// What the row without times says that the right result becomes after each change. Each is of a peer of its own, since
+    /// rows are only added.
+    fn wrong(&self, changes: &[&dyn Fn(&mut Value)]) -> String {
+        let reason = |change: &&dyn Fn(&mut Value)| {
+            let mut result = self.right.clone();
+            change(&mut result);
+            let there = load(&self.run).unwrap().peers.rows.len();
+            result["peer"] = json!(format!("jax{there}"));
+            self.import(&result).unwrap();
+            let row = &load(&self.run).unwrap().peers.rows[there];
+            assert_eq!((row.gate.as_str(), row.samples, row.wall_median_ns), ("fail", 0, None), "{}", row.reason);
+            format!("{}\n", row.reason)
+        };
+        let reasons = changes.iter().map(reason).collect();
+        assert_eq!(self.verified(), "");
+        reasons
+    }
 }
 
 /// Word `at` of an outcome's part, changed.
@@ -239,9 +257,9 @@ fn a_right_rollout_becomes_rows_that_pass() {
 }
 
 #[test]
-fn a_wrong_rollout_is_refused_by_the_oracle() {
+fn a_wrong_rollout_has_a_row_that_fails_without_times() {
     let world = world();
-    let lines = world.refusals(&[
+    let lines = world.wrong(&[
         // The first and the last individual are always followed; the former's last state is [theta1, theta2, ...].
         &|result| change(&mut result["results"][0]["episodes"]["episode_return"], 0, float(|x| x + 1.0)),
         &|result| change(&mut result["results"][0]["episodes"]["episode_return"], 7, float(|_| f32::NAN)),
@@ -250,6 +268,20 @@ fn a_wrong_rollout_is_refused_by_the_oracle() {
         &|result| change(&mut result["results"][0]["episodes"]["state"], 5, float(|_| f32::INFINITY)),
         &|result| change(&mut result["results"][0]["single_steps"]["episode_return"], 0, float(|_| 0.0)),
         &|result| change(&mut result["results"][0]["single_steps"]["state"], 3, float(|_| f32::NAN)),
+    ]);
+    insta::assert_snapshot!(lines);
+    // Every component of every single step from a shared state, half a scale off.
+    for at in 0..4 {
+        let reason = world.wrong(&[&|result| {
+            change(&mut result["results"][0]["single_steps"]["state"], at, float(|x| x + 1.5));
+        }]);
+        assert!(reason.contains("a single step from a shared state"), "{reason}");
+    }
+}
+
+#[test]
+fn what_is_no_outcome_is_refused() {
+    let lines = world().refusals(&[
         &|result| result["results"][0]["episodes"]["length"] = json!("AAAA"),
         &|result| result["results"][0]["episodes"]["length"] = json!("not base64"),
         &|result| {
@@ -260,13 +292,6 @@ fn a_wrong_rollout_is_refused_by_the_oracle() {
         },
     ]);
     insta::assert_snapshot!(lines);
-    // Every component of every single step from a shared state, half a scale off.
-    for at in 0..4 {
-        let refusal = world.refusals(&[&|result| {
-            change(&mut result["results"][0]["single_steps"]["state"], at, float(|x| x + 1.5));
-        }]);
-        assert!(refusal.contains("a single step from a shared state"), "{refusal}");
-    }
 }
 
 /// The oracle follows 64 individuals; a peer's rate is counted by the lengths of all.
@@ -283,19 +308,20 @@ fn lengths_that_the_oracle_does_not_follow_are_those_of_the_arms() {
     let others: Vec<usize> = (0..200).filter(|other| !followed.contains(other)).map(|other| other as usize).collect();
     assert_eq!(others.len(), 200 - 64);
 
-    let refusal = world.refusals(&[&|result| {
+    let reason = world.wrong(&[&|result| {
         others
             .iter()
             .for_each(|&at| change(&mut result["results"][0]["episodes"]["length"], at, |_| 300u32.to_le_bytes()));
     }]);
-    assert!(refusal.contains("environment steps in all, where the arms made"), "{refusal}");
+    assert!(reason.contains("environment steps in all, where the arms made"), "{reason}");
 
     world.import(&world.right).unwrap();
     assert_eq!(world.verified(), "");
     let each = work(case).0;
     fixture::forge_peers(&world.run, &|rows| {
-        rows[0].units = rows[0].units * 11 / 10;
-        rows[0].multiply_adds = rows[0].units * each;
+        let right = rows.iter_mut().find(|row| row.samples > 0).unwrap();
+        right.units = right.units * 11 / 10;
+        right.multiply_adds = right.units * each;
     });
     assert!(world.verified().contains("the steps that the arms of cartpole-n200-t300 made"), "{}", world.verified());
 }

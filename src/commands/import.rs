@@ -75,7 +75,8 @@ fn line_of_run(run: &results::Imported) -> String {
 
 fn line(imported: &Imported) -> String {
     let Imported { run, case, peer, timed, untimed } = imported;
-    let without = if *untimed > 0 { format!(", {untimed} without times") } else { String::new() };
+    let without = if untimed.is_empty() { String::new() } else { format!(", {} without times", untimed.len()) };
     let variants = if *timed == 1 { "variant" } else { "variants" };
-    format!("{case} {peer}: {timed} {variants}{without} -> {}", run.display())
+    let reasons: String = untimed.iter().map(|(variant, reason)| format!("\n  {variant}: {reason}")).collect();
+    format!("{case} {peer}: {timed} {variants}{without} -> {}{reasons}", run.display())
 }

@@ -31,8 +31,8 @@ pub struct Imported {
     pub case: String,
     pub peer: String,
     pub timed: usize,
-    /// Variants that gave a reason instead of times.
-    pub untimed: usize,
+    /// Variants without times, each with the reason.
+    pub untimed: Vec<(String, String)>,
 }
 
 /// Reads a result, and adds its rows beside those of the run among `runs` that was measured with it.
@@ -52,8 +52,9 @@ fn import_bytes(bytes: &[u8], runs: &[Run]) -> Result<Imported> {
     refuse_again(&result, &file_sha256, &run.path)?;
     let (rows, samples) = judge(&result, run, &file_sha256)?;
     peers::append(&run.path, &rows, &samples)?;
-    let timed = rows.iter().filter(|row| row.samples > 0).count();
-    let untimed = rows.len() - timed;
+    let (timed, untimed): (Vec<PeerRow>, _) = rows.into_iter().partition(|row| row.samples > 0);
+    let untimed = untimed.into_iter().map(|row| (row.variant, row.reason)).collect();
+    let timed = timed.len();
     Ok(Imported { run: run.path.clone(), case: result.case, peer: result.peer, timed, untimed })
 }
 
@@ -181,7 +182,8 @@ struct Remade<'a> {
 
 type Judgement<'a> = &'a mut dyn FnMut(&VariantResult) -> std::result::Result<Made, String>;
 
-/// The rows of a result, each variant checked by the oracle and its times by the protocol and the run's ceilings.
+/// The rows of a result, each variant checked by the oracle and its times by the protocol and the run's ceilings. One that the
+/// oracle finds wrong keeps no others out.
 fn judge(result: &ResultFile, run: &Run, file_sha256: &str) -> Result<(Vec<PeerRow>, Vec<PeerSample>)> {
     let spec = Spec::parse(&run.manifest.spec, "the run's spec")?;
     let rollout = spec.rollout_cases().into_iter().find(|case| case.name == result.case);
@@ -214,13 +216,11 @@ fn judge_decode(result: &ResultFile, run: &Run, sha256: &str, (spec, case): (Spe
         let reference = references.entry(format).or_insert_with(of_format);
         let logits: Vec<f32> = variant.last_logits.iter().map(|logit| logit.map_or(f32::NAN, |l| l as f32)).collect();
         if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
-            return Err(format!("wrong output: logit {at} of the last token is NaN or infinite"));
+            let wrong = format!("logit {at} of the last token is NaN or infinite");
+            return Ok(Made { units, multiply_adds, error: None, wrong });
         }
         let gate = reference.check(&request, &variant.tokens, &logits, tolerance(&remade.spec, format));
-        match gate.pass {
-            true => Ok(Made { units, multiply_adds, error: gate.error }),
-            false => Err(format!("wrong output: {}", gate.reason)),
-        }
+        Ok(Made { units, multiply_adds, error: gate.error, wrong: gate.reason })
     })
 }
 
@@ -232,8 +232,9 @@ fn judge_rollout(result: &ResultFile, run: &Run, sha256: &str, (spec, case): (Sp
     remade.judge(result, run, sha256, &mut |variant| {
         let made = judge.judge(variant)?;
         match arm {
-            Some(arm) if !as_many_steps(made.units, arm.units) => {
-                Err(format!("wrong output: {} environment steps in all, where the arms made {}", made.units, arm.units))
+            Some(arm) if made.wrong.is_empty() && !as_many_steps(made.units, arm.units) => {
+                let wrong = format!("{} environment steps in all, where the arms made {}", made.units, arm.units);
+                Ok(Made { wrong, ..made })
             }
             _ => Ok(made),
         }
@@ -310,7 +311,12 @@ impl Remade<'_> {
             Ok(made) => made,
             Err(why) => return refuse(why),
         };
-        let Made { units, multiply_adds, error } = made;
+        let Made { units, multiply_adds, error, wrong } = made;
+        // As an arm's row: what is wrong has no times, and says why.
+        if !wrong.is_empty() {
+            let reason = format!("wrong output: {wrong}");
+            return Ok((PeerRow { gate_error: error, reason, ..blank }, Vec::new()));
+        }
         let row = PeerRow { units, multiply_adds, gate: "pass".into(), gate_error: error, ..blank };
         let (times, cap) = match check_times(&self.spec, &variant.samples_ns, None, &row.result(), run) {
             Ok(checked) => checked,

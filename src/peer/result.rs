@@ -87,14 +87,16 @@ impl VariantResult {
     }
 }
 
-/// What one run of a variant did, where it was right.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What one run of a variant did.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Made {
     /// Tokens, or environment steps.
     pub units: u64,
     pub multiply_adds: u64,
     /// As the gate found it.
     pub error: Option<f64>,
+    /// Why the gate fails; empty where it passes.
+    pub wrong: String,
 }
 
 /// How episodes ended, as a peer hands it in: little-endian words in base64, in the order of the individuals.

@@ -291,22 +291,18 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// What a variant made, or why it is wrong.
+    /// What a variant made, or why it cannot be judged.
     pub fn judge(&self, variant: &VariantResult) -> std::result::Result<Made, String> {
         let components = self.environment.components.len();
         let outcome = |name: &str, outcome: &Option<Outcome>, individuals: usize| match outcome {
-            Some(outcome) => {
-                outcome.found(individuals, components).map_err(|why| format!("wrong output: {name}: {why}"))
-            }
+            Some(outcome) => outcome.found(individuals, components).map_err(|why| format!("{name}: {why}")),
             None => Err(format!("has no `{name}`, by which a rollout is judged")),
         };
         let episodes = outcome("episodes", &variant.episodes, self.individuals)?;
         let singles = outcome("single_steps", &variant.single_steps, self.reference.shared.individuals as usize)?;
         let gate = self.reference.check_single(&singles).and(self.reference.check(&episodes));
-        if !gate.reason.is_empty() {
-            return Err(format!("wrong output: {}", gate.reason));
-        }
         let units = episodes.steps();
-        Ok(Made { units, multiply_adds: units * self.multiply_adds_per_step, error: gate.error })
+        let multiply_adds = units * self.multiply_adds_per_step;
+        Ok(Made { units, multiply_adds, error: gate.error, wrong: gate.reason })
     }
 }
