@@ -30,6 +30,9 @@ fn svg(name: &str, runs: &[Run]) -> String {
 /// Figures of one kernel, which rows of other experiments do not suffice for.
 const OF_RUNGS: [&str; 3] = ["ladder", "span", "idle-share"];
 
+/// Figures that need experiments or peers of their own.
+const OF_OTHERS: [&str; 6] = ["peers", "engines", "kernels", "batch", "browser", "rollout-peers"];
+
 /// A device without GPU timestamps, whose submits cost more.
 fn laptop() -> Model {
     let overhead_ns = [80_000.0, 70_000.0, 20_000.0, 19_000.0, 21_000.0];
@@ -51,10 +54,16 @@ fn with_rollout_peers(runs: Vec<Run>) -> Vec<Run> {
     runs.into_iter().map(with_peers).collect()
 }
 
+/// The experiment `engines` with peers, some of which are in f16.
+fn with_engines(model: &Model) -> Run {
+    synthetic_peers::with_peers(synthetic::engines(model))
+}
+
 /// Every experiment that a figure is drawn from.
 fn all_runs() -> Vec<Run> {
     let mut runs = with_rollout_peers(synthetic::runs());
     runs.push(synthetic_peers::with_peers(synthetic::kernels(&H200)));
+    runs.push(with_engines(&H200));
     runs.push(synthetic::batch(&H200));
     runs.push(synthetic::spans(&H200));
     runs.extend(synthetic::browsers(&H200));
@@ -118,6 +127,7 @@ fn every_figure_is_drawn_and_twice_the_same() {
 fn no_text_overlaps_another_or_leaves_the_page() {
     let mut two = with_rollout_peers(many_devices());
     two.extend([H200, laptop()].map(|model| synthetic_peers::with_peers(synthetic::kernels(&model))));
+    two.extend([H200, laptop()].map(|model| with_engines(&model)));
     two.extend([H200, laptop()].map(|model| synthetic::batch(&model)));
     two.extend([H200, laptop()].map(|model| synthetic::spans(&model)));
     two.extend([H200, laptop()].iter().flat_map(synthetic::browsers));
@@ -125,8 +135,7 @@ fn no_text_overlaps_another_or_leaves_the_page() {
         for figure in &FIGURES {
             let Picture::Drawn(svg) = figure.picture(&runs).unwrap() else {
                 assert!(
-                    ["peers", "kernels", "batch", "browser", "rollout-peers"].contains(&figure.name)
-                        || OF_RUNGS.contains(&figure.name),
+                    OF_OTHERS.contains(&figure.name) || OF_RUNGS.contains(&figure.name),
                     "{} is not drawn",
                     figure.name
                 );
@@ -396,10 +405,7 @@ fn replicas_and_controls_change_nothing_but_the_ceilings() {
         row.wall_median_ns = row.wall_median_ns.map(|wall| wall * 50.0);
     }
     changed.iter_mut().for_each(|run| run.results.retain(|row| row.key.case != "control"));
-    for figure in FIGURES
-        .iter()
-        .filter(|figure| !["bound", "peers", "kernels", "batch", "browser", "rollout-peers"].contains(&figure.name))
-    {
+    for figure in FIGURES.iter().filter(|figure| figure.name != "bound" && !OF_OTHERS.contains(&figure.name)) {
         assert!(svg(figure.name, &drawn) == svg(figure.name, &changed), "{} changed", figure.name);
     }
     let Picture::Missing(what) = Figure::named("bound").unwrap().picture(&changed).unwrap() else {
@@ -457,6 +463,32 @@ fn peers_stand_beside_the_arms_of_their_own_run_alone() {
     }
     let picture = Figure::named("peers").unwrap().picture(&[synthetic::peers(&H200), beside]).unwrap();
     assert!(matches!(picture, Picture::Missing(_)));
+}
+
+#[test]
+fn engines_stand_beside_the_arms_in_their_own_format() {
+    let run = with_engines(&H200);
+    let drawn = says(&svg("engines", std::slice::from_ref(&run)));
+    // Of each group the heading, the column's, and then its rows from the top.
+    let group = |format: &str| {
+        let heading =
+            drawn.find(&format!("n_layer 1 · {format}")).unwrap_or_else(|| panic!("no group of {format}: {drawn}"));
+        let rest = &drawn[heading..];
+        rest[..rest[1..].find("n_layer").map_or(rest.len(), |end| end + 1)].to_owned()
+    };
+    let (whole, half) = (group("f32"), group("f16"));
+    let names = |group: &str, name: &str| group.lines().any(|line| line == name);
+    assert!(names(&whole, "fused-grid") && names(&whole, "fused-grid-unchecked") && names(&whole, "pytorch.graph"));
+    assert!(names(&half, "fused-grid-f16") && names(&half, "jax.scan-f16") && names(&half, "bound"));
+    assert!(!names(&half, "pytorch.graph") && !names(&whole, "jax.scan-f16") && !names(&half, "fused-grid"));
+    assert!(!drawn.contains("pytorch.compile"), "it has no time");
+    // The factor is that of the two rows.
+    let case = run.decode_cases().next().unwrap();
+    let over =
+        run.arm(case, "fused-grid").unwrap().speedup_over(&run.peer(case, "cuda.one-workgroup").unwrap()).unwrap();
+    assert!(names(&whole, &onedispatch::figures::number::step(over.value)), "{} in {whole}", over.value);
+    let picture = Figure::named("engines").unwrap().picture(&[synthetic::engines(&H200)]).unwrap();
+    assert!(matches!(picture, Picture::Missing(_)), "without engines");
 }
 
 #[test]

@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use super::measured::{Measured, fastest, is_stepwise};
 use crate::program::Policy;
-use crate::record::rows::{Case, ResultRow};
+use crate::record::rows::{Case, Key, PeerRow, ResultRow};
 use crate::record::run::Run;
+use crate::workload::decode::Arm;
+use crate::workload::decode::format::Format;
 
 /// The newest native run of each device and experiment, in this order, quick ones beside the others.
 pub fn newest(runs: &[Run]) -> Vec<&Run> {
@@ -133,17 +135,26 @@ impl Run {
         self.peers_of(case).into_iter().find(|measured| measured.label() == label)
     }
 
-    /// The fastest variant of a peer in a case, among those that compute in f32 as the arms do: by its settings none with `tf32`, and none
-    /// whose weights are in another format.
+    /// The arms of a case whose weights are in a format.
+    pub fn arms_in(&self, case: &Case, format: Format) -> Vec<Measured<'_>> {
+        let is_in = |arm: &Measured| Arm::named(&arm.row.key.arm).is_ok_and(|arm| arm.format == format);
+        self.arms(case).into_iter().filter(is_in).collect()
+    }
+
+    /// The rows of peers in one case whose weights are in a format.
+    pub fn peers_in<'a>(&'a self, case: &'a Case, format: Format) -> Vec<Measured<'a>> {
+        let rows = self.peers.rows.iter().zip(&self.peers.results);
+        let rows = rows.filter(|(peer, _)| peer.case == case.case && peer.weights() == Ok(format));
+        rows.map(|(_, row)| Measured { run: self, case, row, is_peer: true }).collect()
+    }
+
+    /// The fastest variant of a peer in a case, among those that compute in f32 as the arms do: none whose weights are in another
+    /// format, and none whose matrix units round to `tf32`.
     pub fn fastest_of_peer<'a>(&'a self, case: &'a Case, peer: &str) -> Option<Measured<'a>> {
-        let settings = |measured: &Measured| {
-            let row = self.peers.rows.iter().find(|row| row.key() == measured.row.key)?;
-            serde_json::from_str::<serde_json::Value>(&row.settings).ok()
-        };
-        let is_f32 = |measured: &Measured| {
-            settings(measured).is_none_or(|it| it["tf32"] != true && it["weights"].as_str().unwrap_or("f32") == "f32")
-        };
-        fastest(self.peers_of(case).into_iter().filter(|row| row.row.key.arm == peer).filter(is_f32))
+        let rounds = |row: &&PeerRow| row.setting("tf32") == Some(true.into());
+        let rounding: Vec<Key> = self.peers.rows.iter().filter(rounds).map(PeerRow::key).collect();
+        let variants = self.peers_in(case, Format::F32).into_iter().filter(|row| row.row.key.arm == peer);
+        fastest(variants.filter(|row| !rounding.contains(&row.row.key)))
     }
 
     /// Names of the peers, in the order of their first rows.

@@ -11,6 +11,7 @@ pub mod canvas;
 pub mod chart;
 pub mod claims;
 pub mod dots;
+pub mod engines;
 pub mod idle_share;
 pub mod kernels;
 pub mod ladder;
@@ -43,7 +44,7 @@ pub struct Figure {
     pub draw: fn(&[Run]) -> Result<Picture>,
 }
 
-pub const FIGURES: [Figure; 16] = [
+pub const FIGURES: [Figure; 17] = [
     Figure {
         name: "throughput-width",
         caption: "Tokens per second against n_embd for every arm and policy, one row of panels per device.",
@@ -74,6 +75,11 @@ pub const FIGURES: [Figure; 16] = [
         name: "peers",
         caption: "Tokens per second of other frameworks on the same GPU, beside the arms and the physical bound.",
         draw: peers::draw,
+    },
+    Figure {
+        name: "engines",
+        caption: "Tokens per second of engines that people run models with, beside the arms in the same format.",
+        draw: engines::draw,
     },
     Figure {
         name: "kernels",

@@ -68,6 +68,12 @@ impl PeerRow {
         weights(&serde_json::from_str(&self.settings).unwrap_or_default())
     }
 
+    /// What its settings say of one of them.
+    pub fn setting(&self, name: &str) -> Option<Value> {
+        let settings: Map<String, Value> = serde_json::from_str(&self.settings).ok()?;
+        settings.get(name).cloned()
+    }
+
     /// As an arm's row, in the unit of its case. What is only counted in arms (workgroups, dispatches, submits, waits, barriers)
     /// is 0.
     pub fn result(&self) -> ResultRow {

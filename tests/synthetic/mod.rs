@@ -174,6 +174,16 @@ pub fn kernels(model: &Model) -> Run {
     run
 }
 
+/// The experiment `engines`, without peers: one dispatch in f32 and f16.
+pub fn engines(model: &Model) -> Run {
+    let Run { cases, results, .. } = kernels(model);
+    let case = cases.into_iter().find(|case| case.n_embd == 512).expect("kernels has it");
+    let mut results: Vec<ResultRow> = results.into_iter().filter(|row| row.key.case == case.case).collect();
+    let grid: Vec<ResultRow> = results.iter().filter(|row| row.key.arm.starts_with("fused-grid")).cloned().collect();
+    results.extend(grid.iter().map(|row| slower(row, &row.key.arm.replace("fused-grid", "fused-grid-f16"), 0.6)));
+    assembled(model, "engines", vec![case], results)
+}
+
 /// `row` as another arm's, that takes `times` as long.
 fn slower(row: &ResultRow, arm: &str, times: f64) -> ResultRow {
     let scaled = |ns: Option<f64>| ns.map(|ns| times * ns);
