@@ -152,12 +152,13 @@ fn on_common_cases(run: &Run, other: &Run) -> Run {
     run
 }
 
-/// Of `runs` the one that stands nearest to `own`: of the same experiment with cases in common; of the same kind of device
-/// (hardware or software), the same device, its vendor, its backend; the newest whole one.
+/// Of `runs` the one that stands nearest to `own`: of the same experiment with cases in common, natively or in the same browser;
+/// of the same kind of device (hardware or software), the same device, its vendor, its backend; the newest whole one.
 pub fn nearest<'a>(runs: &'a [Run], own: &Run) -> Option<&'a Run> {
     let device = &own.manifest.device;
+    let browser = |run: &Run| run.manifest.browser.as_ref().map(|browser| browser.name.clone());
     let candidates = runs.iter().filter(|run| {
-        run.manifest.browser.is_none()
+        browser(run) == browser(own)
             && experiment(run) == experiment(own)
             && common(run, own).iter().any(|case| case.workload != "control")
     });

@@ -1,11 +1,11 @@
 //! `onedispatch compare`: two runs of one experiment, what differs beyond their noise, and what both say of the claims.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::agreement;
 use super::text_table::aligned;
-use crate::analysis::agreement::experiment;
+use crate::analysis::agreement::{experiment, nearest};
 use crate::error::{Error, Result, escaped_lines};
 use crate::output;
 use crate::record::rows::{Key, ResultRow};
@@ -19,12 +19,31 @@ use crate::statistics::{Interval, indistinguishable, noise_factor, ratio_interva
 pub struct Args {
     /// Directory of one run, such as data/nvidia-h200/2026-01-31-decode
     pub a: PathBuf,
-    /// Directory of the other
-    pub b: PathBuf,
+    /// Directory of the other; without it the run is B, and A the nearest run of its experiment under --data
+    pub b: Option<PathBuf>,
+    /// Where the nearest run is looked for [default: data]
+    #[arg(long, value_name = "DIR", conflicts_with = "b")]
+    pub data: Option<PathBuf>,
 }
 
 pub fn run(args: Args) -> Result<()> {
-    output::text(escaped_lines(&compare(&load(&args.a)?, &load(&args.b)?)?))
+    let text = match &args.b {
+        Some(b) => compare(&load(&args.a)?, &load(b)?)?,
+        None => beside_nearest(&load(&args.a)?, args.data.as_deref().unwrap_or(Path::new("data")))?,
+    };
+    output::text(escaped_lines(&text))
+}
+
+/// A run beside the nearest one under `data` but itself.
+fn beside_nearest(own: &Run, data: &Path) -> Result<String> {
+    let place = |run: &Run| run.path.canonicalize().ok();
+    let mut others = super::results(data)?;
+    others.retain(|run| place(run) != place(own));
+    let kin = nearest(&others, own).ok_or_else(|| {
+        let (name, data) = (experiment(own), data.display());
+        Error::input(format!("{data} has no other run of `{name}` with a case in common; name one: compare A B"))
+    })?;
+    compare(kin, own)
 }
 
 /// The comparison as text. Fails where the runs have no timed row in common.
