@@ -2,10 +2,10 @@
 
 mod fixture;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
-use fixture::{Temporary, onedispatch, text};
+use fixture::{Temporary, onedispatch, printed, text};
 use onedispatch::device::Gpu;
 use onedispatch::device::adapter::adapters;
 
@@ -27,13 +27,6 @@ fn generate(model: &str, rest: &[&str]) -> Command {
 }
 
 const ASKED: [&str; 4] = ["--prompt-ids", "1,2,3", "--tokens", "4"];
-
-/// Succeeds, with what it printed.
-fn printed(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    assert!(status.success(), "{}", text(&stderr));
-    text(&stdout)
-}
 
 #[test]
 fn help_teaches() {
@@ -175,6 +168,7 @@ fn an_adapter_that_is_not_there_is_answered_with_those_that_are() {
 #[cfg(target_os = "linux")]
 mod drivers {
     use super::*;
+    use crate::fixture::quick::twins;
 
     #[test]
     fn no_adapter_is_answered_with_what_to_install() {
@@ -194,12 +188,9 @@ mod drivers {
 
     #[test]
     fn a_name_that_several_adapters_have_is_answered_with_their_names() {
-        let Some(drivers) = std::env::var_os("VK_DRIVER_FILES").filter(|_| adapters().len() == 1) else { return };
+        let Some(driver) = std::env::var_os("VK_DRIVER_FILES").filter(|_| adapters().len() == 1) else { return };
         let directory = Temporary::new();
-        // The same driver once more, as another file: one adapter more.
-        let twin = directory.0.join("twin_icd.json");
-        std::fs::copy(&drivers, &twin).unwrap();
-        let both = std::env::join_paths([PathBuf::from(drivers), twin]).unwrap();
+        let both = twins(&driver, &directory);
         let name = adapters()[0].get_info().name;
         let asked = |adapter: &str| {
             let mut command = generate(MODEL, &ASKED);
@@ -212,7 +203,7 @@ mod drivers {
             let expected = format!("onedispatch: several adapters' names contain `{part}`: `{name}`, `{name}`; {mend}");
             assert_eq!(refusal(&mut asked(part), &directory), expected);
         }
-        assert!(asked("1").output().unwrap().status.success());
+        printed(&mut asked("1"));
     }
 }
 

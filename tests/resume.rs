@@ -4,68 +4,15 @@ mod fixture;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use fixture::{Temporary, onedispatch};
-
-/// Small enough for seconds on a software device. The case `control` comes before its own cases.
-const SPEC: &str = r#"name = "resume"
-question = "Does a killed run go on?"
-workload = "decode"
-seed = 1
-quick = true
-samples = 3
-warmup_s = 0
-arm_cap_s = 5
-tolerance = 1e-3
-tolerance_reason = "sums of at most 128 f32 terms"
-arms = ["stepwise"]
-policies = ["wait-each", "one-submit"]
-
-[decode]
-n_embd = [32]
-n_layer = [1]
-new_tokens = [4, 5, 6]
-vocab_size = [64]
-prompt_tokens = [1]
-"#;
+use fixture::quick::{SPEC, finished, kill_after_a_case, lines, runs};
+use fixture::{Temporary, onedispatch, printed};
 
 const CASES: [&str; 4] = ["control", "d32-l1-t4", "d32-l1-t5", "d32-l1-t6"];
-
-/// Succeeds, with what it printed.
-fn printed(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    assert!(output.status.success(), "{stdout}{stderr}");
-    stdout
-}
-
-/// Directories of runs under `out`, by name.
-fn runs(out: &Path) -> Vec<PathBuf> {
-    let folders = |directory: &Path| match std::fs::read_dir(directory) {
-        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
-        Err(_) => Vec::new(),
-    };
-    let mut runs: Vec<PathBuf> = folders(out).iter().flat_map(|device| folders(device)).collect();
-    runs.sort();
-    runs
-}
 
 fn files(run: &Path) -> BTreeMap<PathBuf, String> {
     let entries = std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
-}
-
-/// The whole lines of a table, the header first.
-fn lines(run: &Path, file: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(run.join(file)).unwrap_or_default();
-    text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(str::to_owned).collect()
-}
-
-/// Names of the cases that have a row of their own: the finished ones.
-fn finished(run: &Path) -> Vec<String> {
-    lines(run, "cases.csv").iter().skip(1).filter_map(|line| line.split(',').next()).map(str::to_owned).collect()
 }
 
 #[test]
@@ -79,16 +26,7 @@ fn a_killed_run_goes_on_and_a_complete_one_stays() {
         command
     };
 
-    let mut child = run().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let begun = Instant::now();
-    while runs(&out).first().is_none_or(|run| finished(run).is_empty()) {
-        assert!(child.try_wait().unwrap().is_none(), "the run ends before a case is finished");
-        assert!(begun.elapsed() < Duration::from_secs(300), "no case is finished");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-
+    kill_after_a_case(&mut run(), &out);
     let [killed] = &runs(&out)[..] else { panic!("one run was started") };
     let kept = finished(killed);
     assert!(kept.len() < CASES.len(), "the kill came too late to stop anything");

@@ -4,47 +4,19 @@ mod fixture;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
 
-use fixture::{Measured, Temporary, onedispatch, text};
+use fixture::quick::{SPEC, kill_after_a_case, lines, runs, twins};
+use fixture::{Measured, Temporary, onedispatch, printed, text};
 use onedispatch::record::directory::RunDirectory;
 use onedispatch::record::manifest::Manifest;
 use onedispatch::record::row::Row;
 use onedispatch::record::rows::{Case, ResultRow, Sample};
 use onedispatch::record::verify::verify;
 
-/// Small enough for seconds on a software device.
-const SPEC: &str = r#"name = "fleet"
-question = "Are shards one run?"
-workload = "decode"
-seed = 1
-quick = true
-samples = 3
-warmup_s = 0
-arm_cap_s = 5
-tolerance = 1e-3
-tolerance_reason = "sums of at most 128 f32 terms"
-arms = ["stepwise"]
-policies = ["wait-each", "one-submit"]
-
-[decode]
-n_embd = [32]
-n_layer = [1]
-new_tokens = [4, 5, 6]
-vocab_size = [64]
-prompt_tokens = [1]
-"#;
-
-/// Of the spec above, in the order of a merged run of two shards: the second shard has the second case and its own controls.
+/// Of the quick spec, in the order of a merged run of two shards: the second shard has the second case and its own controls.
 const CASES: [(&str, &str); 5] =
     [("control", "1"), ("control-2", "2"), ("d32-l1-t4", "1"), ("d32-l1-t5", "2"), ("d32-l1-t6", "1")];
-
-fn printed(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    assert!(status.success(), "{}{}", text(&stdout), text(&stderr));
-    text(&stdout)
-}
 
 fn refusal(command: &mut Command, directory: &Temporary) -> String {
     let Output { status, stderr, .. } = command.output().unwrap();
@@ -54,30 +26,13 @@ fn refusal(command: &mut Command, directory: &Temporary) -> String {
     line.trim_end().to_owned()
 }
 
-/// Directories of runs under `out`, sorted.
-fn runs(out: &Path) -> Vec<PathBuf> {
-    let folders = |directory: &Path| match std::fs::read_dir(directory) {
-        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
-        Err(_) => Vec::new(),
-    };
-    let mut runs: Vec<PathBuf> = folders(out).iter().flat_map(|device| folders(device)).collect();
-    runs.sort();
-    runs
-}
-
-/// Rows of a table, as their lines.
-fn lines(run: &Path, file: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(run.join(file)).unwrap_or_default();
-    text.lines().skip(1).map(str::to_owned).collect()
-}
-
 /// Each case with its part.
 fn parts(run: &Path) -> Vec<(String, String)> {
     let cells = |line: &String| {
-        let (first, last) = (line.split(',').next().unwrap(), line.rsplit(',').next().unwrap());
+        let (first, last) = (line.split(',').next().unwrap(), line.trim_end().rsplit(',').next().unwrap());
         (first.to_owned(), last.to_owned())
     };
-    lines(run, Case::FILE).iter().map(cells).collect()
+    lines(run, Case::FILE).iter().skip(1).map(cells).collect()
 }
 
 fn expected_parts() -> Vec<(String, String)> {
@@ -87,7 +42,7 @@ fn expected_parts() -> Vec<(String, String)> {
 #[test]
 fn shards_that_died_go_on_and_become_one_run() {
     let directory = Temporary::new();
-    let (spec, out, data) = (directory.0.join("fleet.toml"), directory.0.join("shards"), directory.0.join("data"));
+    let (spec, out, data) = (directory.0.join("small.toml"), directory.0.join("shards"), directory.0.join("data"));
     std::fs::write(&spec, SPEC).unwrap();
     let run = |shard: &str| {
         let mut command = onedispatch(&["run", "--shard", shard]);
@@ -99,15 +54,7 @@ fn shards_that_died_go_on_and_become_one_run() {
         command.args(runs(&out)).arg("--out").arg(&data);
         command
     };
-    let mut first = run("1/2").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let begun = Instant::now();
-    while runs(&out).first().is_none_or(|run| lines(run, Case::FILE).is_empty()) {
-        assert!(first.try_wait().unwrap().is_none(), "it ends before a case is finished");
-        assert!(begun.elapsed() < Duration::from_secs(300), "no case is finished");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    first.kill().unwrap();
-    first.wait().unwrap();
+    kill_after_a_case(&mut run("1/2"), &out);
     let said = printed(&mut run("2/2"));
     assert!(said.contains("shard 2/2 is finished; `onedispatch merge` makes one run of all 2\n"), "{said}");
     let line = refusal(&mut merge(), &directory);
@@ -117,11 +64,11 @@ fn shards_that_died_go_on_and_become_one_run() {
     // One that is finished has nothing left to do.
     assert!(printed(&mut run("1/2")).contains("going on after 3 finished cases\n"));
     assert_eq!(runs(&out).len(), 2);
-    assert!(printed(onedispatch(&["verify"]).arg(&out)).contains("-fleet-shard-1-of-2/ has a share of the cases"));
+    assert!(printed(onedispatch(&["verify"]).arg(&out)).contains("-small-shard-1-of-2/ has a share of the cases"));
 
     printed(&mut merge());
     let [merged] = &runs(&data)[..] else { panic!("one run: {:?}", runs(&data)) };
-    assert!(merged.display().to_string().ends_with("-fleet"), "{}", merged.display());
+    assert!(merged.display().to_string().ends_with("-small"), "{}", merged.display());
     assert_eq!(parts(merged), expected_parts());
     for file in [Case::FILE, ResultRow::FILE, Sample::FILE] {
         let of_shards: BTreeSet<String> = runs(&out).iter().flat_map(|run| lines(run, file)).collect();
@@ -131,22 +78,19 @@ fn shards_that_died_go_on_and_become_one_run() {
     }
     printed(onedispatch(&["verify"]).arg(&data));
     let manifest = std::fs::read_to_string(merged.join("manifest.toml")).unwrap();
-    assert!(printed(&mut merge()).ends_with("-fleet: these shards were merged before\n"));
+    assert!(printed(&mut merge()).ends_with("-small: these shards were merged before\n"));
     assert_eq!(runs(&data).len(), 1);
     assert_eq!(std::fs::read_to_string(merged.join("manifest.toml")).unwrap(), manifest);
 }
 
-/// Two GPUs of one name, as a host with two cards has them: the driver of the software device, once more as another file.
 #[test]
 #[cfg(target_os = "linux")]
 fn two_gpus_at_once_share_a_run() {
     let Some(driver) = std::env::var_os("VK_DRIVER_FILES") else { return };
     let directory = Temporary::new();
-    let (spec, out, twin) =
-        (directory.0.join("fleet.toml"), directory.0.join("out"), directory.0.join("twin_icd.json"));
+    let (spec, out) = (directory.0.join("small.toml"), directory.0.join("out"));
     std::fs::write(&spec, SPEC).unwrap();
-    std::fs::copy(&driver, &twin).unwrap();
-    let both = std::env::join_paths([PathBuf::from(&driver), twin]).unwrap();
+    let both = twins(&driver, &directory);
     let run = |adapters: &str| {
         let mut command = onedispatch(&["run", "--adapters", adapters]);
         command.arg(&spec).arg("--out").arg(&out).env("VK_DRIVER_FILES", &both);
@@ -161,7 +105,7 @@ fn two_gpus_at_once_share_a_run() {
     assert!(line.starts_with("onedispatch: no adapter's name contains `7`; there are `"), "{line}");
     assert!(runs(&out).is_empty());
     let said = printed(&mut run("all"));
-    assert!(said.contains("fleet on 2 GPUs, each "), "{said}");
+    assert!(said.contains("small on 2 GPUs, each "), "{said}");
     let [run_of_both] = &runs(&out)[..] else { panic!("equal GPUs share one run: {:?}", runs(&out)) };
     let parts = parts(run_of_both);
     let names: BTreeSet<&str> = parts.iter().map(|(case, _)| case.as_str()).collect();

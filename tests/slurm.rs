@@ -6,33 +6,12 @@
 
 mod fixture;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use fixture::{Temporary, onedispatch, text};
-
-/// Two cases for each of two shards, small enough for seconds on a software device.
-const SPEC: &str = r#"name = "fleet"
-question = "Do the tasks of an array make one run?"
-workload = "decode"
-seed = 1
-quick = true
-samples = 3
-warmup_s = 0
-arm_cap_s = 5
-tolerance = 1e-3
-tolerance_reason = "sums of at most 128 f32 terms"
-arms = ["stepwise"]
-policies = ["wait-each", "one-submit"]
-
-[decode]
-n_embd = [32]
-n_layer = [1]
-new_tokens = [4, 5, 6, 7]
-vocab_size = [64]
-prompt_tokens = [1]
-"#;
+use fixture::quick::{SPEC, finished, runs, twins};
+use fixture::{Temporary, onedispatch, printed, text};
 
 /// A cluster, stopped at the end.
 struct Cluster {
@@ -58,10 +37,7 @@ impl Cluster {
             return None;
         }
         let directory = Temporary::new();
-        // Two adapters of one name, as a host with two equal GPUs has them.
-        let (driver, twin) = (PathBuf::from(driver?), directory.0.join("twin_icd.json"));
-        std::fs::copy(&driver, &twin).unwrap();
-        let cluster = Cluster { drivers: std::env::join_paths([driver, twin]).unwrap(), directory };
+        let cluster = Cluster { drivers: twins(&driver?, &directory), directory };
         let output = cluster.loopback("start");
         assert!(output.status.success(), "{}", text(&output.stderr));
         Some(cluster)
@@ -74,16 +50,14 @@ impl Cluster {
 
     /// What a program prints that is run as a user of the cluster.
     fn printed(&self, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> String {
-        let output = Command::new(program)
-            .args(arguments)
-            .current_dir(&self.directory.0)
-            .env("SLURM_CONF", self.directory.0.join("slurm/slurm.conf"))
-            .env("VK_DRIVER_FILES", &self.drivers)
-            .env("PROGRAM", env!("CARGO_BIN_EXE_onedispatch"))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
-        text(&output.stdout)
+        printed(
+            Command::new(program)
+                .args(arguments)
+                .current_dir(&self.directory.0)
+                .env("SLURM_CONF", self.directory.0.join("slurm/slurm.conf"))
+                .env("VK_DRIVER_FILES", &self.drivers)
+                .env("PROGRAM", env!("CARGO_BIN_EXE_onedispatch")),
+        )
     }
 
     /// Submits the fleet, and gives the number of its array.
@@ -123,7 +97,8 @@ impl Drop for Cluster {
 fn a_fleet_of_two_tasks_makes_one_run_though_one_dies() {
     let Some(cluster) = Cluster::start() else { return };
     let place = |name: &str| cluster.directory.0.join(name);
-    std::fs::write(place("fleet.toml"), SPEC).unwrap();
+    // Two cases for each of two shards.
+    std::fs::write(place("fleet.toml"), SPEC.replace("[4, 5, 6]", "[4, 5, 6, 7]")).unwrap();
 
     let first = cluster.measure();
     cluster.wait_for("both tasks run", |cluster| cluster.queue().matches("RUNNING").count() == 2);
@@ -139,13 +114,8 @@ fn a_fleet_of_two_tasks_makes_one_run_though_one_dies() {
     let said = cluster.outputs(&second);
     assert!(said[0].contains("shard 1/2 on GPU ") && said[1].contains("shard 2/2 on GPU "), "{said:?}");
     assert!(said[0].contains("going on after 3 finished cases\n"), "the first was finished: {said:?}");
-    let devices = std::fs::read_dir(place("data")).unwrap().map(|entry| entry.unwrap().path());
-    let runs: Vec<PathBuf> =
-        devices.flat_map(|device| std::fs::read_dir(device).unwrap()).map(|run| run.unwrap().path()).collect();
+    let runs = runs(&place("data"));
     let [run] = &runs[..] else { panic!("{runs:?}") };
-    let cases = std::fs::read_to_string(run.join("cases.csv")).unwrap();
-    let names: Vec<&str> = cases.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
-    assert_eq!(names, ["control", "control-2", "d32-l1-t4", "d32-l1-t5", "d32-l1-t6", "d32-l1-t7"]);
-    let verified = onedispatch(&["verify"]).arg(place("data")).output().unwrap();
-    assert!(verified.status.success(), "{}", text(&verified.stderr));
+    assert_eq!(finished(run), ["control", "control-2", "d32-l1-t4", "d32-l1-t5", "d32-l1-t6", "d32-l1-t7"]);
+    printed(onedispatch(&["verify"]).arg(place("data")));
 }
