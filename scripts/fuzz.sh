@@ -8,8 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
+mapfile -t all < <(basename -s .rs fuzz/targets/*.rs)
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(gguf safetensors config tokenizer template spec prices population)
+[ $# -gt 0 ] || targets=("${all[@]}")
 
 seeds() {
     case $1 in
@@ -22,7 +23,7 @@ seeds() {
     prices) ls data/sources/eustockmarkets.csv ;;
     population) ls tests/golden/rollout/*.safetensors ;;
     *)
-        echo "no target \`$1\`; there are gguf, safetensors, config, tokenizer, template, spec, prices and population" >&2
+        echo "no seeds for a target \`$1\`; there are ${all[*]}" >&2
         return 2
         ;;
     esac
