@@ -40,52 +40,49 @@ check() {
     fi
 }
 
-# The source of llama.cpp, or what a build of it reads, in $room/source.
-source_of_llama_cpp() {
-    [ ! -d "$room/source" ] || return 0
-    mkdir "$work/source"
+# Puts NAME into $room/NAME: from NAME.tar.xz where it was carried, else by the command after it, which fills $work/NAME.
+obtain() {
+    [ ! -d "$room/$1" ] || return 0
+    mkdir "$work/$1"
     if [ -n "${CARRIED:-}" ]; then
-        tar -xJf "$CARRIED/source.tar.xz" -C "$work/source"
+        tar -xJf "$CARRIED/$1.tar.xz" -C "$work/$1"
     else
-        # Cargo fetches a package for a package that asks for it.
-        mkdir -p "$work/asking/src"
-        touch "$work/asking/src/lib.rs"
-        printf '%s\n' '[workspace]' '[package]' 'name = "asking"' 'edition = "2021"' '[dependencies]' "$CRATE = \"=$CRATE_VERSION\"" \
-            >"$work/asking/Cargo.toml"
-        cargo fetch --quiet --manifest-path "$work/asking/Cargo.toml"
-        local crate
-        crate=$(echo "${CARGO_HOME:-$HOME/.cargo}"/registry/cache/*/"$CRATE-$CRATE_VERSION.crate")
-        check "$crate" "$CRATE_SHA256" "the crate $CRATE $CRATE_VERSION"
-        # No other backend than the CPU's and CUDA's, and of what neither needs the recipes alone.
-        tar -xzf "$crate" -C "$work/source" --strip-components 2 --wildcards --no-wildcards-match-slash \
-            "$CRATE-$CRATE_VERSION"/llama.cpp/{CMakeLists.txt,LICENSE} \
-            "$CRATE-$CRATE_VERSION"/llama.cpp/{cmake,include,src,ggml/cmake,ggml/include} \
-            "$CRATE-$CRATE_VERSION"/llama.cpp/ggml/{CMakeLists.txt,src/CMakeLists.txt,'src/*.*'} \
-            "$CRATE-$CRATE_VERSION"/llama.cpp/ggml/src/{ggml-cpu,ggml-cuda} \
-            "$CRATE-$CRATE_VERSION"/llama.cpp/vendor/{CMakeLists.txt,hash,'*/CMakeLists.txt'}
+        "${@:2}"
     fi
-    mv "$work/source" "$room/source"
+    mv "$work/$1" "$room/$1"
 }
 
-# The prebuilt libraries of an npm package, in $room/prebuilt-NAME.
+# The source of llama.cpp, or what a build of it reads.
+source_of_llama_cpp() {
+    # Cargo fetches a package for a package that asks for it.
+    mkdir -p "$work/asking/src"
+    touch "$work/asking/src/lib.rs"
+    printf '%s\n' '[workspace]' '[package]' 'name = "asking"' 'edition = "2021"' '[dependencies]' "$CRATE = \"=$CRATE_VERSION\"" \
+        >"$work/asking/Cargo.toml"
+    cargo fetch --quiet --manifest-path "$work/asking/Cargo.toml"
+    local crate
+    crate=$(echo "${CARGO_HOME:-$HOME/.cargo}"/registry/cache/*/"$CRATE-$CRATE_VERSION.crate")
+    check "$crate" "$CRATE_SHA256" "the crate $CRATE $CRATE_VERSION"
+    # No other backend than the CPU's and CUDA's, and of what neither needs the recipes alone.
+    tar -xzf "$crate" -C "$work/source" --strip-components 2 --wildcards --no-wildcards-match-slash \
+        "$CRATE-$CRATE_VERSION"/llama.cpp/{CMakeLists.txt,LICENSE} \
+        "$CRATE-$CRATE_VERSION"/llama.cpp/{cmake,include,src,ggml/cmake,ggml/include} \
+        "$CRATE-$CRATE_VERSION"/llama.cpp/ggml/{CMakeLists.txt,src/CMakeLists.txt,'src/*.*'} \
+        "$CRATE-$CRATE_VERSION"/llama.cpp/ggml/src/{ggml-cpu,ggml-cuda} \
+        "$CRATE-$CRATE_VERSION"/llama.cpp/vendor/{CMakeLists.txt,hash,'*/CMakeLists.txt'}
+}
+
+# The prebuilt libraries of an npm package.
 prebuilt() {
-    [ ! -d "$room/prebuilt-$1" ] || return 0
-    mkdir "$work/prebuilt"
-    if [ -n "${CARRIED:-}" ]; then
-        tar -xJf "$CARRIED/$1.tar.xz" -C "$work/prebuilt"
-    else
-        local package=@node-llama-cpp/${NPM[$1]}
-        (cd "$work" && npm pack --silent "$package@$NPM_VERSION" >/dev/null)
-        local file=$work/node-llama-cpp-${NPM[$1]}-$NPM_VERSION.tgz
-        check "$file" "${NPM_SHA256[$1]}" "the npm package $package $NPM_VERSION"
-        tar -xzf "$file" -C "$work/prebuilt" --strip-components 3 --wildcards 'package/bins/*/libggml*' 'package/bins/*/libllama.*'
-    fi
-    mv "$work/prebuilt" "$room/prebuilt-$1"
+    local package=@node-llama-cpp/${NPM[$1]} file=$work/node-llama-cpp-${NPM[$1]}-$NPM_VERSION.tgz
+    (cd "$work" && npm pack --silent "$package@$NPM_VERSION" >/dev/null)
+    check "$file" "${NPM_SHA256[$1]}" "the npm package $package $NPM_VERSION"
+    tar -xzf "$file" -C "$work/prebuilt-$1" --strip-components 3 --wildcards 'package/bins/*/libggml*' 'package/bins/*/libllama.*'
 }
 
 from_prebuilt() {
-    source_of_llama_cpp
-    prebuilt "$1"
+    obtain source source_of_llama_cpp
+    obtain "prebuilt-$1" prebuilt "$1"
     mkdir "$work/new"
     cp "$room/prebuilt-$1"/* "$work/new"
     local libraries=("$work"/new/libllama.* "$work"/new/libggml.* "$work"/new/libggml-base.so)
@@ -97,7 +94,7 @@ from_prebuilt() {
 }
 
 from_source() {
-    source_of_llama_cpp
+    obtain source source_of_llama_cpp
     local backend=$1 generator=()
     shift
     ! command -v ninja >/dev/null || generator=(-G Ninja)
@@ -111,13 +108,14 @@ from_source() {
 }
 
 carry() {
-    source_of_llama_cpp
-    prebuilt vulkan
-    local out
+    obtain source source_of_llama_cpp
+    obtain prebuilt-vulkan prebuilt vulkan
+    local name out
     out=$(cd "$caller" && realpath -m "$1")
     mkdir -p "$out"
-    XZ_OPT=-9e tar -cJf "$out/source.tar.xz" -C "$room/source" .
-    XZ_OPT=-9e tar -cJf "$out/vulkan.tar.xz" -C "$room/prebuilt-vulkan" .
+    for name in source prebuilt-vulkan; do
+        XZ_OPT=-9e tar -cJf "$out/$name.tar.xz" -C "$room/$name" .
+    done
 }
 
 [ $# -gt 0 ] || set -- help
