@@ -1,6 +1,7 @@
 //! What a peer wrote is checked anew before it becomes rows: synthetic results of a tiny case, right and wrong.
 
 mod fixture;
+mod running_peers;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,13 +14,12 @@ use onedispatch::peer::export::export;
 use onedispatch::peer::import::import;
 use onedispatch::record::manifest::{Browser, Manifest};
 use onedispatch::record::peers::{PeerRow, PeerSample};
-use onedispatch::record::rows::Case;
 use onedispatch::record::run::{Run, load, load_all};
 use onedispatch::record::table::{Row, Table};
 use onedispatch::record::verify::verify;
 use onedispatch::spec::Spec;
 use onedispatch::workload::decode::format::Format;
-use onedispatch::workload::decode::{oracle, random, tensors};
+use onedispatch::workload::decode::{oracle, random};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
@@ -45,46 +45,19 @@ prompt_tokens = [1]
 const CASE: &str = "d8-l1-t5";
 
 fn manifest(date: &str) -> Manifest {
-    let spec_sha256 = sha256_hex(SPEC.as_bytes());
-    let date = date.to_owned();
-    Manifest { experiment: "peers".into(), spec: SPEC.into(), spec_sha256, date, ..fixture::manifest() }
+    running_peers::manifest(SPEC, "NVIDIA H200", date)
 }
 
-/// A case of the spec with the rows of an arm, as the runner would write them.
+/// A case of the spec with the row of an arm.
 fn measured(name: &str) -> Measured {
-    let spec = Spec::parse(SPEC, "spec").unwrap();
-    let case = spec.cases().into_iter().find(|case| case.name == name).unwrap();
-    let config = config_of(&case).unwrap();
-    let weights_sha256 = tensors::weights_sha256(&config, &random::weights(&config, case.seed));
-    let mut measured = fixture::decode(case.n_layer);
-    let renamed = |key: &mut String| *key = name.to_owned();
-    // Only the arm that made every token, so that nothing is said of the work of others.
-    measured.results.retain(|row| row.key.arm == "fused-workgroup" && row.gate == "pass");
-    measured.samples.retain(|sample| sample.key.arm == "fused-workgroup");
-    measured.results.iter_mut().for_each(|row| {
-        renamed(&mut row.key.case);
+    let cases = Spec::parse(SPEC, "spec").unwrap().cases();
+    let case = cases.iter().find(|case| case.name == name).unwrap();
+    running_peers::decoded(case, |row| {
         row.units = 5;
         (row.multiply_adds, row.min_bytes) = work(name);
         // It leaves out the head's padding, the 20th token, which the peers' count has.
         row.multiply_adds -= 5 * 8;
-    });
-    measured.samples.iter_mut().for_each(|sample| renamed(&mut sample.key.case));
-    for row in &mut measured.results {
-        let of_row: Vec<_> = measured.samples.iter().filter(|sample| sample.key == row.key).cloned().collect();
-        onedispatch::record::summary::summarise(&row.key, &of_row).write_into(row);
-    }
-    measured.case = Case {
-        case: name.into(),
-        n_embd: case.n_embd,
-        n_head: case.n_head,
-        n_inner: case.n_inner,
-        vocab_size: case.vocab_size,
-        new_tokens: case.new_tokens,
-        seed: case.seed,
-        weights_sha256,
-        ..measured.case
-    };
-    measured
+    })
 }
 
 /// Multiply-adds and bytes by hand: 5 tokens, D = 8, 32 in the middle, 19 padded to 20 at the head; attention over t.

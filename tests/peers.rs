@@ -5,19 +5,18 @@ mod running_peers;
 
 use std::path::Path;
 
-use fixture::{Measured, Temporary};
-use onedispatch::cases::decode::config_of;
+use fixture::Temporary;
 use onedispatch::peer::export::export;
-use onedispatch::record::rows::Case;
 use onedispatch::record::run::load_all;
-use onedispatch::record::summary::summarise;
 use onedispatch::spec::Spec;
-use onedispatch::workload::decode::{random, tensors};
-use running_peers::{has_built, manifest, python, run_peer, taken_in, today};
+use running_peers::{decoded, has_built, manifest, python, run_peer, taken_in, today};
 use serde_json::Value;
 
-const DECODE: &str = r#"name = "peers"
-question = "Do the peers decode a tiny model?"
+/// A spec of one tiny case, and what stands in it of its arms.
+fn spec(n_embd: u32, n_layer: u32, arms: &str) -> String {
+    format!(
+        r#"name = "peers"
+question = "Do peers decode a tiny model?"
 workload = "decode"
 seed = 5
 quick = true
@@ -26,66 +25,26 @@ warmup_s = 0.01
 arm_cap_s = 1.0
 tolerance = 1e-3
 tolerance_reason = "f32"
+{arms}
 
 [decode]
-n_embd = [8]
-n_layer = [1]
+n_embd = [{n_embd}]
+n_layer = [{n_layer}]
 new_tokens = [5]
 vocab_size = [19]
 prompt_tokens = [2]
-"#;
+"#
+    )
+}
 
-const ENGINES: &str = r#"name = "engines"
-question = "Do engines decode a tiny model in each format of its weights?"
-workload = "decode"
-seed = 5
-quick = true
-samples = 5
-warmup_s = 0.01
-arm_cap_s = 1.0
-tolerance = 1e-3
-tolerance_reason = "f32"
-arms = ["fused-grid", "fused-grid-f16", "fused-grid-q8_0", "fused-grid-q4_0"]
-
-[decode]
-n_embd = [64]
-n_layer = [2]
-new_tokens = [5]
-vocab_size = [19]
-prompt_tokens = [2]
-"#;
-
-/// The rows of an arm of a spec's only case, as the runner would write them of one that was cut, so that nothing is said of the work
-/// of others.
-fn measured(spec: &Spec) -> Measured {
-    let case = spec.cases().remove(0);
-    let config = config_of(&case).unwrap();
-    let mut measured = fixture::decode(1);
-    measured.results.retain(|row| row.key.arm == "fused-workgroup" && row.gate == "pass");
-    measured.samples.retain(|sample| sample.key.arm == "fused-workgroup");
-    measured.results.iter_mut().for_each(|row| {
-        row.key.case = case.name.clone();
+/// Writes a run of the spec's case by an arm that was cut, so that nothing is said of the work of others.
+fn write_run(data: &Path, text: &str, device: &str) {
+    let case = Spec::parse(text, "spec").unwrap().cases().remove(0);
+    let measured = decoded(&case, |row| {
         (row.units, row.multiply_adds, row.min_bytes) = (1, 1, 1);
-    });
-    measured.samples.iter_mut().for_each(|sample| sample.key.case = case.name.clone());
-    for row in &mut measured.results {
-        let of_row: Vec<_> = measured.samples.iter().filter(|sample| sample.key == row.key).cloned().collect();
-        summarise(&row.key, &of_row).write_into(row);
         row.cap = format!("1 of {} tokens", case.new_tokens);
-    }
-    measured.case = Case {
-        case: case.name.clone(),
-        n_embd: case.n_embd,
-        n_head: case.n_head,
-        n_inner: case.n_inner,
-        vocab_size: case.vocab_size,
-        prompt_tokens: case.prompt_tokens,
-        new_tokens: case.new_tokens,
-        seed: case.seed,
-        weights_sha256: tensors::weights_sha256(&config, &random::weights(&config, case.seed)),
-        ..measured.case
-    };
-    measured
+    });
+    fixture::write(data, manifest(text, device, &today()), &[fixture::controls(), measured]);
 }
 
 #[test]
@@ -93,14 +52,11 @@ fn python_peers_decode_on_a_cpu() {
     let Some(python) = python() else { return };
     let temporary = Temporary::new();
     let (data, cases) = (temporary.0.join("data"), temporary.0.join("cases"));
-    let spec = Spec::parse(DECODE, "spec").unwrap();
+    let text = spec(8, 1, "");
     let is_built = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/build/burn/release/libburn_peer.so").exists();
     let has_burn = is_built || std::env::var_os("BURN_PEER_LIBRARY").is_some();
-    let run_on = |data: &Path, device: &str| {
-        fixture::write(data, manifest(DECODE, device, &today()), &[fixture::controls(), measured(&spec)]);
-    };
-    run_on(&data, "cpu");
-    for case in export(&spec, &[], &cases, &mut |_| Ok(())).unwrap() {
+    write_run(&data, &text, "cpu");
+    for case in export(&Spec::parse(&text, "spec").unwrap(), &[], &cases, &mut |_| Ok(())).unwrap() {
         for peer in ["jax", "cuda", "onnxruntime"] {
             let out = temporary.0.join(format!("{peer}.json"));
             run_peer(&python, &format!("{peer}/run.py"), &case, &out, &[]);
@@ -111,7 +67,7 @@ fn python_peers_decode_on_a_cpu() {
             let (data, out) = (temporary.0.join("software"), temporary.0.join("burn.json"));
             run_peer(&python, "burn/run.py", &case, &out, &[]);
             let result: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
-            run_on(&data, result["device"]["name"].as_str().unwrap());
+            write_run(&data, &text, result["device"]["name"].as_str().unwrap());
             taken_in(&data, &out);
         }
     }
@@ -128,9 +84,9 @@ fn llama_cpp_decodes_on_a_cpu() {
     }
     let temporary = Temporary::new();
     let (data, cases, out) = (temporary.0.join("data"), temporary.0.join("cases"), temporary.0.join("llama-cpp.json"));
-    let spec = Spec::parse(ENGINES, "spec").unwrap();
-    fixture::write(&data, manifest(ENGINES, "cpu", &today()), &[fixture::controls(), measured(&spec)]);
-    let case = export(&spec, &[], &cases, &mut |_| Ok(())).unwrap().remove(0);
+    let text = spec(64, 2, r#"arms = ["fused-grid", "fused-grid-f16", "fused-grid-q8_0", "fused-grid-q4_0"]"#);
+    write_run(&data, &text, "cpu");
+    let case = export(&Spec::parse(&text, "spec").unwrap(), &[], &cases, &mut |_| Ok(())).unwrap().remove(0);
     let variants = "cpu-f32,cpu-f16-flash,cpu-q4_0,cpu-q8_0-flash";
     run_peer(&python, "llama-cpp/run.py", &case, &out, &["--variants", variants]);
     taken_in(&data, &out);

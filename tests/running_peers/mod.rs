@@ -1,18 +1,21 @@
-//! Peers that run, on the CPU: the Python for them, a result that they write, and the run that it is taken in beside.
+//! The run that a peer's result is taken in beside, and peers that run on the CPU: the Python for them, and what they write.
 
 #![allow(dead_code)] // each test crate takes what it needs
 
 use std::path::Path;
 use std::process::Command;
 
+use onedispatch::cases::decode::config_of;
 use onedispatch::digest::sha256_hex;
 use onedispatch::peer::import::import;
 use onedispatch::record::manifest::Manifest;
+use onedispatch::record::rows::{Case, ResultRow};
 use onedispatch::record::run::load_all;
 use onedispatch::record::verify::verify;
-use onedispatch::spec::Spec;
+use onedispatch::spec::{DecodeCase, Spec};
+use onedispatch::workload::decode::{random, tensors};
 
-use crate::fixture;
+use crate::fixture::{self, Measured};
 
 /// Of a run of a spec's text on a device.
 pub fn manifest(text: &str, device: &str, date: &str) -> Manifest {
@@ -21,6 +24,28 @@ pub fn manifest(text: &str, device: &str, date: &str) -> Manifest {
     let mut manifest = Manifest { experiment, spec, spec_sha256, date: date.into(), ..fixture::manifest() };
     manifest.device.name = device.into();
     manifest
+}
+
+/// A case of decoding with the row of an arm, as the runner would write it; `fill` tells the work.
+pub fn decoded(case: &DecodeCase, fill: impl Fn(&mut ResultRow)) -> Measured {
+    let config = config_of(case).unwrap();
+    let about = Case {
+        case: case.name.clone(),
+        workload: "decode".into(),
+        n_embd: case.n_embd,
+        n_layer: case.n_layer,
+        n_head: case.n_head,
+        n_inner: case.n_inner,
+        vocab_size: case.vocab_size,
+        prompt_tokens: case.prompt_tokens,
+        new_tokens: case.new_tokens,
+        seed: case.seed,
+        weights_sha256: tensors::weights_sha256(&config, &random::weights(&config, case.seed)),
+        ..Case::default()
+    };
+    let mut measured = Measured { case: about, results: Vec::new(), samples: Vec::new() };
+    measured.add("fused-workgroup", "one-submit", 0, 800_000, fill);
+    measured
 }
 
 /// The Python that runs peers: $PYTHON, or python3; none where it has not the packages, unless REQUIRE_PEERS says that it must.
