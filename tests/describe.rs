@@ -14,8 +14,7 @@ fn output(verb: &str, data: &Path) -> Output {
 }
 
 fn described() -> Temporary {
-    let data = Temporary::new();
-    fixture::write(&data.0, fixture::manifest(), &fixture::all());
+    let (data, _) = fixture::written();
     describe(&data);
     data
 }

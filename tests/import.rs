@@ -6,7 +6,7 @@ mod running_peers;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fixture::{Measured, Temporary};
+use fixture::{Measured, Temporary, change_every_cell, fault_lines};
 use onedispatch::cases::decode::{config_of, request_of};
 use onedispatch::digest::sha256_hex;
 use onedispatch::peer::case::CaseFile;
@@ -15,8 +15,7 @@ use onedispatch::peer::import::import;
 use onedispatch::record::manifest::{Browser, Manifest};
 use onedispatch::record::peers::{PeerRow, PeerSample};
 use onedispatch::record::run::{Run, load, load_all};
-use onedispatch::record::table::{Row, Table};
-use onedispatch::record::verify::verify;
+use onedispatch::record::table::Row;
 use onedispatch::spec::Spec;
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::decode::{oracle, random};
@@ -135,7 +134,7 @@ impl World {
     }
 
     fn verified(&self) -> String {
-        verify(&self.data).unwrap().faults.iter().map(|fault| format!("{fault}\n")).collect()
+        fault_lines(&self.data)
     }
 
     /// Why a text is refused, in one line without places of this machine; nothing may have been written.
@@ -441,33 +440,8 @@ fn what_is_no_result_is_refused() {
 fn a_changed_cell_is_named() {
     let world = world();
     world.import(&world.right);
-    change_every_cell::<PeerRow>(&world);
-    change_every_cell::<PeerSample>(&world);
-}
-
-fn change_every_cell<R: Row>(world: &World) {
-    let path = world.run.join(R::FILE);
-    let csv = std::fs::read(&path).unwrap();
-    let table = Table::parse::<R>(&csv, "").unwrap();
-    for (i, cells) in table.rows.iter().enumerate() {
-        for (j, column) in R::COLUMNS.iter().enumerate() {
-            let value = match (cells[j].parse::<u64>(), cells[j].parse::<f64>()) {
-                (Ok(integer), _) => (integer + 1).to_string(),
-                (_, Ok(number)) => format!("{:?}", number * 1.001),
-                _ if cells[j].is_empty() => "1.0".to_owned(),
-                _ => format!("{}x", cells[j]),
-            };
-            let mut changed = table.clone();
-            changed.rows[i][j] = value;
-            std::fs::write(&path, changed.to_csv(true)).unwrap();
-            let faults = verify(&world.data).unwrap().faults;
-            let file = format!("nvidia-h200/2026-01-31-peers/{}", R::FILE);
-            let named = faults.iter().any(|fault| fault.place() == (&file, Some(i + 1), Some(*column)));
-            assert!(named, "{file}, row {}, {column}: {faults:?}", i + 1);
-        }
-    }
-    std::fs::write(&path, csv).unwrap();
-    assert_eq!(world.verified(), "");
+    change_every_cell::<PeerRow>(&world.data, &world.run);
+    change_every_cell::<PeerSample>(&world.data, &world.run);
 }
 
 /// A forger who rewrites the digests as well is still held to what rows say of each other.

@@ -8,14 +8,13 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fixture::{Measured, Temporary};
+use fixture::{Measured, Temporary, fault_lines};
 use onedispatch::digest::sha256_hex;
 use onedispatch::peer::export::export;
 use onedispatch::peer::import::import;
 use onedispatch::peer::rollout::{FORMAT, RolloutFile};
 use onedispatch::record::rows::Case;
 use onedispatch::record::run::{load, load_all};
-use onedispatch::record::verify::verify;
 use onedispatch::spec::{RolloutCase, Spec};
 use onedispatch::workload::rollout::environment::Environment;
 use onedispatch::workload::rollout::gate::Reference;
@@ -157,7 +156,7 @@ impl World {
     }
 
     fn verified(&self) -> String {
-        verify(&self.data).unwrap().faults.iter().map(|fault| format!("{fault}\n")).collect()
+        fault_lines(&self.data)
     }
 
     /// Why the right result is refused after each change; nothing may have been written.

@@ -2,24 +2,11 @@
 
 mod fixture;
 
-use std::path::PathBuf;
-
-use fixture::Temporary;
+use fixture::{fault_lines, written};
 use onedispatch::record::manifest::Manifest;
 use onedispatch::record::peers;
 use onedispatch::record::rows::{Case, ResultRow, Sample};
 use onedispatch::record::table::Row;
-use onedispatch::record::verify::verify;
-
-fn written() -> (Temporary, PathBuf) {
-    let data = Temporary::new();
-    let run = fixture::write(&data.0, fixture::manifest(), &fixture::all());
-    (data, run)
-}
-
-fn lines(data: &Temporary) -> String {
-    verify(&data.0).unwrap().faults.iter().map(|fault| format!("{fault}\n")).collect()
-}
 
 /// What an editor or a checkout does to line ends is told as such, whichever file it did it to.
 #[test]
@@ -30,7 +17,7 @@ fn crlf_is_named() {
     let told = files.into_iter().chain([data.0.join("README.md")]).map(|path| {
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replace('\n', "\r\n")).unwrap();
-        let told = lines(&data);
+        let told = fault_lines(&data.0);
         std::fs::write(&path, text).unwrap();
         told
     });
@@ -41,7 +28,7 @@ fn crlf_is_named() {
     nvidia-h200/2026-01-31-decode/samples.csv, row 0: CRLF at the end of the line; expected LF, as it was written: restore the file, and keep editors and Git from changing line ends
     README.md: CRLF at the end of line 1; expected LF, as it was written: restore the file, and keep editors and Git from changing line ends
     ");
-    assert_eq!(lines(&data), "");
+    assert_eq!(fault_lines(&data.0), "");
     let fault = peers::PeerManifest::parse("schema = 1\r\n", "peers.toml").unwrap_err().to_string();
     assert!(fault.starts_with("peers.toml: CRLF at the end of line 1; expected LF"), "{fault}");
     // A spec may have been written so: within a manifest its line ends are escaped.
@@ -55,6 +42,11 @@ fn crlf_is_named() {
 fn names_are_escaped() {
     let (data, run) = written();
     std::fs::write(run.join("\u{1b}[31m\n.csv"), "").unwrap();
-    assert_eq!(lines(&data).matches(r"\u{1b}[31m\n.csv: a file that belongs to no run").count(), 1, "{}", lines(&data));
-    assert_eq!(lines(&data).lines().count(), 1);
+    assert_eq!(
+        fault_lines(&data.0).matches(r"\u{1b}[31m\n.csv: a file that belongs to no run").count(),
+        1,
+        "{}",
+        fault_lines(&data.0)
+    );
+    assert_eq!(fault_lines(&data.0).lines().count(), 1);
 }

@@ -2,9 +2,7 @@
 
 mod fixture;
 
-use std::path::PathBuf;
-
-use fixture::Temporary;
+use fixture::{Temporary, change_every_cell, fault_lines, written};
 use onedispatch::commands::verify as command;
 use onedispatch::paper::survey;
 use onedispatch::record::fault::Fault;
@@ -15,24 +13,14 @@ use onedispatch::record::verify::{root_digest, verify};
 
 const RUN: &str = "nvidia-h200/2026-01-31-decode";
 
-fn written() -> (Temporary, PathBuf) {
-    let data = Temporary::new();
-    let run = fixture::write(&data.0, fixture::manifest(), &fixture::all());
-    assert_eq!(run, data.0.join(RUN));
-    (data, run)
-}
-
 fn faults(data: &Temporary) -> Vec<Fault> {
     verify(&data.0).unwrap().faults
-}
-
-fn lines(data: &Temporary) -> String {
-    faults(data).iter().map(|fault| format!("{fault}\n")).collect()
 }
 
 #[test]
 fn what_was_written_passes() {
     let (data, run) = written();
+    assert_eq!(run, data.0.join(RUN));
     std::fs::write(data.0.join("README.md"), "about").unwrap();
     std::fs::create_dir(data.0.join("sources")).unwrap();
     std::fs::write(data.0.join("sources/prices.csv"), "1").unwrap();
@@ -57,54 +45,22 @@ fn the_root_digest_is_that_of_sha256sum() {
     }
 }
 
-/// Other values for a cell: one of its type, one of none.
-fn other_values(cell: &str) -> Vec<String> {
-    let near = match (cell.parse::<u64>(), cell.parse::<f64>()) {
-        (Ok(integer), _) => (integer + 1).to_string(),
-        (_, Ok(number)) => format!("{:?}", number * 1.001),
-        _ if cell.is_empty() => "1".to_owned(),
-        _ => format!("{cell}x"),
-    };
-    let mut values = vec![near, "1.0".to_owned(), "no, \"such\"\nvalue".to_owned(), String::new()];
-    values.retain(|value| value != cell);
-    values
-}
-
-fn change_every_cell<R: Row>() {
-    let (data, run) = written();
-    let path = run.join(R::FILE);
-    let csv = std::fs::read(&path).unwrap();
-    let table = Table::parse::<R>(&csv, "").unwrap();
-    let file = format!("{RUN}/{}", R::FILE);
-    for (i, cells) in table.rows.iter().enumerate() {
-        for (j, column) in R::COLUMNS.iter().enumerate() {
-            for value in other_values(&cells[j]) {
-                let mut changed = table.clone();
-                changed.rows[i][j] = value.clone();
-                std::fs::write(&path, changed.to_csv(true)).unwrap();
-                let faults = faults(&data);
-                let named = faults.iter().any(|fault| fault.place() == (&file, Some(i + 1), Some(column)));
-                assert!(named, "row {}, {column} = `{value}`: {faults:#?}", i + 1);
-            }
-        }
-    }
-    std::fs::write(&path, csv).unwrap();
-    assert_eq!(faults(&data), []);
-}
-
 #[test]
 fn every_changed_cell_of_cases_is_named() {
-    change_every_cell::<Case>();
+    let (data, run) = written();
+    change_every_cell::<Case>(&data.0, &run);
 }
 
 #[test]
 fn every_changed_cell_of_results_is_named() {
-    change_every_cell::<ResultRow>();
+    let (data, run) = written();
+    change_every_cell::<ResultRow>(&data.0, &run);
 }
 
 #[test]
 fn every_changed_cell_of_samples_is_named() {
-    change_every_cell::<Sample>();
+    let (data, run) = written();
+    change_every_cell::<Sample>(&data.0, &run);
 }
 
 #[test]
@@ -191,7 +147,7 @@ fn every_changed_value_of_the_manifest_is_named() {
         assert!(self::faults(&data).iter().any(|fault| in_manifest(&fault)), "without {line}");
     }
     std::fs::write(&path, text.replace("\n[host]", "\n# a comment\n[host]")).unwrap();
-    insta::assert_snapshot!(self::lines(&data), @"nvidia-h200/2026-01-31-decode/manifest.toml: not written as onedispatch writes it; expected no other layout, comment or blank line");
+    insta::assert_snapshot!(fault_lines(&data.0), @"nvidia-h200/2026-01-31-decode/manifest.toml: not written as onedispatch writes it; expected no other layout, comment or blank line");
 }
 
 #[test]
@@ -203,7 +159,7 @@ fn added_removed_and_reordered_rows_are_named() {
         let mut changed = table.clone();
         edit(&mut changed.rows);
         std::fs::write(&path, changed.to_csv(true)).unwrap();
-        lines(&data)
+        fault_lines(&data.0)
     };
     insta::assert_snapshot!(digest_faults(&|rows| drop(rows.remove(4))), @"
     nvidia-h200/2026-01-31-decode/samples.csv, row 5: the recorded row is not here: removed or changed; expected its digest 009212b337fbdb14
@@ -241,15 +197,15 @@ fn other_bytes_for_the_same_cells_are_named() {
     std::fs::write(&path, csv.replace('\n', "\r\n")).unwrap();
     assert_eq!(faults(&data).len(), 1);
     std::fs::write(&path, csv.replacen("controls", "\"controls\"", 1)).unwrap();
-    insta::assert_snapshot!(lines(&data), @"nvidia-h200/2026-01-31-decode/cases.csv, row 1: not written as onedispatch writes it; expected LF at line ends, quotes only where needed, every column present");
+    insta::assert_snapshot!(fault_lines(&data.0), @"nvidia-h200/2026-01-31-decode/cases.csv, row 1: not written as onedispatch writes it; expected LF at line ends, quotes only where needed, every column present");
     std::fs::write(&path, csv.trim_end()).unwrap();
     assert_eq!(faults(&data).len(), 1);
     std::fs::write(&path, csv.replacen(",decode,", ",decode,9,9,", 1)).unwrap();
-    insta::assert_snapshot!(lines(&data), @"nvidia-h200/2026-01-31-decode/cases.csv, row 2: found more fields than defined in 'Schema'; expected one cell a column, quoted as CSV");
+    insta::assert_snapshot!(fault_lines(&data.0), @"nvidia-h200/2026-01-31-decode/cases.csv, row 2: found more fields than defined in 'Schema'; expected one cell a column, quoted as CSV");
     std::fs::write(&path, csv.replacen(",decode,32,", ",decode,", 1)).unwrap();
-    insta::assert_snapshot!(lines(&data), @"nvidia-h200/2026-01-31-decode/cases.csv, row 2: not written as onedispatch writes it; expected LF at line ends, quotes only where needed, every column present");
+    insta::assert_snapshot!(fault_lines(&data.0), @"nvidia-h200/2026-01-31-decode/cases.csv, row 2: not written as onedispatch writes it; expected LF at line ends, quotes only where needed, every column present");
     std::fs::write(&path, [csv.as_bytes(), b"\xff\xfe"].concat()).unwrap();
-    insta::assert_snapshot!(lines(&data), @"nvidia-h200/2026-01-31-decode/cases.csv, row 4: no UTF-8 at byte 463; expected UTF-8 text");
+    insta::assert_snapshot!(fault_lines(&data.0), @"nvidia-h200/2026-01-31-decode/cases.csv, row 4: no UTF-8 at byte 463; expected UTF-8 text");
 }
 
 #[test]
@@ -258,13 +214,13 @@ fn stray_and_missing_files_are_named() {
     std::fs::write(run.join("notes.txt"), "").unwrap();
     std::fs::write(data.0.join(".gitignore"), "").unwrap();
     std::fs::remove_file(run.join("samples.csv")).unwrap();
-    insta::assert_snapshot!(lines(&data), @"
+    insta::assert_snapshot!(fault_lines(&data.0), @"
     .gitignore: a file that belongs to no run; expected README.md, sources/, what `onedispatch describe` writes and, in <device>/<date>-<experiment>/, manifest.toml and the three tables, and those of peers, and signatures of manifest.toml and peers.toml
     nvidia-h200/2026-01-31-decode/notes.txt: a file that belongs to no run; expected README.md, sources/, what `onedispatch describe` writes and, in <device>/<date>-<experiment>/, manifest.toml and the three tables, and those of peers, and signatures of manifest.toml and peers.toml
     nvidia-h200/2026-01-31-decode/samples.csv: no such file; expected the table that the manifest has digests of
     ");
     std::fs::remove_file(run.join("manifest.toml")).unwrap();
-    assert!(lines(&data).contains("2026-01-31-decode/manifest.toml: no such file"));
+    assert!(fault_lines(&data.0).contains("2026-01-31-decode/manifest.toml: no such file"));
     assert!(verify(&Temporary::new().0).unwrap().faults[0].to_string().contains("no run"));
     assert_eq!(verify(&data.0.join("nowhere")).unwrap_err().exit_code(), 2);
 }
@@ -274,7 +230,7 @@ fn a_moved_directory_is_named() {
     let (data, run) = written();
     std::fs::rename(run, data.0.join("nvidia-h200/2026-02-01-decode")).unwrap();
     std::fs::rename(data.0.join("nvidia-h200"), data.0.join("apple-m2-pro")).unwrap();
-    insta::assert_snapshot!(lines(&data), @"
+    insta::assert_snapshot!(fault_lines(&data.0), @"
     apple-m2-pro/2026-02-01-decode/manifest.toml, device.name: `NVIDIA H200` in the folder of `apple-m2-pro`; expected the device of its folder
     apple-m2-pro/2026-02-01-decode/manifest.toml, date: `2026-01-31`, `decode` in the folder `2026-02-01-decode`; expected a folder <date>-<experiment>
     ");
@@ -284,7 +240,7 @@ fn a_moved_directory_is_named() {
 fn forged<R: Row>(edit: impl Fn(&mut Vec<R>)) -> String {
     let (data, run) = written();
     fixture::forge(&run, edit);
-    lines(&data)
+    fault_lines(&data.0)
 }
 
 /// The row of `fused-workgroup` in the case `d32-l1-t64`.
@@ -342,7 +298,7 @@ fn rollouts_have_the_work_of_their_steps() {
             edit(fused);
             fused.units_per_s = fused.wall_median_ns.map(|wall_ns| fused.units as f64 / wall_ns * 1e9);
         });
-        lines(&data)
+        fault_lines(&data.0)
     };
     assert_eq!(forged(&|_| ()), "");
     let lines = forged(&|row| row.multiply_adds += 1);
@@ -365,7 +321,7 @@ fn impossible_speed_is_named() {
 fn a_run_without_controls_is_named() {
     let data = Temporary::new();
     fixture::write(&data.0, fixture::manifest(), &[fixture::decode(1)]);
-    insta::assert_snapshot!(lines(&data), @"
+    insta::assert_snapshot!(fault_lines(&data.0), @"
     nvidia-h200/2026-01-31-decode/results.csv: no ceiling for multiply-adds; expected a timed control fma, which bounds the multiply-adds per second of the others
     nvidia-h200/2026-01-31-decode/results.csv: no ceiling for bytes; expected a timed control copy or cached-read, which bounds the bytes per second of the others
     ");

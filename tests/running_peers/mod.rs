@@ -11,7 +11,6 @@ use onedispatch::peer::import::import;
 use onedispatch::record::manifest::Manifest;
 use onedispatch::record::rows::{Case, ResultRow};
 use onedispatch::record::run::load_all;
-use onedispatch::record::verify::verify;
 use onedispatch::spec::{DecodeCase, Spec};
 use onedispatch::workload::decode::{random, tensors};
 
@@ -92,8 +91,7 @@ pub fn run_peer(python: &str, script: &str, case: &Path, out: &Path, more: &[&st
 pub fn taken_in(data: &Path, file: &Path) {
     let imported = import(file, &load_all(data).unwrap()).unwrap();
     assert!(imported.timed >= 1 && imported.untimed.is_empty(), "{imported:?}");
-    let faults: Vec<String> = verify(data).unwrap().faults.iter().map(ToString::to_string).collect();
-    assert!(faults.is_empty(), "{faults:?}");
+    assert_eq!(fixture::fault_lines(data), "");
 }
 
 /// Peers say themselves when they ran.
