@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use checkpoints::{bytes, config, stored};
-use fixture::{Temporary, onedispatch, text};
+use fixture::{Temporary, onedispatch, printed, text};
 use onedispatch::workload::decode::model::Config;
 use onedispatch::workload::decode::{random, tensors};
 use safetensors::tensor::Dtype;
@@ -87,9 +87,7 @@ fn talk(model: &Temporary, rest: &[&str], lines: &[&str]) -> (Vec<String>, Strin
 fn decoded(model: &Temporary, conversation: &[usize], rest: &[&str]) -> Vec<usize> {
     let ids = conversation.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
     let all = [&["--prompt-ids", &ids, "--format", "json"], rest].concat();
-    let Output { status, stdout, stderr } = command(model, "generate", &all).output().unwrap();
-    assert!(status.success(), "{}", text(&stderr));
-    let report: Value = serde_json::from_slice(&stdout).unwrap();
+    let report: Value = serde_json::from_str(&printed(&mut command(model, "generate", &all))).unwrap();
     report["token_ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as usize).collect()
 }
 

@@ -5,22 +5,12 @@ mod fixture;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use fixture::{Temporary, onedispatch, printed, text};
+use fixture::{Temporary, onedispatch, printed, refusal, text};
 use onedispatch::device::Gpu;
 use onedispatch::device::adapter::adapters;
 
 /// Relative to the project, where the tests' commands run.
 const MODEL: &str = "tests/golden/decode/tiny_d32_l1_h2";
-
-/// What a command that fails says on one line, with exit code 2 and nothing else said; `directory` is shown as DIR.
-fn refusal(command: &mut Command, directory: &Temporary) -> String {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let line = text(&stderr).replace(&directory.0.display().to_string(), "DIR");
-    assert_eq!(status.code(), Some(2), "{line}");
-    assert_eq!(line.lines().count(), 1, "{line}");
-    assert!(!text(&stdout).contains("panicked"), "{}", text(&stdout));
-    line.trim_end().to_owned()
-}
 
 fn generate(model: &str, rest: &[&str]) -> Command {
     onedispatch(&[&["generate", "--model", model][..], rest].concat())

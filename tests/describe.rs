@@ -6,12 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use fixture::{Temporary, onedispatch};
+use fixture::{Temporary, onedispatch, printed, refusal};
 use serde_json::Value;
-
-fn output(verb: &str, data: &Path) -> Output {
-    onedispatch(&[verb]).arg(data).output().unwrap()
-}
 
 fn described() -> Temporary {
     let (data, _) = fixture::written();
@@ -20,13 +16,12 @@ fn described() -> Temporary {
 }
 
 fn describe(data: &Temporary) {
-    let Output { status, stderr, .. } = output("describe", &data.0);
-    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    printed(onedispatch(&["describe"]).arg(&data.0));
 }
 
 /// Exit code, what is wrong, and the line of the root digest.
 fn verified(data: &Temporary) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = output("verify", &data.0);
+    let Output { status, stdout, stderr } = onedispatch(&["verify"]).arg(&data.0).output().unwrap();
     let said = String::from_utf8(stderr).unwrap().replace(&data.0.display().to_string(), "DIR");
     (status.code(), said, String::from_utf8(stdout).unwrap().lines().last().unwrap().to_owned())
 }
@@ -93,9 +88,8 @@ fn nothing_is_described_where_nothing_is() {
     let data = Temporary::new();
     std::fs::create_dir_all(&data.0).unwrap();
     for place in [data.0.clone(), data.0.join("missing")] {
-        let Output { status, stderr, .. } = output("describe", &place);
-        assert_eq!(status.code(), Some(2));
-        assert!(String::from_utf8(stderr).unwrap().contains("`onedispatch run` writes some"));
+        let line = refusal(onedispatch(&["describe"]).arg(place), &data);
+        assert!(line.contains("`onedispatch run` writes some"), "{line}");
     }
     assert_eq!(std::fs::read_dir(&data.0).unwrap().count(), 0);
 }

@@ -3,9 +3,8 @@
 mod fixture;
 
 use std::path::Path;
-use std::process::Command;
 
-use fixture::Temporary;
+use fixture::{Temporary, onedispatch, refusal};
 use onedispatch::digest::sha256_hex;
 use onedispatch::peer::case::{CaseFile, FORMAT};
 use onedispatch::peer::export::export;
@@ -120,26 +119,17 @@ fn chosen_cases_are_written_anew_and_the_same() {
 #[test]
 fn what_cannot_be_exported_is_refused_in_one_line() {
     let out = Temporary::new();
-    let refusal = |rest: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_onedispatch"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .arg("export")
-            .args(rest)
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(2));
-        String::from_utf8(output.stderr).unwrap().replace(out.0.to_str().unwrap(), "DIR")
-    };
+    let refused = |rest: &[&str]| refusal(onedispatch(&["export"]).args(rest), &out);
     let file = out.0.join("file");
     std::fs::write(&file, "").unwrap();
     let below = file.join("cases");
     let unused = out.0.join("cases");
     let [file, below, unused] = [&file, &below, &unused].map(|path| path.to_str().unwrap());
     let lines = [
-        refusal(&["experiments/controls.toml", "--out", unused]),
-        refusal(&["experiments/decode-quick.toml", "--out", unused, "--case", "d33-l1-t16"]),
-        refusal(&["experiments/decode-quick.toml", "--out", below]),
-        refusal(&[file, "--out", below]),
+        refused(&["experiments/controls.toml", "--out", unused]),
+        refused(&["experiments/decode-quick.toml", "--out", unused, "--case", "d33-l1-t16"]),
+        refused(&["experiments/decode-quick.toml", "--out", below]),
+        refused(&[file, "--out", below]),
     ];
-    insta::assert_snapshot!(lines.concat());
+    insta::assert_snapshot!(lines.join("\n"));
 }

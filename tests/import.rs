@@ -4,9 +4,8 @@ mod fixture;
 mod running_peers;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use fixture::{Measured, Temporary, change_every_cell, fault_lines};
+use fixture::{Measured, Temporary, change_every_cell, fault_lines, onedispatch};
 use onedispatch::cases::decode::{config_of, request_of};
 use onedispatch::digest::sha256_hex;
 use onedispatch::peer::case::CaseFile;
@@ -498,13 +497,7 @@ fn the_command_imports_what_it_can_and_names_what_it_cannot() {
     let right = world.temporary.0.join("right.json");
     std::fs::write(&right, world.right.to_string()).unwrap();
     let import = |files: &[&Path]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_onedispatch"))
-            .arg("import")
-            .args(files)
-            .arg("--data")
-            .arg(&world.data)
-            .output()
-            .unwrap();
+        let output = onedispatch(&["import"]).args(files).arg("--data").arg(&world.data).output().unwrap();
         let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
         let text = text.replace(world.temporary.0.to_str().unwrap(), "DIR");
         format!("{text}exit {}\n", output.status.code().unwrap())

@@ -13,9 +13,7 @@ const GENOMES: &str = "tests/golden/rollout/cartpole.safetensors";
 
 /// What is printed before a refusal would have been computed.
 fn refusal(arguments: &[&str], directory: &Temporary) -> String {
-    let Output { status, stdout, stderr } = onedispatch(arguments).output().unwrap();
-    assert_eq!((status.code(), text(&stdout)), (Some(2), String::new()), "{arguments:?}: {}", text(&stderr));
-    text(&stderr).replace(&directory.0.display().to_string(), "DIR")
+    fixture::refusal(&mut onedispatch(arguments), directory) + "\n"
 }
 
 #[test]

@@ -3,9 +3,9 @@
 mod fixture;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-use fixture::{Temporary, onedispatch};
+use fixture::{Temporary, onedispatch, printed, refusal, text};
 use onedispatch::workload::rollout::file;
 use onedispatch::workload::rollout::mountaincar::MOUNTAINCAR;
 use safetensors::{Dtype, SafeTensors};
@@ -18,13 +18,6 @@ fn rollout(environment: &str, genomes: &Path, out: &Path) -> Command {
     let mut command = onedispatch(&["rollout", "--env", environment, "--genomes"]);
     command.arg(genomes).arg("--out").arg(out);
     command
-}
-
-/// Exit code and standard error; `directory` is shown as DIR.
-fn said(command: &mut Command, directory: &Temporary) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } = command.output().unwrap();
-    let said = String::from_utf8(stderr).unwrap().replace(&directory.0.display().to_string(), "DIR");
-    (status.code(), said.trim_end().to_owned())
 }
 
 /// The golden population: the file that it writes, and every state.
@@ -42,8 +35,7 @@ fn writes_what_gymnasium_found() {
     ];
     for arguments in ways {
         let mut command = rollout("cartpole", &golden("cartpole"), &out);
-        let (code, line) = said(command.args(arguments).arg("--trajectory").arg(&states), &directory);
-        assert_eq!(code, Some(0), "{line}");
+        printed(command.args(arguments).arg("--trajectory").arg(&states));
         let csv = std::fs::read_to_string(&out).unwrap();
         let expected = [9, 10, 18, 9, 29, 9, 11, 14, 9, 9, 22, 18, 9, 12, 10, 9];
         let rows = expected.iter().enumerate().map(|(i, length)| format!("{i},{length}.0,{length},1\n"));
@@ -72,8 +64,7 @@ fn initial_states_are_drawn_where_there_are_none() {
     let states = |seed: &str| {
         let file = directory.0.join("states.safetensors");
         let mut command = rollout("mountaincar", &genomes, &out);
-        let command = command.args(["--steps", "4", "--seed", seed, "--trajectory"]).arg(&file);
-        assert_eq!(said(command, &directory).0, Some(0));
+        printed(command.args(["--steps", "4", "--seed", seed, "--trajectory"]).arg(&file));
         std::fs::read(file).unwrap()
     };
     let one = states("1");
@@ -114,18 +105,11 @@ fn faults_of_a_population_are_named() {
         ("acrobot", directory.0.join("none.safetensors")),
         ("hopper", golden("acrobot")),
     ];
-    let lines = files.iter().map(|(environment, file)| {
-        let (code, line) = said(&mut rollout(environment, file, &out), &directory);
-        assert_eq!((code, line.lines().count()), (Some(2), 1), "{line}");
-        line
-    });
+    let lines = files.iter().map(|(environment, file)| refusal(&mut rollout(environment, file, &out), &directory));
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
     assert!(!out.exists());
-    let refused = |arguments: &[&str]| {
-        let (code, line) = said(rollout("acrobot", &golden("acrobot"), &out).args(arguments), &directory);
-        assert_eq!(code, Some(2), "{line}");
-        line
-    };
+    let refused =
+        |arguments: &[&str]| refusal(rollout("acrobot", &golden("acrobot"), &out).args(arguments), &directory);
     let line = refused(&["--arm", "fussed"]);
     assert!(line.ends_with("called `fussed`; there are per-operation, fused@step, fused, and fused@steps:N"), "{line}");
     let spans = [
@@ -139,9 +123,7 @@ fn faults_of_a_population_are_named() {
         &["--arm", "stepwise@step"],
         &["--arm", "fused@step", "--span", "episode"],
     ];
-    let lines = spans.map(refused);
-    assert!(lines.iter().all(|line| line.lines().count() == 1), "{lines:?}");
-    insta::assert_snapshot!(lines.join("\n"), @"
+    insta::assert_snapshot!(spans.map(refused).join("\n"), @"
     onedispatch: no span is called `layer`; there are operation, step, episode, and steps:N of N steps
     onedispatch: `steps:0` is no span: there is 1 step or more, as in steps:10
     onedispatch: steps:501 is more than an episode of 500 steps has; name `episode` for all of it
@@ -171,21 +153,22 @@ fn a_portfolio_trades_on_given_prices() {
     file::write(&genomes, &[("genomes", vec![5, 246], &numbers)], &[]).unwrap();
     let traded = |csv: &str, rest: &[&str]| {
         std::fs::write(&prices, csv).unwrap();
-        said(rollout("portfolio", &genomes, &out).arg("--prices").arg(&prices).args(rest), &directory)
+        let mut command = rollout("portfolio", &genomes, &out);
+        command.arg("--prices").arg(&prices).args(rest);
+        command
     };
     let days: String = (0..40).map(|day| format!("{},100,{}\n", 100 + day, 50 + day % 3)).collect();
-    let (code, line) = traded(&format!("A,B,C\n{days}"), &[]);
-    assert_eq!(code, Some(0), "{line}");
+    printed(&mut traded(&format!("A,B,C\n{days}"), &[]));
     // 40 days, 20 before there is a trend, and the last has no next.
     let csv = std::fs::read_to_string(&out).unwrap();
     assert!(csv.lines().skip(1).count() == 5 && csv.lines().skip(1).all(|line| line.ends_with(",19,0")), "{csv}");
+    let refused = |csv: &str, rest: &[&str]| refusal(&mut traded(csv, rest), &directory);
     let faults = [
-        traded(&format!("A,B,C\n{days}140,,52\n"), &[]),
-        traded(&format!("A,B,C\n{days}140,0,52\n"), &[]),
-        traded(&format!("A,B,C\n{days}"), &["--steps", "20"]),
+        refused(&format!("A,B,C\n{days}140,,52\n"), &[]),
+        refused(&format!("A,B,C\n{days}140,0,52\n"), &[]),
+        refused(&format!("A,B,C\n{days}"), &["--steps", "20"]),
     ];
-    assert!(faults.iter().all(|(code, line)| *code == Some(2) && line.lines().count() == 1), "{faults:?}");
-    insta::assert_snapshot!(faults.map(|(_, line)| line).join("\n"), @"
+    insta::assert_snapshot!(faults.join("\n"), @"
     onedispatch: DIR/prices.csv: line 42, column 2 (`B`): a price is missing; fill it in, or leave out the day
     onedispatch: DIR/prices.csv: line 42, column 2 (`B`): `0` is no price; expected a number above 0
     onedispatch: an episode of portfolio has 1 to 19 steps, not 20
@@ -203,21 +186,16 @@ fn evolve(arguments: &[&str], out: &Path) -> Command {
 fn evolution_leaves_a_policy_and_a_learning_curve() {
     let directory = Temporary::new();
     let out = directory.0.join("evolved");
-    let mut command =
-        evolve(&["--env", "cartpole", "--population", "64", "--generations", "6", "--until", "600"], &out);
-    let output = command.output().unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(printed.starts_with("mean return 600 not reached in 6 generations\nbest mean return "), "{printed}");
+    let arguments = ["--env", "cartpole", "--population", "64", "--generations", "6", "--until", "600"];
+    let said = printed(&mut evolve(&arguments, &out));
+    assert!(said.starts_with("mean return 600 not reached in 6 generations\nbest mean return "), "{said}");
     let csv = std::fs::read_to_string(out.join("learning.csv")).unwrap();
     assert!(csv.starts_with("generation,best,mean,environment_steps\n0,") && csv.lines().count() == 7, "{csv}");
     let svg = std::fs::read_to_string(out.join("learning.svg")).unwrap();
     assert!(svg.contains("How cartpole is learnt") && svg.contains("<polyline"), "{svg}");
     let genomes = out.join("best.safetensors");
-    let (code, line) = said(&mut rollout("cartpole", &genomes, &directory.0.join("out.csv")), &directory);
-    assert_eq!(code, Some(0), "{line}");
-    let (code, line) = said(&mut rollout("acrobot", &genomes, &directory.0.join("out.csv")), &directory);
-    assert_eq!(code, Some(2), "{line}");
+    printed(&mut rollout("cartpole", &genomes, &directory.0.join("out.csv")));
+    refusal(&mut rollout("acrobot", &genomes, &directory.0.join("out.csv")), &directory);
 }
 
 #[test]
@@ -225,11 +203,8 @@ fn faults_of_an_evolution_are_named() {
     let directory = Temporary::new();
     let file = directory.0.join("file");
     std::fs::write(&file, "not a directory").unwrap();
-    let refused = |arguments: &[&str]| {
-        let (code, line) = said(&mut evolve(&[&["--env", "cartpole"], arguments].concat(), &file), &directory);
-        assert_eq!((code, line.lines().count()), (Some(2), 1), "{line}");
-        line
-    };
+    let refused =
+        |arguments: &[&str]| refusal(&mut evolve(&[&["--env", "cartpole"], arguments].concat(), &file), &directory);
     let lines = [
         refused(&["--population", "100"]),
         refused(&["--population", "0"]),
@@ -273,15 +248,17 @@ fn a_spec_names_its_prices() {
     let days = (0..40).map(|day| format!("{},{},{}\n", 100 + day % 7, 50 + day % 3, 80 + day)).collect::<String>();
     std::fs::write(&prices, format!("A,B,C\n{days}100,,90\n")).unwrap();
     let arms = "arms = [\"fused\"]\n[rollout]\n";
-    let (code, line) = said(&mut run(&spec(&directory, &prices, arms), &directory), &directory);
-    assert_eq!(code, Some(2));
-    assert!(line.contains("DIR/prices.csv: line 42, column 2 (`B`): a price is missing"), "{line}");
+    // It names the device first.
+    let refused = run(&spec(&directory, &prices, arms), &directory).output().unwrap();
+    let line = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{line}");
+    let place = format!("{}: line 42, column 2 (`B`)", prices.display());
+    assert!(line.contains(&format!("{place}: a price is missing")), "{line}");
     assert!(!directory.0.join("data").exists(), "nothing was measured");
 
     std::fs::write(&prices, format!("A,B,C\n{days}")).unwrap();
     let evolution = "arms = [\"evaluation\", \"evolution\"]\n[rollout]\ngenerations = 2\nepisodes = 2\n";
-    let (code, line) = said(&mut run(&spec(&directory, &prices, evolution), &directory), &directory);
-    assert_eq!(code, Some(0), "{line}");
+    printed(&mut run(&spec(&directory, &prices, evolution), &directory));
     let runs = onedispatch::record::run::load_all(&directory.0.join("data")).unwrap();
     let case = runs[0].cases.iter().find(|case| case.workload == "rollout").unwrap();
     let sha256 = onedispatch::digest::sha256_hex(&std::fs::read(&prices).unwrap());

@@ -4,10 +4,9 @@ mod fixture;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use fixture::quick::{SPEC, kill_after_a_case, lines, runs, twins};
-use fixture::{Measured, Temporary, onedispatch, printed, text};
+use fixture::{Measured, Temporary, onedispatch, printed, refusal};
 use onedispatch::record::directory::RunDirectory;
 use onedispatch::record::manifest::Manifest;
 use onedispatch::record::row::Row;
@@ -17,14 +16,6 @@ use onedispatch::record::verify::verify;
 /// Of the quick spec, in the order of a merged run of two shards: the second shard has the second case and its own controls.
 const CASES: [(&str, &str); 5] =
     [("control", "1"), ("control-2", "2"), ("d32-l1-t4", "1"), ("d32-l1-t5", "2"), ("d32-l1-t6", "1")];
-
-fn refusal(command: &mut Command, directory: &Temporary) -> String {
-    let Output { status, stderr, .. } = command.output().unwrap();
-    let line = text(&stderr).replace(&directory.0.display().to_string(), "DIR");
-    assert_eq!(status.code(), Some(2), "{line}");
-    assert_eq!(line.lines().count(), 1, "{line}");
-    line.trim_end().to_owned()
-}
 
 /// Each case with its part.
 fn parts(run: &Path) -> Vec<(String, String)> {

@@ -1,7 +1,8 @@
 //! The model that comes with the program: what its card says of the file, and `generate` without `--model`.
 
-use std::process::Command;
+mod fixture;
 
+use fixture::{onedispatch, printed};
 use onedispatch::digest::sha256_hex;
 use onedispatch::shipped_model;
 use onedispatch::workload::decode::format::Format;
@@ -45,12 +46,8 @@ fn the_card_is_of_this_file() {
 
 #[test]
 fn without_a_model_it_writes_prose() {
-    let output = Command::new(env!("CARGO_BIN_EXE_onedispatch"))
-        .args(["generate", "--prompt", "The morning was", "--tokens", "24", "--format", "json"])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let asked = ["generate", "--prompt", "The morning was", "--tokens", "24", "--format", "json"];
+    let report: Value = serde_json::from_str(&printed(&mut onedispatch(&asked))).unwrap();
     assert_eq!(report["gate"], "pass");
     assert_eq!(report["token_ids"].as_array().unwrap().len(), 24);
     let text = report["text"].as_str().unwrap();

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use fixture::{Temporary, onedispatch, text};
+use fixture::{Temporary, onedispatch, printed, refusal, text};
 use onedispatch::record::verify::verify;
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::{LineEnding, PrivateKey};
@@ -41,13 +41,18 @@ impl Place {
         command
     }
 
-    fn sign(&self, key: &str) -> Output {
-        self.command(&["sign", "--key", key]).arg(&self.run).output().unwrap()
+    fn sign(&self, key: &str) -> Command {
+        let mut command = self.command(&["sign", "--key", key]);
+        command.arg(&self.run);
+        command
     }
 
-    fn signed(&self, key: &str) {
-        let output = self.sign(key);
-        assert!(output.status.success(), "{}", text(&output.stderr));
+    fn signed(&self, key: &str) -> String {
+        printed(&mut self.sign(key))
+    }
+
+    fn refusal(&self, key: &str) -> String {
+        refusal(&mut self.sign(key), &self.directory)
     }
 
     /// What `verify` says where these lines tell who may sign.
@@ -66,13 +71,6 @@ impl Place {
         assert_eq!(lines[1..], ["onedispatch: data: 1 fault"], "{said}");
         lines[0].to_owned()
     }
-}
-
-fn refusal(output: &Output) -> String {
-    let line = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{line}");
-    assert_eq!(line.lines().count(), 1, "{line}");
-    line.trim_end().to_owned()
 }
 
 #[test]
@@ -96,8 +94,8 @@ fn a_signed_run_tells_who_signed_it() {
     );
 
     let before = std::fs::read(place.run.join("manifest.toml.sig")).unwrap();
-    assert!(text(&place.sign("alice").stdout).ends_with(": signed already\n"));
-    let line = refusal(&place.sign("bob"));
+    assert!(place.signed("alice").ends_with(": signed already\n"));
+    let line = place.refusal("bob");
     assert!(line.contains("manifest.toml.sig: signed by another key, SHA256:"), "{line}");
     assert!(line.ends_with("; move it away to sign anew"), "{line}");
     assert_eq!(std::fs::read(place.run.join("manifest.toml.sig")).unwrap(), before);
@@ -177,23 +175,23 @@ fn what_cannot_be_signed_is_refused_in_one_line() {
     let place = Place::new();
     let keys = place.directory.0.join("alice.pub");
     std::fs::write(keys, &place.alice).unwrap();
-    let line = refusal(&place.sign("alice.pub"));
+    let line = place.refusal("alice.pub");
     assert!(line.contains("alice.pub: is a public key; name the private one"), "{line}");
-    let line = refusal(&place.sign("data/nvidia-h200/2026-01-31-decode/cases.csv"));
+    let line = place.refusal("data/nvidia-h200/2026-01-31-decode/cases.csv");
     assert!(line.contains("cases.csv: no private key of OpenSSH") && line.contains("ssh-keygen -t ed25519"), "{line}");
-    assert!(refusal(&place.sign("nowhere")).contains("nowhere: No such file"));
-    let line = refusal(&place.command(&["sign", "--key", "alice", "data"]).output().unwrap());
+    assert!(place.refusal("nowhere").contains("nowhere: No such file"));
+    let line = refusal(&mut place.command(&["sign", "--key", "alice", "data"]), &place.directory);
     assert_eq!(line, "onedispatch: data: no manifest.toml there; name the directory of a run");
 
     let samples = place.run.join("samples.csv");
     let csv = std::fs::read_to_string(&samples).unwrap();
     std::fs::write(&samples, csv.replacen("1000000", "1000001", 1)).unwrap();
-    let line = refusal(&place.sign("alice"));
+    let line = place.refusal("alice");
     assert!(line.ends_with(": has faults, and is not signed with them; `onedispatch verify` names each"), "{line}");
 
     let stopped = place.directory.0.join("stopped");
     let (directory, _) = onedispatch::record::directory::RunDirectory::open(&stopped, fixture::manifest()).unwrap();
-    let line = refusal(&place.command(&["sign", "--key", "alice"]).arg(directory.path()).output().unwrap());
+    let line = refusal(place.command(&["sign", "--key", "alice"]).arg(directory.path()), &place.directory);
     assert!(line.contains("the run is not complete") && line.ends_with("start it again first"), "{line}");
     assert!(!place.run.join("manifest.toml.sig").exists());
 }
@@ -262,9 +260,9 @@ fn keys_that_only_ssh_keygen_can_sign_with_are_answered_with_its_command() {
         return;
     };
     let command = "`ssh-keygen -Y sign -n onedispatch -f locked RUN/manifest.toml`, which asks for its passphrase";
-    assert_eq!(refusal(&place.sign("locked")), format!("onedispatch: locked: the key is encrypted; sign by {command}"));
+    assert_eq!(place.refusal("locked"), format!("onedispatch: locked: the key is encrypted; sign by {command}"));
     ssh_keygen(folder, &["-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", "rsa"], b"").unwrap();
-    let line = refusal(&place.sign("rsa"));
+    let line = place.refusal("rsa");
     assert!(
         line.ends_with("rsa: a key of type ssh-rsa, which is not supported; `ssh-keygen -t ed25519` makes one that is"),
         "{line}"

@@ -1,44 +1,17 @@
 //! The page's files, without a browser.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod fixture;
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+
+use fixture::{Temporary, onedispatch, printed, refusal};
 use onedispatch::cases::page::programs::{PageProgram, of_decode};
 use onedispatch::digest::sha256_hex;
 use onedispatch::spec::Spec;
 use onedispatch::workload::decode::{Arm, Tuning};
 
 const SPEC: &str = "web/tests/experiments/decode.toml";
-
-/// A folder of this test's own, which goes with it.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn new(name: &str) -> Temporary {
-        let path = std::env::temp_dir().join(format!("onedispatch-web-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Temporary(path)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn onedispatch(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_onedispatch"));
-    command.args(words).current_dir(env!("CARGO_MANIFEST_DIR"));
-    command
-}
-
-fn refusal(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    String::from_utf8(output.stderr).unwrap().trim_end().to_string()
-}
 
 /// Every file below a folder, by its path there.
 fn files(root: &Path, below: &Path, found: &mut Vec<String>) {
@@ -53,10 +26,10 @@ fn files(root: &Path, below: &Path, found: &mut Vec<String>) {
 
 #[test]
 fn a_site_lists_every_file_with_its_digest_and_is_made_the_same_again() {
-    let folder = Temporary::new("site");
+    let folder = Temporary::new();
     let out = folder.0.join("site");
-    let make = || onedispatch(&["web", "--spec", SPEC, "--out"]).arg(&out).output().unwrap();
-    assert!(make().status.success());
+    let make = || printed(onedispatch(&["web", "--spec", SPEC, "--out"]).arg(&out));
+    make();
     let list = std::fs::read_to_string(out.join("files.js")).unwrap();
     let json = list.split_once("self.FILES = ").unwrap().1.trim_end().trim_end_matches(';');
     let listed: std::collections::BTreeMap<String, String> = serde_json::from_str(json).unwrap();
@@ -80,30 +53,30 @@ fn a_site_lists_every_file_with_its_digest_and_is_made_the_same_again() {
     let not_shown =
         |name: &&String| name.starts_with("tests/") || name.contains("node_modules") || name.contains("package");
     assert_eq!(listed.keys().find(not_shown), None);
-    assert!(make().status.success());
+    make();
     assert_eq!(std::fs::read_to_string(out.join("files.js")).unwrap(), list);
 }
 
 #[test]
 fn what_is_no_page_is_not_overwritten_and_what_no_page_can_run_is_refused() {
-    let folder = Temporary::new("refused");
+    let folder = Temporary::new();
     std::fs::write(folder.0.join("thesis.tex"), "years of work").unwrap();
-    let line = refusal(onedispatch(&["web", "--spec", SPEC, "--out"]).arg(&folder.0));
+    let line = refusal(onedispatch(&["web", "--spec", SPEC, "--out"]).arg(&folder.0), &folder);
     assert!(line.ends_with("holds something that is no page; choose another place with --out"), "{line}");
     assert!(folder.0.join("thesis.tex").exists());
     let out = folder.0.join("site");
     let spec = folder.0.join("spec.toml");
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(SPEC)).unwrap();
     std::fs::write(&spec, text.replace("\"fused-subgroup\"", "\"fused-grid\"")).unwrap();
-    let line = refusal(onedispatch(&["web", "--spec"]).arg(&spec).arg("--out").arg(&out));
+    let line = refusal(onedispatch(&["web", "--spec"]).arg(&spec).arg("--out").arg(&out), &folder);
     assert!(line.ends_with("the arm fused-grid cannot run in a browser; leave it out of the spec"), "{line}");
-    let line = refusal(onedispatch(&["web", "--spec", SPEC, "--model", "README.md", "--out"]).arg(&out));
+    let line = refusal(onedispatch(&["web", "--spec", SPEC, "--model", "README.md", "--out"]).arg(&out), &folder);
     assert!(
         line.ends_with("README.md: not a GGUF file (its first bytes are not `GGUF`); give a model's .gguf"),
         "{line}"
     );
     assert!(!out.exists());
-    let line = refusal(onedispatch(&["serve"]).arg(&out));
+    let line = refusal(onedispatch(&["serve"]).arg(&out), &folder);
     assert!(line.ends_with("there is no index.html; make the page with `onedispatch web`"), "{line}");
 }
 
@@ -119,7 +92,7 @@ impl Drop for Server {
 
 #[test]
 fn the_server_isolates_the_page_and_keeps_to_its_folder() {
-    let folder = Temporary::new("serve");
+    let folder = Temporary::new();
     std::fs::write(folder.0.join("index.html"), "<!doctype html>").unwrap();
     std::fs::write(folder.0.join("x.js"), "1").unwrap();
     let mut command = onedispatch(&["serve", "--port", "0"]);
