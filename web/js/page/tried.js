@@ -25,9 +25,9 @@ export class Tried {
     if (asked !== this.asked) this.forget();
     this.asked = asked;
     this.made.set(span, made);
-    const head = ["", "Dispatches", "Time", "Tokens/s"];
+    const head = ["Way", "Dispatches", "Time", "Tokens/s"];
     const table = element("table", {},
-      element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col", class: name && "number" }, name)))),
+      element("thead", {}, element("tr", {}, ...head.map((name, column) => element("th", { scope: "col", class: column > 0 ? "number" : "" }, name)))),
       element("tbody", {}, ...this.#rows()));
     const word = this.#word();
     this.place.replaceChildren(table, ...(word ? [element("p", { class: "quiet" }, word)] : []));
