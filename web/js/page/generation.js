@@ -7,6 +7,7 @@ import { element, say, the } from "./element.js";
 import { progress } from "./progress.js";
 import { loadTokenizer, parseIds, wrapped } from "../tokenizer.js";
 import { Tried } from "./tried.js";
+import { beside } from "./turn.js";
 import { asSentence, plural, sentence, three, tiny } from "./words.js";
 
 /** Systems reset a GPU that works on one dispatch for longer than about two seconds. */
@@ -58,7 +59,9 @@ export class Generation {
       const bytes = await bytesOf(parts.gguf ?? parts.weights, progress("Reading the weights", tell));
       const model = parts.gguf ? loadGguf(bytes, name) : loadModel(parts.config, bytes, parts.generationConfig ?? undefined);
       const told = (words) => tell(`${words} …`);
-      this.generator = await Generator.of(this.gpu, model, { atOnce, progress: told });
+      const ready = () => Generator.of(this.gpu, model, { atOnce, progress: told });
+      // Trials of sizes would suffer from a measurement, and it from them; what is ready at once has none.
+      this.generator = await (atOnce ? ready() : beside(ready));
       const note = this.#readTokenizer(parts.gguf ? () => wrapped(model.takeTokenizer()) : tokenizer && (() => loadTokenizer(tokenizer)));
       this.#ready(line, note, name, Boolean(atOnce));
       if (atOnce && !this.gpu.info.is_software) this.generator.compile(["operation"], atOnce);
@@ -177,7 +180,7 @@ export class Generation {
       const request = this.#request();
       // As it was typed: tokenizers may add a token before it.
       prompt.textContent = this.tokenizer ? the("prompt").value : `${request.prompt.join(" ")} `;
-      answered = { request, tokens: await this.#stream(request, this.#span(), made) };
+      answered = { request, tokens: await beside(() => this.#stream(request, this.#span(), made)) };
     } catch (error) {
       say("generate-status", sentence(error), { bad: true });
     } finally {

@@ -3,6 +3,7 @@
 import { measureCase } from "../measure.js";
 import { describeBrowser, fileName, resultsFile } from "../results.js";
 import { element, say, the } from "./element.js";
+import { alone } from "./turn.js";
 import { about, caseName, plural, sentence, wayName } from "./words.js";
 
 /** Thrown out of a case by its progress, once the visitor stops. */
@@ -25,6 +26,18 @@ export class Measurement {
   }
 
   async run() {
+    // At once, so that a second click does nothing.
+    this.busy(true);
+    try {
+      await alone(() => this.#run());
+    } catch (error) {
+      this.busy(false);
+      say("measure-status", sentence(error), { bad: true });
+    }
+    the("measure").focus({ preventScroll: true });
+  }
+
+  async #run() {
     this.stopping = false;
     this.runs = [];
     this.results.clear();
@@ -51,7 +64,6 @@ export class Measurement {
       ? " This tab was in the background for a while, where browsers slow pages down: measure again before you trust the times."
       : "";
     say("measure-status", outcome.text + background, { bad: outcome.bad });
-    the("measure").focus({ preventScroll: true });
   }
 
   async #measureAll() {
