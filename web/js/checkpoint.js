@@ -1,8 +1,9 @@
 // The files of a checkpoint: chosen, dropped, or fetched. Gives `{config, weights, tokenizer, generationConfig}`: texts, and the
 // weights as a Blob; the last two are null where there are none. Of a GGUF file, which has all in one, it gives `{gguf, name}`.
 
-import { Refusal } from "./refusal.js";
 import { counting } from "./counting.js";
+import { download, forgetUnfinished } from "./download.js";
+import { Refusal } from "./refusal.js";
 
 const NAMES = {
   config: "config.json",
@@ -78,56 +79,29 @@ export async function fromUrl(address, { page = document.baseURI, progress = () 
     const mend = "give the one of a folder with config.json and model.safetensors, or of a .gguf";
     throw new Refusal(`“${address}” is no address; ${mend}.`);
   }
+  const refuse = (url, mend) => (status) => {
+    throw new Refusal(`${url} could not be fetched (status ${status}); ${mend}`);
+  };
   if (isGguf(base.pathname)) {
-    const response = await reach(base, signal);
-    if (!response.ok) throw new Refusal(`${base} could not be fetched (status ${response.status}); look at the address.`);
     const name = decodeURIComponent(base.pathname.split("/").at(-1));
-    return { gguf: await counted(response, name, progress), name };
+    const gguf = await download(base, { name, missing: refuse(base, "look at the address."), progress, signal });
+    forgetUnfinished();
+    return { gguf, name };
   }
   base.pathname = base.pathname.replace(/[^/]*\.(json|safetensors)$/, "").replace(/\/?$/, "/");
-  const fetched = async (part) => {
+  const fetched = (part, told) => {
     const url = new URL(NAMES[part], base);
     url.search = base.search;
-    const response = await reach(url, signal);
-    if (response.ok) return response;
-    if (!NEEDED.includes(part)) return null;
-    throw new Refusal(`${url} could not be fetched (status ${response.status}); is it the address of the folder?`);
+    const missing = NEEDED.includes(part) ? refuse(url, "is it the address of the folder?") : () => null;
+    return download(url, { name: NAMES[part], missing, progress: told, signal });
   };
   const text = async (part) => (await fetched(part))?.text() ?? null;
   const config = await text("config");
   const tokenizer = await text("tokenizer");
   const generationConfig = await text("generationConfig");
-  const weights = await counted(await fetched("weights"), NAMES.weights, progress);
+  const weights = await fetched("weights", progress);
+  forgetUnfinished();
   return { config, weights, tokenizer, generationConfig };
-}
-
-async function reach(url, signal) {
-  try {
-    return await fetch(url, { signal, credentials: "omit", referrerPolicy: "no-referrer" });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Refusal(
-      `${url} could not be fetched: there is no connection, or that host does not let other pages read its files (CORS). ` +
-        "Download the files and drop them here instead.",
-      { cause: error },
-    );
-  }
-}
-
-/** The body as a Blob, which a browser may keep on disk. */
-async function counted(response, name, progress) {
-  const total = Number(response.headers.get("content-length")) || null;
-  let there = 0;
-  const count = counting((bytes) => progress((there = bytes), total), total);
-  try {
-    return await new Response(response.body.pipeThrough(count)).blob();
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    const full = error.name === "QuotaExceededError" || error.name === "NotReadableError";
-    const why = full ? "this browser has no space left for it" : "the connection broke off";
-    const mib = Math.round(there / 2 ** 20);
-    throw new Refusal(`${name} could not be fetched to its end: ${why} after ${mib} MiB; try again.`, { cause: error });
-  }
 }
 
 /** The bytes of a Blob. */

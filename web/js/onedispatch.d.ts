@@ -10,7 +10,7 @@ export declare class OnedispatchError extends Error {
 }
 
 export interface LoadOptions {
-  /** Told of the weights' bytes so far, and of how many there are where that is known. */
+  /** Told of the weights' bytes so far, which never become fewer, and of how many there are where that is known. */
   progress?: (bytes: number, total: number | null) => void;
   signal?: AbortSignal;
   /** `navigator.gpu` by default. */

@@ -32,10 +32,11 @@ const TYPES = {
 
 /**
  * Serves files: `folders` maps a path's first part to a folder, "" to the one of everything else. Gives `{url, close}`. With
- * the headers that give a fine clock.
+ * the headers that give a fine clock. What `answer(request, response)` says it answers itself is left to it.
  */
-export async function serve(folders) {
+export async function serve(folders, answer = () => false) {
   const server = createServer(async (request, response) => {
+    if (answer(request, response)) return;
     const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname)).slice(1);
     const [first, ...rest] = path.split("/");
     const file = first in folders && first !== "" ? join(folders[first], ...rest) : join(folders[""] ?? "/nonexistent", path);

@@ -8,12 +8,12 @@ import { makeSite } from "./onedispatch.js";
 
 /**
  * Makes the site and opens its blank page: `{folder, site, chromium, page, close}`. The site is in `folder`/site, and
- * `folders` are served beside it, by name.
+ * `folders` are served beside it, by name; `answer` is that of `serve`.
  */
-export async function openSite(folders = {}) {
+export async function openSite(folders = {}, answer) {
   const folder = await mkdtemp(join(tmpdir(), "onedispatch-site-"));
   await makeSite(join(folder, "site"));
-  const site = await serve({ "": join(folder, "site"), ...folders });
+  const site = await serve({ "": join(folder, "site"), ...folders }, answer);
   const chromium = await browser();
   const page = await open(chromium.context, `${site.url}blank.html`);
   const close = async () => {

@@ -9,14 +9,16 @@ const MIB = 2 ** 20;
 
 /** `what` is a sentence's beginning, such as `Reading model.gguf`; `tell(text)` shows it. */
 export function progress(what, tell) {
-  const begun = performance.now();
-  let next = begun + FIRST_MS;
+  let next = performance.now() + FIRST_MS;
+  let first = null;
   return (bytes, total) => {
     const now = performance.now();
-    if (now < next) return;
+    // What is there of an earlier attempt did not come now.
+    first ??= { bytes, now };
+    if (now < next || now === first.now) return;
     next = now + AGAIN_MS;
     const of = total ? ` of ${Math.round(total / MIB)}` : "";
-    const rate = three((bytes / MIB / (now - begun)) * 1000);
+    const rate = three(((bytes - first.bytes) / MIB / (now - first.now)) * 1000);
     tell(`${what}: ${Math.round(bytes / MIB)}${of} MiB, ${rate} MiB/s …`);
   };
 }
