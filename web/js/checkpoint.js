@@ -45,6 +45,12 @@ export async function fromFiles(files) {
   }
 }
 
+/** The files of what `fromFiles` or `fromUrl` gave, as `fromFiles` takes them. */
+export function filesIn({ gguf, name, ...parts }) {
+  if (gguf) return [new File([gguf], name)];
+  return Object.entries(NAMES).filter(([part]) => parts[part] !== null).map(([part, name]) => new File([parts[part]], name));
+}
+
 /** Every file of a drop, those in folders too. */
 export async function droppedFiles({ items, files }) {
   const entries = Array.from(items, (item) => item.webkitGetAsEntry?.()).filter(Boolean);

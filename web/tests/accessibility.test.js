@@ -68,10 +68,13 @@ test("errors of a request and of an address", { skip }, async () => {
   await accessible();
 });
 
-test("a visitor's own model", { skip }, async () => {
+test("a visitor's own model, which is kept", { skip }, async () => {
   await page.setInputFiles("#files", CHECKPOINT);
   await page.waitForFunction(() => document.querySelector("#model-status").textContent.startsWith("Ready"), null, { timeout: 60_000 });
   assert.equal(await page.isVisible("#model-back"), true);
+  await accessible();
+  await page.click("#keep");
+  await page.waitForSelector("#kept:not([hidden])");
   await accessible();
 });
 

@@ -1,19 +1,21 @@
-// A visitor's own model: chosen, dropped or fetched, and handed to the generation.
+// A visitor's own model: chosen, dropped, fetched or kept, and handed to the generation.
 
-import { droppedFiles, fromFiles, fromUrl } from "../checkpoint.js";
+import { droppedFiles, filesIn, fromFiles, fromUrl } from "../checkpoint.js";
 import { element, say, the } from "./element.js";
+import { Kept } from "./kept.js";
 import { progress } from "./progress.js";
 
 export class Own {
   constructor(generation) {
     this.generation = generation;
+    this.kept = new Kept((files) => this.#load(async () => fromFiles(await files())));
     for (const kind of ["files", "folder"]) {
       the(`pick-${kind}`).addEventListener("click", () => the(kind).click());
       the(kind).addEventListener("change", ({ target }) => {
         const files = Array.from(target.files);
         // So that choosing the same files again is a change.
         target.value = "";
-        if (files.length > 0) this.#load(() => fromFiles(files));
+        if (files.length > 0) this.#load(() => fromFiles(files), files[0].webkitRelativePath.split("/")[0] || "chosen files");
       });
     }
     this.#takeDrops();
@@ -25,9 +27,15 @@ export class Own {
     the("pick-folder").hidden = matchMedia("(hover: none) and (pointer: coarse)").matches;
   }
 
-  #load(files) {
+  /** Loads what `files()` resolves to; it may be kept, as `name` or under the name of its one file. */
+  async #load(files, name = null) {
     the("share").hidden = true;
-    return this.generation.load(files, { line: "model-status" });
+    this.kept.offer(null);
+    let parts;
+    const loaded = await this.generation.load(async () => (parts = await files()), { line: "model-status" });
+    // A folder's name has no slashes.
+    if (loaded && name) this.kept.offer({ name: (parts.name ?? name).replaceAll(/[\\/:]+/g, " ").trim(), files: filesIn(parts) });
+    return loaded;
   }
 
   #takeDrops() {
@@ -45,7 +53,7 @@ export class Own {
       const { items, files } = event.dataTransfer;
       // Entries have to be asked for before the event is over.
       const dropped = droppedFiles({ items, files });
-      this.#load(async () => fromFiles(await dropped));
+      this.#load(async () => fromFiles(await dropped), "dropped files");
     });
   }
 
@@ -62,7 +70,7 @@ export class Own {
       } finally {
         the("fetch-stop").hidden = true;
       }
-    });
+    }, address);
     if (!loaded) return;
     const url = new URL(location.href);
     url.search = "";

@@ -1,0 +1,104 @@
+// A model that the visitor keeps: it is there again without a network, and goes when it is removed.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { browser, open, ROOT, serve, skip } from "./harness.js";
+import { makeSite, SPECS } from "./onedispatch.js";
+
+const TINY = join(ROOT, "tests", "golden", "decode", "tiny_d32_l1_h2");
+const CHECKPOINT = ["config.json", "model.safetensors"].map((name) => join(TINY, name));
+
+let folder, site, chromium, page;
+
+before(async () => {
+  if (skip) return;
+  folder = await mkdtemp(join(tmpdir(), "onedispatch-kept-"));
+  await makeSite(folder, SPECS.slice(0, 2));
+  site = await serve({ "": folder });
+  chromium = await browser();
+  page = await open(chromium.context, site.url);
+  await ready();
+});
+
+after(async () => {
+  await chromium?.close();
+  await site?.close();
+  if (folder) await rm(folder, { recursive: true });
+});
+
+test("nothing is kept unless the visitor says so", { skip }, async () => {
+  await choose();
+  assert.match(await page.textContent("#keep"), /^Keep “chosen files” for offline use \(0\.\d\d MiB\)$/);
+  await page.reload();
+  await ready();
+  assert.equal(await page.isHidden("#kept"), true);
+});
+
+test("where there is no space left, that is said and nothing is left behind", { skip }, async () => {
+  await choose();
+  const session = await chromium.context.newCDPSession(page);
+  const quota = (quotaSize) => session.send("Storage.overrideQuotaForOrigin", { origin: new URL(site.url).origin, quotaSize });
+  await quota(1);
+  await page.click("#keep");
+  await page.waitForSelector("#keep-status.bad");
+  await quota();
+  await session.detach();
+  assert.match(await page.textContent("#keep-status"), /^“chosen files” could not be kept: this browser has no space left for it; remove another one/);
+  assert.equal(await page.isHidden("#kept"), true);
+});
+
+test("a model that is kept answers without a network; another of its name does not take its place", { skip }, async () => {
+  for (const name of ["chosen files", "chosen files 2"]) {
+    await choose();
+    await page.click("#keep");
+    await page.waitForFunction((text) => document.querySelector("#keep-status").textContent.startsWith(text), `“${name}” is kept.`);
+  }
+  assert.deepEqual((await listed()).map((text) => text.replace(/0\.\d\d MiB/, "SIZE")), ["chosen files, SIZE", "chosen files 2, SIZE"]);
+  await page.waitForFunction(() => document.querySelector("#offline").textContent.startsWith("This page is kept"));
+  await chromium.context.setOffline(true);
+  try {
+    await page.reload();
+    await ready();
+    await page.getByRole("button", { name: "Load chosen files", exact: true }).click();
+    await loaded();
+    assert.equal(await page.isHidden("#keep"), true);
+    const { prompt, tokens } = JSON.parse(await readFile(join(TINY, "expected.json"), "utf8"));
+    await page.evaluate(() => (document.querySelector("#settings").open = true));
+    for (const [id, value] of [["prompt", prompt.join(" ")], ["new-tokens", 8], ["temperature", 0]]) await page.fill(`#${id}`, String(value));
+    await page.click("#generate");
+    await page.waitForFunction(() => /tokens\/s/.test(document.querySelector("#generate-status").textContent), null, { timeout: 60_000 });
+    assert.equal(await page.textContent("#answer"), tokens.slice(0, prompt.length + 8).join(" "));
+  } finally {
+    await chromium.context.setOffline(false);
+  }
+});
+
+test("what is removed is gone", { skip }, async () => {
+  for (const name of ["chosen files 2", "chosen files"]) {
+    await page.getByRole("button", { name: `Remove ${name}`, exact: true }).click();
+    await page.waitForFunction((text) => document.querySelector("#keep-status").textContent === text, `“${name}” is removed.`);
+  }
+  assert.deepEqual(await listed(), []);
+  assert.equal(await page.evaluate(() => document.activeElement.id), "pick-files");
+  await page.reload();
+  await ready();
+  assert.equal(await page.isHidden("#kept"), true);
+});
+
+/** Once the page's own model is there. */
+const ready = () => page.waitForFunction(() => !document.querySelector("#generate").disabled, null, { timeout: 60_000 });
+
+const loaded = () =>
+  page.waitForFunction(() => /^Ready/.test(document.querySelector("#model-status").textContent), null, { timeout: 60_000 });
+
+async function choose() {
+  await page.evaluate(() => (document.querySelector("#model-status").textContent = ""));
+  await page.setInputFiles("#files", CHECKPOINT);
+  await loaded();
+  await page.waitForSelector("#keep:not([hidden])");
+}
+
+const listed = () => page.locator("#kept li span").allTextContents();
