@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::measured::{Measured, fastest, is_stepwise};
 use crate::program::Policy;
-use crate::record::rows::{Case, Key, PeerRow, ResultRow};
+use crate::record::rows::{Case, PeerRow, ResultRow};
 use crate::record::run::Run;
 use crate::workload::decode::Arm;
 use crate::workload::decode::format::Format;
@@ -143,18 +143,21 @@ impl Run {
 
     /// The rows of peers in one case whose weights are in a format.
     pub fn peers_in<'a>(&'a self, case: &'a Case, format: Format) -> Vec<Measured<'a>> {
-        let rows = self.peers.rows.iter().zip(&self.peers.results);
-        let rows = rows.filter(|(peer, _)| peer.case == case.case && peer.weights() == Ok(format));
-        rows.map(|(_, row)| Measured { run: self, case, row, is_peer: true }).collect()
+        let is_in = |peer: &Measured| self.peer_row(peer).is_some_and(|row| row.weights() == Ok(format));
+        self.peers_of(case).into_iter().filter(is_in).collect()
+    }
+
+    /// What stands in a peer's table of a row.
+    fn peer_row(&self, measured: &Measured) -> Option<&PeerRow> {
+        self.peers.rows.iter().find(|row| row.key() == measured.row.key)
     }
 
     /// The fastest variant of a peer in a case, among those that compute in f32 as the arms do: none whose weights are in another
     /// format, and none whose matrix units round to `tf32`.
     pub fn fastest_of_peer<'a>(&'a self, case: &'a Case, peer: &str) -> Option<Measured<'a>> {
-        let rounds = |row: &&PeerRow| row.setting("tf32") == Some(true.into());
-        let rounding: Vec<Key> = self.peers.rows.iter().filter(rounds).map(PeerRow::key).collect();
+        let rounds = |peer: &Measured| self.peer_row(peer)?.setting("tf32");
         let variants = self.peers_in(case, Format::F32).into_iter().filter(|row| row.row.key.arm == peer);
-        fastest(variants.filter(|row| !rounding.contains(&row.row.key)))
+        fastest(variants.filter(|row| rounds(row) != Some(true.into())))
     }
 
     /// Names of the peers, in the order of their first rows.
