@@ -36,7 +36,7 @@ pub struct Ladder<'a> {
 impl<'a> Ladder<'a> {
     pub fn of(run: &'a Run, case: &Case) -> Ladder<'a> {
         let rung = |entry: Measured<'a>| {
-            let arm = Arm::named(&entry.row.key.arm).ok()?;
+            let arm = entry.decode_arm()?;
             let policy = entry.row.key.policy.parse().ok()?;
             let is_rung = arm == Arm { span: arm.span, ..Arm::of(KERNEL) } && entry.rate().is_some();
             is_rung.then_some(Rung { span: arm.span, policy, entry })

@@ -7,6 +7,7 @@ use crate::record::run::Run;
 use crate::record::summary::bootstrap_seed;
 use crate::record::table::Row;
 use crate::statistics::{Interval, ratio_interval};
+use crate::workload::decode::Arm;
 
 /// The arm that is run under each policy, and goes by the policy's name.
 pub const STEPWISE: &str = "stepwise";
@@ -56,6 +57,11 @@ impl<'a> Measured<'a> {
     /// See [`label`].
     pub fn label(&self) -> String {
         label(&self.row.key)
+    }
+
+    /// The arm that it is of; nothing for a peer, and for what is no arm of decoding here.
+    pub fn decode_arm(&self) -> Option<Arm> {
+        Arm::named(&self.row.key.arm).ok().filter(|_| !self.is_peer)
     }
 
     pub fn is_stepwise(&self) -> bool {

@@ -10,7 +10,6 @@ use super::measured::{Measured, fastest, is_stepwise};
 use crate::program::Policy;
 use crate::record::rows::{Case, PeerRow, ResultRow};
 use crate::record::run::Run;
-use crate::workload::decode::Arm;
 use crate::workload::decode::format::Format;
 
 /// The newest native run of each device and experiment, in this order, quick ones beside the others.
@@ -137,7 +136,7 @@ impl Run {
 
     /// The arms of a case whose weights are in a format.
     pub fn arms_in(&self, case: &Case, format: Format) -> Vec<Measured<'_>> {
-        let is_in = |arm: &Measured| Arm::named(&arm.row.key.arm).is_ok_and(|arm| arm.format == format);
+        let is_in = |arm: &Measured| arm.decode_arm().is_some_and(|arm| arm.format == format);
         self.arms(case).into_iter().filter(is_in).collect()
     }
 
@@ -155,9 +154,10 @@ impl Run {
     /// The fastest variant of a peer in a case, among those that compute in f32 as the arms do: none whose weights are in another
     /// format, and none whose matrix units round to `tf32`.
     pub fn fastest_of_peer<'a>(&'a self, case: &'a Case, peer: &str) -> Option<Measured<'a>> {
-        let rounds = |peer: &Measured| self.peer_row(peer)?.setting("tf32");
+        let rounds =
+            |peer: &Measured| self.peer_row(peer).is_some_and(|row| row.settings().get("tf32") == Some(&true.into()));
         let variants = self.peers_in(case, Format::F32).into_iter().filter(|row| row.row.key.arm == peer);
-        fastest(variants.filter(|row| rounds(row) != Some(true.into())))
+        fastest(variants.filter(|row| !rounds(row)))
     }
 
     /// Names of the peers, in the order of their first rows.

@@ -21,15 +21,15 @@ pub struct Args {
     pub a: PathBuf,
     /// Directory of the other; without it the run is B, and A the nearest run of its experiment under --data
     pub b: Option<PathBuf>,
-    /// Where the nearest run is looked for [default: data]
-    #[arg(long, value_name = "DIR", conflicts_with = "b")]
-    pub data: Option<PathBuf>,
+    /// Where the nearest run is looked for
+    #[arg(long, default_value = "data", value_name = "DIR", conflicts_with = "b")]
+    pub data: PathBuf,
 }
 
 pub fn run(args: Args) -> Result<()> {
     let text = match &args.b {
         Some(b) => compare(&load(&args.a)?, &load(b)?)?,
-        None => beside_nearest(&load(&args.a)?, args.data.as_deref().unwrap_or(Path::new("data")))?,
+        None => beside_nearest(&load(&args.a)?, &args.data)?,
     };
     output::text(escaped_lines(&text))
 }

@@ -89,13 +89,13 @@ fn in_format(run: &Run, case: &Case, format: Format) -> Option<Group> {
 }
 
 fn checks_of(arm: &Measured) -> Option<Checks> {
-    Arm::named(&arm.row.key.arm).ok().filter(|arm| arm.is_fused()).map(|arm| arm.checks)
+    arm.decode_arm().filter(|arm| arm.is_fused()).map(|arm| arm.checks)
 }
 
-/// What the arm would make if it reached the bound.
+/// What the device would allow the arm.
 fn bound(arm: &Measured) -> Option<Row> {
-    let rate = arm.rate()?.mid / arm.bound_fraction()?.value;
-    let at = Interval { low: rate, mid: rate, high: rate };
+    let mid = arm.bound_rate()?;
+    let at = Interval { low: mid, mid, high: mid };
     let dots = vec![Dot { kind: BOUND, at, is_capped: false }];
     Some(Row { label: "bound".into(), band: None, dots, texts: vec![String::new()] })
 }

@@ -8,7 +8,6 @@ use crate::analysis::measured::Measured;
 use crate::record::rows::Case;
 use crate::record::run::Run;
 use crate::statistics::Interval;
-use crate::workload::decode::Arm;
 use crate::workload::decode::format::Format;
 
 /// A parameter of a case, by its name.
@@ -65,8 +64,7 @@ impl<'a> Mark<'a> {
 
 /// What the device would allow in a case, by whichever arm in f32 made all its tokens.
 pub fn bound<'a>(run: &'a Run, case: &'a Case) -> Option<Mark<'a>> {
-    let is_f32 = |arm: &Measured| Arm::named(&arm.row.key.arm).is_ok_and(|arm| arm.format == Format::F32);
-    let whole = run.arms(case).into_iter().filter(|arm| arm.is_whole() && is_f32(arm));
+    let whole = run.arms_in(case, Format::F32).into_iter().filter(Measured::is_whole);
     let mid = whole.filter_map(|arm| arm.bound_rate()).next()?;
     Some(Mark { case, look: palette::bound_look(), y: Interval { low: mid, mid, high: mid }, capped: false })
 }

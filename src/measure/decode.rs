@@ -190,7 +190,8 @@ impl Judge for Oracle<'_> {
     }
 }
 
-pub(crate) fn case_row(case: &DecodeCase, weights_sha256: String) -> Case {
+/// A case as `cases.csv` has it.
+pub fn case_row(case: &DecodeCase, weights_sha256: String) -> Case {
     Case {
         case: case.name.clone(),
         workload: "decode".into(),

@@ -50,7 +50,7 @@ pub fn numbers_of_case(run: &Run, case: &Case) -> Vec<(String, Number, Print)> {
 
 /// The fused arm that a row is of; nothing for a stepwise one.
 fn fused(measured: &Measured) -> Option<Arm> {
-    Arm::named(&measured.row.key.arm).ok().filter(|arm| arm.is_fused())
+    measured.decode_arm().filter(|arm| arm.is_fused())
 }
 
 fn per_token(arm: &Measured, column: &str, count: u64) -> Option<Number> {

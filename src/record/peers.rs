@@ -65,13 +65,12 @@ impl PeerRow {
 
     /// The format of its matrices, or what is wrong with what its settings say of it.
     pub fn weights(&self) -> std::result::Result<Format, String> {
-        weights(&serde_json::from_str(&self.settings).unwrap_or_default())
+        weights(&self.settings())
     }
 
-    /// What its settings say of one of them.
-    pub fn setting(&self, name: &str) -> Option<Value> {
-        let settings: Map<String, Value> = serde_json::from_str(&self.settings).ok()?;
-        settings.get(name).cloned()
+    /// What the column says; nothing where it cannot be read.
+    pub fn settings(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.settings).unwrap_or_default()
     }
 
     /// As an arm's row, in the unit of its case. What is only counted in arms (workgroups, dispatches, submits, waits, barriers)

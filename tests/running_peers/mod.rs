@@ -7,9 +7,10 @@ use std::process::Command;
 
 use onedispatch::cases::decode::config_of;
 use onedispatch::digest::sha256_hex;
+use onedispatch::measure::decode::case_row;
 use onedispatch::peer::import::import;
 use onedispatch::record::manifest::Manifest;
-use onedispatch::record::rows::{Case, ResultRow};
+use onedispatch::record::rows::ResultRow;
 use onedispatch::record::run::load_all;
 use onedispatch::spec::{DecodeCase, Spec};
 use onedispatch::workload::decode::{random, tensors};
@@ -28,20 +29,8 @@ pub fn manifest(text: &str, device: &str, date: &str) -> Manifest {
 /// A case of decoding with the row of an arm, as the runner would write it; `fill` tells the work.
 pub fn decoded(case: &DecodeCase, fill: impl Fn(&mut ResultRow)) -> Measured {
     let config = config_of(case).unwrap();
-    let about = Case {
-        case: case.name.clone(),
-        workload: "decode".into(),
-        n_embd: case.n_embd,
-        n_layer: case.n_layer,
-        n_head: case.n_head,
-        n_inner: case.n_inner,
-        vocab_size: case.vocab_size,
-        prompt_tokens: case.prompt_tokens,
-        new_tokens: case.new_tokens,
-        seed: case.seed,
-        weights_sha256: tensors::weights_sha256(&config, &random::weights(&config, case.seed)),
-        ..Case::default()
-    };
+    let weights_sha256 = tensors::weights_sha256(&config, &random::weights(&config, case.seed));
+    let about = case_row(case, weights_sha256);
     let mut measured = Measured { case: about, results: Vec::new(), samples: Vec::new() };
     measured.add("fused-workgroup", "one-submit", 0, 800_000, fill);
     measured
