@@ -2,35 +2,27 @@
 // phone.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { browser, open, ROOT, serve, skip } from "./harness.js";
-import { makeSite, SPECS } from "./onedispatch.js";
+import { browser, open, ROOT, skip } from "./harness.js";
+import { servePage } from "./site.js";
 
 const TINY = join(ROOT, "tests", "golden", "decode", "tiny_d32_l1_h2");
 const CHECKPOINT = ["config.json", "model.safetensors"].map((name) => join(TINY, name));
 const LOOKS = ["light", "dark"].flatMap((colorScheme) => [1100, 360].map((width) => ({ colorScheme, width })));
 
-let folder, site, chromium, page, axe;
+let site, chromium, close, page, axe;
 
 before(async () => {
   if (skip) return;
   axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-  folder = await mkdtemp(join(tmpdir(), "onedispatch-accessibility-"));
-  await makeSite(folder, SPECS.slice(0, 2));
-  site = await serve({ "": folder });
-  chromium = await browser();
+  ({ site, chromium, close } = await servePage());
   page = await open(chromium.context, site.url);
 });
 
-after(async () => {
-  await chromium?.close();
-  await site?.close();
-  if (folder) await rm(folder, { recursive: true });
-});
+after(() => close?.());
 
 test("the page while its model is loading", { skip }, async () => {
   await page.waitForFunction(() => document.querySelector("#device").textContent.includes("software"));

@@ -1,33 +1,25 @@
 // A model that the visitor keeps: it is there again without a network, and goes when it is removed.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { browser, open, ROOT, serve, skip } from "./harness.js";
-import { makeSite, SPECS } from "./onedispatch.js";
+import { open, ROOT, skip } from "./harness.js";
+import { servePage } from "./site.js";
 
 const TINY = join(ROOT, "tests", "golden", "decode", "tiny_d32_l1_h2");
 const CHECKPOINT = ["config.json", "model.safetensors"].map((name) => join(TINY, name));
 
-let folder, site, chromium, page;
+let site, chromium, close, page;
 
 before(async () => {
   if (skip) return;
-  folder = await mkdtemp(join(tmpdir(), "onedispatch-kept-"));
-  await makeSite(folder, SPECS.slice(0, 2));
-  site = await serve({ "": folder });
-  chromium = await browser();
+  ({ site, chromium, close } = await servePage());
   page = await open(chromium.context, site.url);
   await ready();
 });
 
-after(async () => {
-  await chromium?.close();
-  await site?.close();
-  if (folder) await rm(folder, { recursive: true });
-});
+after(() => close?.());
 
 test("nothing is kept unless the visitor says so", { skip }, async () => {
   await choose();

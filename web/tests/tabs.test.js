@@ -1,12 +1,9 @@
 // Two tabs of one browser, which share a GPU, a service worker and what is kept.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { browser, open, serve, skip } from "./harness.js";
-import { makeSite, SPECS } from "./onedispatch.js";
+import { open, skip } from "./harness.js";
+import { servePage } from "./site.js";
 
 /** So many tokens that both tabs are at it for a while. */
 const REQUESTS = [
@@ -14,23 +11,16 @@ const REQUESTS = [
   { prompt: "It is a", "new-tokens": 200, temperature: 0, seed: 1 },
 ];
 
-let folder, site, chromium, tabs;
+let site, chromium, close, tabs;
 
 before(async () => {
   if (skip) return;
-  folder = await mkdtemp(join(tmpdir(), "onedispatch-tabs-"));
-  await makeSite(folder, SPECS.slice(0, 2));
-  site = await serve({ "": folder });
-  chromium = await browser();
+  ({ site, chromium, close } = await servePage());
   // At once, so that both find nothing kept.
   tabs = await Promise.all(REQUESTS.map(() => open(chromium.context, site.url)));
 });
 
-after(async () => {
-  await chromium?.close();
-  await site?.close();
-  if (folder) await rm(folder, { recursive: true });
-});
+after(() => close?.());
 
 test("both become ready, and are kept for offline use", { skip }, async () => {
   for (const tab of tabs) {
