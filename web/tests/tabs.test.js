@@ -59,7 +59,7 @@ test("a measurement has the GPU alone, and keeps what it had when it is refused"
   assert.ok((await measuring.locator("#checks details").count()) > 0);
   await answer;
   await measuring.click("#measure");
-  await measuring.waitForSelector("#measure-progress:not([hidden])");
+  await measuring.waitForFunction(() => document.querySelector("#measure-status").textContent.startsWith("Measuring."));
 });
 
 /** Has a tab answer, token by token: the tokens, and the times of the first and the last. */

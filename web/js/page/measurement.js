@@ -26,22 +26,25 @@ export class Measurement {
   }
 
   async run() {
-    // At once, so that a second click does nothing.
-    this.busy(true);
+    this.stopping = false;
+    // At once, not when the lock is there: a second click does nothing, and who looks sees it run.
+    this.#show({ running: true });
+    the("measure-bar").value = 0;
+    the("measure-doing").textContent = "";
+    let outcome;
     try {
-      await alone(() => this.#run());
+      outcome = await alone(() => this.#run());
     } catch (error) {
-      this.busy(false);
-      say("measure-status", sentence(error), { bad: true });
+      outcome = { text: sentence(error), bad: true };
     }
+    say("measure-status", outcome.text, { bad: outcome.bad });
+    this.#show({ running: false });
     the("measure").focus({ preventScroll: true });
   }
 
   async #run() {
-    this.stopping = false;
     this.runs = [];
     this.results.clear();
-    this.#show({ running: true });
     say("measure-status", "Measuring. Results appear below as they come.");
     const awake = await navigator.wakeLock?.request("screen").catch(() => null);
     let hidden = document.hidden;
@@ -58,12 +61,11 @@ export class Measurement {
     } finally {
       document.removeEventListener("visibilitychange", look);
       awake?.release().catch(() => {});
-      this.#show({ running: false });
     }
     const background = hidden
       ? " This tab was in the background for a while, where browsers slow pages down: measure again before you trust the times."
       : "";
-    say("measure-status", outcome.text + background, { bad: outcome.bad });
+    return { ...outcome, text: outcome.text + background };
   }
 
   async #measureAll() {
