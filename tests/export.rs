@@ -30,10 +30,17 @@ tolerance_reason = "f32"
 [decode]
 n_embd = [6, 32]
 n_layer = [2]
-new_tokens = [9]
 vocab_size = [37]
+new_tokens = [9]
 prompt_tokens = [1, 5]
 "#;
+
+/// In the layout of GPT-2, and of other families.
+fn specs() -> [String; 2] {
+    let sizes = "n_embd = [6, 32]\nn_layer = [2]\nvocab_size = [37]\n";
+    assert!(SPEC.contains(sizes));
+    [SPEC.to_owned(), SPEC.replace(sizes, "shape = [\"llama-tiny\"]\n")]
+}
 
 fn spec() -> Spec {
     Spec::parse(SPEC, "spec").unwrap()
@@ -46,15 +53,21 @@ fn read(directory: &Path) -> CaseFile {
 /// The files hold the case's model, and tokens and logits that pass the gate without any error.
 #[test]
 fn an_exported_case_is_whole_and_right() {
+    for (text, cases) in specs().iter().zip([4, 2]) {
+        exported_is_right(text, cases);
+    }
+}
+
+fn exported_is_right(text: &str, cases: usize) {
     let out = Temporary::new();
-    let directories = export(&spec(), &[], &out.0, &mut |_| Ok(())).unwrap();
-    assert_eq!(directories.len(), 4);
+    let directories = export(&Spec::parse(text, "spec").unwrap(), &[], &out.0, &mut |_| Ok(())).unwrap();
+    assert_eq!(directories.len(), cases);
     for directory in directories {
         let case = read(&directory);
         let name = directory.file_name().unwrap().to_str().unwrap();
         assert_eq!((case.format.as_str(), case.case.as_str()), (FORMAT, name));
         assert_eq!((case.experiment.as_str(), case.sampling.as_str()), ("export-quick", "greedy"));
-        assert_eq!(case.spec_sha256, sha256_hex(SPEC.as_bytes()));
+        assert_eq!(case.spec_sha256, sha256_hex(text.as_bytes()));
         let protocol = case.protocol;
         assert_eq!((protocol.samples, protocol.fewest_samples, protocol.seed), (4, 4, 5));
         assert_eq!((protocol.warmup_s, protocol.arm_cap_s), (0.25, 3.0));
@@ -67,7 +80,7 @@ fn an_exported_case_is_whole_and_right() {
         let bytes = std::fs::read(directory.join("expected.safetensors")).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let logits = file.tensor("logits").unwrap();
-        assert_eq!(logits.shape(), [9, 37]);
+        assert_eq!(logits.shape(), [9, model.config.vocab_size as usize]);
         let logits: Vec<f64> = bytemuck::pod_collect_to_vec(logits.data());
         let logits: Vec<f32> = logits.into_iter().map(|logit| logit as f32).collect();
         let request = Request {

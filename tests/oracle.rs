@@ -12,12 +12,16 @@ use serde::Deserialize;
 
 /// Names, and the largest error of a logit. The two differ only by the order of f64 sums and the last bit of exp and tanh; of
 /// the Llama family also by cosines and sines, which both round to f32 from other angles.
-const MODELS: [(&str, f64); 5] = [
+const MODELS: [(&str, f64); 9] = [
     ("tiny_d32_l1_h2", 1e-12),
     ("small_d64_l3_h4", 1e-12),
     ("odd_d96_l2_h6_inner200", 1e-12),
     ("llama_gqa_d64_l2_h8_kv2", 1e-5),
     ("qwen2_bias_d48_l3_h4_kv2", 1e-5),
+    ("mistral_d48_l2_h8_kv2", 1e-5),
+    ("qwen3_d40_l2_h4_kv2", 1e-5),
+    ("llama3_scaled_d64_l2_h4_kv4", 1e-5),
+    ("llama_linear_d32_l2_h2_kv1", 1e-5),
 ];
 
 #[derive(Deserialize)]

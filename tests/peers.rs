@@ -12,8 +12,8 @@ use onedispatch::spec::Spec;
 use running_peers::{decoded, has_built, manifest, python, run_peer, taken_in, today};
 use serde_json::Value;
 
-/// A spec of one tiny case, and what stands in it of its arms.
-fn spec(n_embd: u32, n_layer: u32, arms: &str) -> String {
+/// A spec of one tiny case: what stands in it of its arms and of its model.
+fn spec(arms: &str, model: &str) -> String {
     format!(
         r#"name = "peers"
 question = "Do peers decode a tiny model?"
@@ -28,10 +28,8 @@ tolerance_reason = "f32"
 {arms}
 
 [decode]
-n_embd = [{n_embd}]
-n_layer = [{n_layer}]
+{model}
 new_tokens = [5]
-vocab_size = [19]
 prompt_tokens = [2]
 "#
     )
@@ -52,7 +50,7 @@ fn python_peers_decode_on_a_cpu() {
     let Some(python) = python() else { return };
     let temporary = Temporary::new();
     let (data, cases) = (temporary.0.join("data"), temporary.0.join("cases"));
-    let text = spec(8, 1, "");
+    let text = spec("", "n_embd = [8]\nn_layer = [1]\nvocab_size = [19]");
     let is_built = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/build/burn/release/libburn_peer.so").exists();
     let has_burn = is_built || std::env::var_os("BURN_PEER_LIBRARY").is_some();
     write_run(&data, &text, "cpu");
@@ -73,8 +71,9 @@ fn python_peers_decode_on_a_cpu() {
     }
 }
 
-/// llama.cpp, in each format that the arms of a spec have, by the oracle of the weights that are left in it. It rounds what a product takes
-/// in to as many bits as the weights have, to eight at most; a layer that is wrong is farther off than that.
+/// llama.cpp, in the layouts of GPT-2 and of Llama, in each format that the arms of a spec have, by the oracle of the weights that are
+/// left in it. It rounds what a product takes in to as many bits as the weights have, to eight at most; a layer that is wrong is farther
+/// off than that.
 #[test]
 fn llama_cpp_decodes_on_a_cpu() {
     let Some(python) = python() else { return };
@@ -82,17 +81,23 @@ fn llama_cpp_decodes_on_a_cpu() {
     if !has_built("llama.cpp", is_built, "peers/llama-cpp/build.sh cpu") {
         return;
     }
+    for model in ["n_embd = [64]\nn_layer = [2]\nvocab_size = [19]", "shape = [\"llama-tiny\"]"] {
+        llama_cpp_decodes(&python, model);
+    }
+}
+
+fn llama_cpp_decodes(python: &str, model: &str) {
     let temporary = Temporary::new();
     let (data, cases, out) = (temporary.0.join("data"), temporary.0.join("cases"), temporary.0.join("llama-cpp.json"));
-    let text = spec(64, 2, r#"arms = ["fused-grid", "fused-grid-f16", "fused-grid-q8_0", "fused-grid-q4_0"]"#);
+    let text = spec(r#"arms = ["fused-grid", "fused-grid-f16", "fused-grid-q8_0", "fused-grid-q4_0"]"#, model);
     write_run(&data, &text, "cpu");
     let case = export(&Spec::parse(&text, "spec").unwrap(), &[], &cases, &mut |_| Ok(())).unwrap().remove(0);
     let variants = "cpu-f32,cpu-f16-flash,cpu-q4_0,cpu-q8_0-flash";
-    run_peer(&python, "llama-cpp/run.py", &case, &out, &["--variants", variants]);
+    run_peer(python, "llama-cpp/run.py", &case, &out, &["--variants", variants]);
     taken_in(&data, &out);
     let run = load_all(&data).unwrap().remove(0);
     let rows = run.peers.rows.iter().map(|row| (row.variant.as_str(), row.min_bytes));
     let [exact, .., packed] = rows.collect::<Vec<_>>()[..] else { panic!("no rows") };
     assert_eq!((exact.0, packed.0), ("cpu-f32", "cpu-q8_0-flash"));
-    assert!(packed.1 < exact.1 / 2, "{packed:?} beside {exact:?}");
+    assert!(packed.1 < exact.1 / 2, "{model}: {packed:?} beside {exact:?}");
 }

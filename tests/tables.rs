@@ -22,13 +22,14 @@ fn key() -> impl Strategy<Value = Key> {
 }
 
 prop_compose! {
-    fn case()(texts in prop::array::uniform5(text()), sizes: [u32; 13], seed: u64) -> Case {
-        let [case, workload, weights_sha256, environment, prices_sha256] = texts;
+    fn case()(texts in prop::array::uniform6(text()), sizes: [u32; 13], seed: u64) -> Case {
+        let [case, workload, weights_sha256, environment, prices_sha256, shape] = texts;
         let [n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, population, steps, sequences, episodes,
             generations, part] = sizes;
         Case {
             case, workload, n_embd, n_layer, n_head, n_inner, vocab_size, prompt_tokens, new_tokens, seed, weights_sha256,
             environment, population, steps, sequences, episodes, generations, prices_sha256, part,
+            shape,
         }
     }
 }
@@ -124,7 +125,7 @@ fn columns_are_the_fields_in_their_order() {
     fields(&samples[0]);
     insta::assert_snapshot!(
         [Case::COLUMNS.join(","), Sample::COLUMNS.join(","), ResultRow::COLUMNS.join(",")].join("\n"), @"
-        case,workload,n_embd,n_layer,n_head,n_inner,vocab_size,prompt_tokens,new_tokens,seed,weights_sha256,environment,population,steps,sequences,episodes,generations,prices_sha256,part
+        case,workload,n_embd,n_layer,n_head,n_inner,vocab_size,prompt_tokens,new_tokens,seed,weights_sha256,environment,population,steps,sequences,episodes,generations,prices_sha256,part,shape
         case,arm,policy,replica,sample,order,wall_ns,gpu_ns,gpu_flag
         case,arm,policy,replica,unit,units,workgroup_size,subgroup_size,dispatches,submits,waits,barriers,multiply_adds,min_bytes,gate,gate_error,gate_tolerance,samples,wall_median_ns,wall_low_ns,wall_high_ns,units_per_s,gpu_median_ns,gpu_busy_ns,cap,reason,program_sha256,shaders_sha256,workgroups,rounds,followed,decided,fitness_error,rank_correlation,rank_correlation_all,fresh_return,row_lanes,span
         ");

@@ -205,7 +205,7 @@ fn other_bytes_for_the_same_cells_are_named() {
     std::fs::write(&path, csv.replacen(",decode,32,", ",decode,", 1)).unwrap();
     insta::assert_snapshot!(fault_lines(&data.0), @"nvidia-h200/2026-01-31-decode/cases.csv, row 2: not written as onedispatch writes it; expected LF at line ends, quotes only where needed, every column present");
     std::fs::write(&path, [csv.as_bytes(), b"\xff\xfe"].concat()).unwrap();
-    insta::assert_snapshot!(fault_lines(&data.0), @"nvidia-h200/2026-01-31-decode/cases.csv, row 4: no UTF-8 at byte 463; expected UTF-8 text");
+    insta::assert_snapshot!(fault_lines(&data.0), @"nvidia-h200/2026-01-31-decode/cases.csv, row 4: no UTF-8 at byte 472; expected UTF-8 text");
 }
 
 #[test]

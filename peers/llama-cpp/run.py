@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -13,6 +14,7 @@ sys.path.insert(0, str(HERE.parent))
 import numpy as np
 
 import model
+from peer.case import Case
 from peer.report import device_name, main
 
 CACHE = Path(os.environ.get("PEERS_CACHE", HERE.parent / "build")) / "llama-cpp"
@@ -96,4 +98,4 @@ def objection(device):
 
 
 if __name__ == "__main__":
-    main("llama-cpp", HERE, variants, describe, objection)
+    main("llama-cpp", HERE, variants, describe, objection, partial(Case, families=model.FAMILIES))

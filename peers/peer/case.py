@@ -13,11 +13,13 @@ DTYPES = {"F32": np.float32, "F64": np.float64}
 class Case:
     """`spec` is case.json, `config` the model's config.json."""
 
-    unit, is_known = "tokens", True
+    unit = "tokens"
 
-    def __init__(self, directory):
+    def __init__(self, directory, families=("gpt2",)):
+        """`families`: whose layouts a peer computes."""
         self.directory, self.spec = read_case(directory, FORMAT)
         self.config = json.loads((self.directory / "config.json").read_text())
+        self.is_known = self.config["model_type"] in families
         self.name = self.spec["case"]
         self.prompt = self.spec["prompt"]
         self.new_tokens = self.spec["new_tokens"]
@@ -25,7 +27,7 @@ class Case:
         self.positions = len(self.prompt) + self.new_tokens - 1
 
     def weights(self):
-        """Arrays by Hugging Face's names without the prefix `transformer.`; matrices are [in, out]."""
+        """Arrays by Hugging Face's names without the prefix `transformer.`; matrices of a GPT-2 are [in, out], others [out, in]."""
         tensors = read_safetensors(self.directory / "model.safetensors")
         return {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
 

@@ -3,6 +3,7 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -11,8 +12,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 import transformers
-from transformers import CompileConfig, GPT2LMHeadModel, GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import AutoModelForCausalLM, CompileConfig, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from peer.case import Case
 from peer.report import main
 from peer.timing import timed
 
@@ -43,7 +45,7 @@ class Variant:
             self.config.compile_config._compile_all_devices = device == "cpu"
 
     def prepare(self):
-        model = GPT2LMHeadModel.from_pretrained(self.case.directory, dtype=torch.float32, attn_implementation="sdpa")
+        model = AutoModelForCausalLM.from_pretrained(self.case.directory, dtype=torch.float32, attn_implementation="sdpa")
         self.model = model.to(self.device).eval()
         self.prompt = torch.tensor([self.case.prompt], device=self.device)
         self.mask = torch.ones_like(self.prompt)
@@ -89,4 +91,4 @@ def objection(device):
 
 
 if __name__ == "__main__":
-    main("transformers", Path(__file__).parent, variants, describe, objection)
+    main("transformers", Path(__file__).parent, variants, describe, objection, partial(Case, families=("gpt2", "llama")))

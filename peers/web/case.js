@@ -18,6 +18,7 @@ export class Case {
 
   constructor(spec, model) {
     const { config, tensors } = JSON.parse(model.about());
+    if (config.block) throw new Refusal(`${spec.case}: peers in JavaScript compute the layout of GPT-2 alone`);
     Object.assign(this, { spec, config, model });
     this.weights = new Map(tensors.map(({ name, shape }) => [name, { shape, data: model.tensor(name) }]));
     this.name = spec.case;

@@ -8,6 +8,8 @@ mod spans;
 use serde::{Deserialize, Serialize};
 
 use crate::program::Policy;
+use crate::workload::decode::model::Config;
+use crate::workload::decode::model_shapes::{self, ModelShape};
 use crate::workload::rollout::Span;
 
 pub use fault::Fault;
@@ -66,13 +68,19 @@ pub enum Workload {
     Control,
 }
 
-/// Swept as a product.
+/// Swept as a product. Models have either a shape by name, or the sizes of three axes in the layout of GPT-2.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecodeAxes {
+    /// Out of [`crate::workload::decode::model_shapes::SHAPES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shape: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub n_embd: Vec<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub n_layer: Vec<u32>,
     pub new_tokens: Vec<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vocab_size: Vec<u32>,
     pub prompt_tokens: Vec<u32>,
     /// Sequences that are decoded at once; one where the spec does not say.
@@ -121,16 +129,18 @@ pub struct RolloutCase {
 }
 
 /// One point of the decode sweep: a model of these sizes continues a prompt by `new_tokens` tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DecodeCase {
-    /// `d32-l1-t64`: n_embd, n_layer and new_tokens; `-v64`, `-p1` and `-s1` follow where the spec sweeps several
-    /// vocabulary sizes, prompt lengths or numbers of sequences. Unique within a spec.
+    /// `d32-l1-t64`: n_embd, n_layer and new_tokens, or `llama-3.2-1b-t64`, of a shape by name; `-v64`, `-p1` and `-s1` follow
+    /// where the spec sweeps several vocabulary sizes, prompt lengths or numbers of sequences. Unique within a spec.
     pub name: String,
+    /// Whose sizes the next ones are; empty for those of a sweep, in the layout of GPT-2.
+    pub shape: String,
     pub n_embd: u32,
-    /// [`sweep_heads`] of `n_embd`.
+    /// In a sweep [`sweep_heads`] of `n_embd`.
     pub n_head: u32,
     pub n_layer: u32,
-    /// `4 n_embd`
+    /// In a sweep `4 n_embd`.
     pub n_inner: u32,
     pub vocab_size: u32,
     pub prompt_tokens: u32,
@@ -146,42 +156,58 @@ pub fn sweep_heads(n_embd: u32) -> u32 {
     if n_embd <= 128 { 2 } else { n_embd / 64 }
 }
 
+impl DecodeAxes {
+    /// The models, each as a case that asks nothing of it yet.
+    fn models(&self) -> Vec<DecodeCase> {
+        let of_shape = |shape: &ModelShape| {
+            let Config { vocab_size, n_embd, n_head, n_layer, n_inner, .. } = (shape.config)(1);
+            let (name, shape) = (shape.name.into(), shape.name.into());
+            DecodeCase { name, shape, vocab_size, n_embd, n_head, n_layer, n_inner, ..DecodeCase::default() }
+        };
+        let of_sizes = |n_embd: u32, n_layer: u32| {
+            let (name, n_head, n_inner) = (format!("d{n_embd}-l{n_layer}"), sweep_heads(n_embd), 4 * n_embd);
+            DecodeCase { name, n_embd, n_head, n_layer, n_inner, ..DecodeCase::default() }
+        };
+        let shapes = self.shape.iter().filter_map(|name| model_shapes::named(name)).map(of_shape);
+        let with_width = |&n_embd: &u32| self.n_layer.iter().map(move |&n_layer| of_sizes(n_embd, n_layer));
+        shapes.chain(self.n_embd.iter().flat_map(with_width)).collect()
+    }
+}
+
 impl Spec {
-    /// The cases of a decode spec, the last axis running fastest: n_embd, n_layer, new_tokens, vocab_size,
+    /// The cases of a decode spec, the last axis running fastest: shape, or n_embd and n_layer, then new_tokens, vocab_size,
     /// prompt_tokens, sequences, each in the order written. Empty for other workloads.
     pub fn cases(&self) -> Vec<DecodeCase> {
         let Some(axes) = &self.decode else { return Vec::new() };
         let mut cases = Vec::new();
-        for &n_embd in &axes.n_embd {
-            for &n_layer in &axes.n_layer {
-                for &new_tokens in &axes.new_tokens {
-                    for &vocab_size in &axes.vocab_size {
-                        for &prompt_tokens in &axes.prompt_tokens {
-                            for &sequences in &axes.sequences {
-                                let mut name = format!("d{n_embd}-l{n_layer}-t{new_tokens}");
-                                let swept = [
-                                    (&axes.vocab_size, "v", vocab_size),
-                                    (&axes.prompt_tokens, "p", prompt_tokens),
-                                    (&axes.sequences, "s", sequences),
-                                ];
-                                for (axis, letter, size) in swept {
-                                    if axis.len() > 1 {
-                                        name += &format!("-{letter}{size}");
-                                    }
+        for model in axes.models() {
+            let vocabularies = if model.shape.is_empty() { axes.vocab_size.clone() } else { vec![model.vocab_size] };
+            for &new_tokens in &axes.new_tokens {
+                for &vocab_size in &vocabularies {
+                    for &prompt_tokens in &axes.prompt_tokens {
+                        for &sequences in &axes.sequences {
+                            let mut name = format!("{}-t{new_tokens}", model.name);
+                            let swept = [
+                                (&vocabularies, "v", vocab_size),
+                                (&axes.prompt_tokens, "p", prompt_tokens),
+                                (&axes.sequences, "s", sequences),
+                            ];
+                            for (axis, letter, size) in swept {
+                                if axis.len() > 1 {
+                                    name += &format!("-{letter}{size}");
                                 }
-                                cases.push(DecodeCase {
-                                    name,
-                                    n_embd,
-                                    n_head: sweep_heads(n_embd),
-                                    n_layer,
-                                    n_inner: 4 * n_embd,
-                                    vocab_size,
-                                    prompt_tokens,
-                                    new_tokens,
-                                    sequences,
-                                    seed: self.seed,
-                                });
                             }
+                            let model = model.clone();
+                            let seed = self.seed;
+                            cases.push(DecodeCase {
+                                name,
+                                vocab_size,
+                                prompt_tokens,
+                                new_tokens,
+                                sequences,
+                                seed,
+                                ..model
+                            });
                         }
                     }
                 }
@@ -221,8 +247,8 @@ impl Spec {
         cases
     }
 
-    /// The same question at sizes that a software device answers within minutes: the two smallest widths up to 64 (or
-    /// the smallest there is), the smallest of every other axis, at most 16 tokens, 5 samples, short warm-up and cap; of a
+    /// The same question at sizes that a software device answers within minutes: in place of shapes by name the least, the two
+    /// smallest widths up to 64 (or the smallest there is), the smallest of every other axis, at most 16 tokens, 5 samples, short warm-up and cap; of a
     /// rollout every environment, with at most 256 individuals and 50 steps.
     /// It is named `NAME-quick`, so that its rows never join those of the whole experiment.
     pub fn quick(&self) -> Spec {
@@ -232,6 +258,7 @@ impl Spec {
                 let least = axis.iter().min().copied();
                 *axis = least.into_iter().map(|size| size.min(at_most)).collect();
             };
+            axes.shape = axes.shape.first().map(|_| model_shapes::LEAST.into()).into_iter().collect();
             axes.n_embd.sort_unstable();
             let narrow = axes.n_embd.iter().take(2).filter(|&&n_embd| n_embd <= 64).count();
             axes.n_embd.truncate(narrow.max(1));

@@ -85,6 +85,6 @@ fn row(native: &Run, browser: &Run, case: &Case) -> Option<Row> {
         fastest(fused).and_then(|arm| arm.rate()).map_or_else(String::new, |rate| number::rate(rate.mid))
     };
     let texts = vec![best(native, case), best(browser, same)];
-    let label = format!("n_embd {}, n_layer {}", case.n_embd, case.n_layer);
+    let label = case.model();
     (!dots.is_empty()).then_some(Row { label, band: None, dots, texts })
 }

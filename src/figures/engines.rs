@@ -84,7 +84,7 @@ fn in_format(run: &Run, case: &Case, format: Format) -> Option<Group> {
         Row { label: way.label(), band: None, dots: vec![dot], texts: vec![text] }
     };
     let rows = bound(&checked).into_iter().chain(ways.into_iter().map(row)).collect();
-    let heading = format!("{} · n_embd {}, n_layer {} · {}", run.device(), case.n_embd, case.n_layer, format.name());
+    let heading = format!("{} · {} · {}", run.device(), case.model(), format.name());
     Some(Group { heading, rows })
 }
 

@@ -92,6 +92,6 @@ fn ladder(run: &Run, case: &Case) -> Option<Group> {
         let dots = pair.iter().enumerate().filter_map(|(kind, arm)| Dot::of_rate(kind, arm.as_ref()?)).collect();
         Row { label: label.clone(), band: None, dots, texts: texts.to_vec() }
     };
-    let heading = format!("{} · n_embd {}, n_layer {}", run.device(), case.n_embd, case.n_layer);
+    let heading = format!("{} · {}", run.device(), case.model());
     Some(Group { heading, rows: (0..ways.len()).map(row).collect() })
 }

@@ -205,6 +205,7 @@ pub fn case_row(case: &DecodeCase, weights_sha256: String) -> Case {
         seed: case.seed,
         weights_sha256,
         sequences: case.sequences,
+        shape: case.shape.clone(),
         ..Case::default()
     }
 }

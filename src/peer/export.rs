@@ -2,26 +2,24 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `config.json`, `model.safetensors` | the model, as a Hugging Face GPT-2 checkpoint in f32 |
+//! | `config.json`, `model.safetensors` | the model, as a Hugging Face checkpoint of its family in f32 |
 //! | `expected.safetensors` | `logits`, f64 `[new_tokens, vocab_size]` by the oracle: row i chose new token i |
 //! | `expected-FORMAT.safetensors` | the same of the weights as they are in another format that the spec's arms have, such as `q8_0` |
 //! | `case.json` | everything else, see [`CaseFile`](super::case::CaseFile); written last, so where it is the others are whole |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use serde_json::json;
 
 use super::case::{CaseFile, Expected, FILE, FORMAT, Protocol, pretty, room, tolerance, unwritable, write};
-use super::rollout;
+use super::{checkpoint, rollout};
 use crate::cases::decode::{config_of, request_of};
 use crate::digest::sha256_hex;
 use crate::error::{Error, Result, Within};
 use crate::spec::{DecodeCase, RolloutCase, Spec, Workload};
 use crate::workload::decode::format::Format;
-use crate::workload::decode::model::{Config, Weights};
 use crate::workload::decode::oracle::expected;
 use crate::workload::decode::{Arm, random, tensors};
 
@@ -118,8 +116,8 @@ fn write_case(spec: &Spec, case: &DecodeCase, directory: &Path) -> Result<()> {
     };
 
     room(directory)?;
-    write(&directory.join("config.json"), &pretty(&hugging_face(&config)))?;
-    write(&directory.join("model.safetensors"), &checkpoint(&config, &weights)?)?;
+    write(&directory.join("config.json"), &pretty(&checkpoint::keys(&config)))?;
+    write(&directory.join("model.safetensors"), &checkpoint::tensors(&config, &weights)?)?;
     let shape = [request.new_tokens as usize, config.vocab_size as usize];
     write(&directory.join("expected.safetensors"), &logits_file(&expected_logits, &shape)?)?;
     for (format, (_, logits)) in &by_format {
@@ -140,43 +138,4 @@ fn formats(spec: &Spec) -> Result<BTreeSet<Format>> {
 fn logits_file(logits: &[f64], shape: &[usize]) -> Result<Vec<u8>> {
     let view = TensorView::new(Dtype::F64, shape.to_vec(), bytemuck::cast_slice(logits)).map_err(unwritable)?;
     safetensors::serialize([("logits", view)], None).map_err(unwritable)
-}
-
-/// `config.json` with the keys that Hugging Face's `GPT2Config` needs to make this very model, without dropout and
-/// without an end token.
-fn hugging_face(config: &Config) -> serde_json::Value {
-    let mut keys = json!({
-        "model_type": "gpt2",
-        "architectures": ["GPT2LMHeadModel"],
-        "activation_function": "gelu_new",
-        "tie_word_embeddings": true,
-        "embd_pdrop": 0.0,
-        "attn_pdrop": 0.0,
-        "resid_pdrop": 0.0,
-        "bos_token_id": null,
-        "eos_token_id": null,
-        "dtype": "float32",
-    });
-    let sizes = serde_json::to_value(config).expect("a config is plain data");
-    for (key, value) in sizes.as_object().into_iter().flatten() {
-        keys[key] = value.clone();
-    }
-    keys
-}
-
-/// The weights in f32 as `model.safetensors`, named as `GPT2LMHeadModel` names them.
-fn checkpoint(config: &Config, weights: &Weights) -> Result<Vec<u8>> {
-    let all: Vec<_> = tensors::tensors(config)
-        .zip(tensors::values(weights))
-        .map(|(tensor, values)| (values.of(&tensor), tensor))
-        .collect();
-    let mut views = BTreeMap::new();
-    for (values, tensor) in &all {
-        let view =
-            TensorView::new(Dtype::F32, tensor.shape.clone(), bytemuck::cast_slice(values)).map_err(unwritable)?;
-        views.insert(format!("transformer.{}", tensor.name), view);
-    }
-    // Hugging Face refuses a file that does not say which framework's layout its tensors have.
-    let metadata = [("format".to_string(), "pt".to_string())].into();
-    safetensors::serialize(views, Some(metadata)).map_err(unwritable)
 }

@@ -68,6 +68,10 @@ table! {
         /// Of a run that several GPUs measured, at once or as shards: which of them measured the case, from 1 on; 0 where one
         /// measured all, and in runs that lack this column.
         part: u32,
+    } then {
+        /// Of decoding: whose shape the model has, such as `llama-3.2-1b`; empty where it is a GPT-2 of these sizes, and in runs
+        /// that lack this column.
+        shape: String,
     }
 }
 
@@ -236,6 +240,16 @@ table! {
         sample: u32,
         /// Wall time from the first call to the end of a device synchronise.
         wall_ns: u64 as "ns",
+    }
+}
+
+impl Case {
+    /// The model that it decodes with, in words.
+    pub fn model(&self) -> String {
+        match self.shape.as_str() {
+            "" => format!("n_embd {}, n_layer {}", self.n_embd, self.n_layer),
+            shape => shape.into(),
+        }
     }
 }
 

@@ -33,6 +33,7 @@ fn is_of(case: &Case, specs: &[Spec]) -> bool {
     let decode = |other: &crate::spec::DecodeCase| {
         let sizes = (other.n_embd, other.n_layer, other.new_tokens, other.vocab_size, other.prompt_tokens);
         (case.n_embd, case.n_layer, case.new_tokens, case.vocab_size, case.prompt_tokens) == sizes
+            && case.shape == other.shape
             && case.sequences.max(1) == other.sequences
     };
     let rollout = |other: &crate::spec::RolloutCase| case.environment == other.environment;

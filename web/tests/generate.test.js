@@ -1,7 +1,7 @@
 // Generation from a golden checkpoint in a real browser, whole and in parts, from GGUF too; and what is said where it cannot be done.
 
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { F32, ggufOf, Q8_0 } from "./gguf.js";
@@ -42,6 +42,17 @@ test("golden tokens come in chunks of any size, greedy, sampled and to an end", 
       }
     }
     assert.equal(answers[2][0].tokens.length, expected.length);
+  }
+});
+
+test("every family gives its golden tokens", { skip }, async () => {
+  const families = (await readdir(GOLDEN, { withFileTypes: true })).filter((entry) => entry.isDirectory() && entry.name !== MODEL);
+  assert.ok(families.length >= 8);
+  for (const { name } of families) {
+    const { prompt, tokens } = JSON.parse(await readFile(join(GOLDEN, name, "expected.json"), "utf8"));
+    const request = { prompt, new_tokens: tokens.length - prompt.length, sampling: null, end_tokens: [] };
+    const [[{ tokens: found }]] = await page.evaluate(answer, { model: name, arm: "fused-workgroup", requests: [request], chunks: [null] });
+    assert.deepEqual(found, tokens.slice(prompt.length), name);
   }
 });
 

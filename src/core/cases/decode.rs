@@ -9,7 +9,7 @@ use crate::spec::{DecodeCase, Spec};
 use crate::workload::decode::model::{Config, Request, Sampling, Weights};
 use crate::workload::decode::packing::{Layout, Packed, Portion};
 use crate::workload::decode::span::Span;
-use crate::workload::decode::{Algorithm, Arm, config, random};
+use crate::workload::decode::{Algorithm, Arm, config, model_shapes, random};
 
 /// The arms of a spec: where it names none, every arm of one sequence that needs no workgroups that wait for each other; each
 /// in every span that the spec names, unless the arm's own name says its span.
@@ -35,19 +35,23 @@ pub fn validate(spec: &Spec, case: &DecodeCase) -> Result<()> {
     arms(spec)?.into_iter().try_for_each(|arm| arm.span.check(positions)).within(&case.name)
 }
 
-/// The sizes of a case's model.
+/// The model of a case.
 pub fn config_of(case: &DecodeCase) -> Result<Config> {
-    let config = Config {
-        vocab_size: case.vocab_size,
-        n_positions: case.prompt_tokens + case.new_tokens - 1,
-        n_embd: case.n_embd,
-        n_head: case.n_head,
-        n_layer: case.n_layer,
-        n_inner: case.n_inner,
-        layer_norm_epsilon: 1e-5,
-        scale_attn_weights: true,
-        block: Default::default(),
-        stored: None,
+    let n_positions = case.prompt_tokens + case.new_tokens - 1;
+    let config = match model_shapes::named(&case.shape) {
+        Some(shape) => (shape.config)(n_positions),
+        None => Config {
+            vocab_size: case.vocab_size,
+            n_positions,
+            n_embd: case.n_embd,
+            n_head: case.n_head,
+            n_layer: case.n_layer,
+            n_inner: case.n_inner,
+            layer_norm_epsilon: 1e-5,
+            scale_attn_weights: true,
+            block: Default::default(),
+            stored: None,
+        },
     };
     config::validate(&config)?;
     Ok(config)

@@ -104,10 +104,14 @@ impl Source<'_> {
         refused(self.file, self.text, Some(value.span()), &message)
     }
 
-    /// Where a key's value stands, or an element of its list; the top of the file if it is nowhere.
+    /// Where a key stands, or an element of its list; its table where it is not there, and nothing if that is not there either.
     fn place(&self, key: &str, element: Option<usize>) -> Option<Range<usize>> {
-        let (key, value) =
-            [self.document].into_iter().chain(self.tables()).find_map(|table| table.get_key_value(key))?;
+        let find =
+            |key: &str| [self.document].into_iter().chain(self.tables()).find_map(|table| table.get_key_value(key));
+        let Some((key, value)) = find(key) else {
+            let table = KEYS.iter().find(|known| known.name == key)?.table;
+            return find(table).map(|(table, _)| table.span());
+        };
         let list = value.get_ref().as_array();
         let element = element.and_then(|i| list?.get(i));
         Some(element.map_or(key.span(), Spanned::span))

@@ -2,8 +2,9 @@
 
 use super::fault::{Fault, fault, repeated};
 use crate::program::Policy;
-use crate::spec::{MIN_SAMPLES, RolloutAxes, Spec, Workload, sweep_heads};
+use crate::spec::{DecodeAxes, MIN_SAMPLES, RolloutAxes, Spec, Workload, sweep_heads};
 use crate::workload::decode::arm::{self, checks_of};
+use crate::workload::decode::model_shapes;
 use crate::workload::rollout::environments::{self, PRICED};
 use crate::workload::rollout::{evolution, task};
 
@@ -31,7 +32,7 @@ const fn key(table: &'static str, name: &'static str, required: bool) -> Key {
 /// The tables that a spec may have, one for each workload that sweeps something.
 pub(super) const TABLES: [&str; 2] = ["decode", "rollout"];
 
-pub(super) const KEYS: [Key; 28] = [
+pub(super) const KEYS: [Key; 29] = [
     key("", "name", true),
     key("", "question", true),
     key("", "workload", true),
@@ -47,10 +48,11 @@ pub(super) const KEYS: [Key; 28] = [
     key("", "spans", false),
     key("", "decode", false),
     key("", "rollout", false),
-    key("decode", "n_embd", true),
-    key("decode", "n_layer", true),
+    key("decode", "shape", false),
+    key("decode", "n_embd", false),
+    key("decode", "n_layer", false),
     key("decode", "new_tokens", true),
-    key("decode", "vocab_size", true),
+    key("decode", "vocab_size", false),
     key("decode", "prompt_tokens", true),
     key("decode", "sequences", false),
     key("rollout", "environment", true),
@@ -97,9 +99,13 @@ pub(super) fn accepted(name: &str) -> String {
         "generations" => format!("a whole number from 1 to {MAX_SIZE}"),
         "episodes" => "a whole number from 1 to 256, beside generations".into(),
         "seeds" => "a whole number from 1 to 1000, beside generations".into(),
+        "shape" => format!(
+            "a list of distinct names out of {}, without n_embd, n_layer and vocab_size",
+            model_shapes::names().join(", ")
+        ),
         "n_embd" => format!(
             "a list of distinct whole numbers from 2 to {MAX_SIZE}, each divisible by its heads (2 up to n_embd = 128, \
-             above that n_embd / 64)"
+             above that n_embd / 64); with n_layer and vocab_size, or none of the three beside shape"
         ),
         _ => format!("a list of distinct whole numbers from 1 to {MAX_SIZE}"),
     }
@@ -205,13 +211,34 @@ impl Spec {
                 .or_else(|| axes.evolution_fault());
         }
         let axes = self.decode.as_ref()?;
-        let wide = |n_embd: u32| n_embd >= 2 && n_embd.is_multiple_of(sweep_heads(n_embd));
-        axis("n_embd", &axes.n_embd, MAX_SIZE, wide)
-            .or_else(|| axis("n_layer", &axes.n_layer, MAX_SIZE, |_| true))
+        axes.models_fault()
             .or_else(|| axis("new_tokens", &axes.new_tokens, MAX_SIZE, |_| true))
-            .or_else(|| axis("vocab_size", &axes.vocab_size, MAX_SIZE, |_| true))
             .or_else(|| axis("prompt_tokens", &axes.prompt_tokens, MAX_SIZE, |_| true))
             .or_else(|| axis("sequences", &axes.sequences, MAX_SIZE, |_| true))
+    }
+}
+
+impl DecodeAxes {
+    fn models_fault(&self) -> Option<Fault> {
+        let sizes = [("n_embd", &self.n_embd), ("n_layer", &self.n_layer), ("vocab_size", &self.vocab_size)];
+        if self.shape.is_empty() {
+            let wide = |n_embd: u32| n_embd >= 2 && n_embd.is_multiple_of(sweep_heads(n_embd));
+            return sizes.into_iter().find_map(|(key, sizes)| match sizes.is_empty() {
+                true => fault(key, "is missing or empty"),
+                false => axis(key, sizes, MAX_SIZE, |size| key != "n_embd" || wide(size)),
+            });
+        }
+        if let Some((key, _)) = sizes.into_iter().find(|(_, sizes)| !sizes.is_empty()) {
+            return fault(key, "stands beside shape, which says it");
+        }
+        if let Some(element) = self.shape.iter().position(|name| model_shapes::named(name).is_none()) {
+            return Some(Fault {
+                key: "shape",
+                element: Some(element),
+                problem: format!("holds {:?}", self.shape[element]),
+            });
+        }
+        repeated("shape", &self.shape)
     }
 }
 

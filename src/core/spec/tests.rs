@@ -62,7 +62,8 @@ fn what_each_key_accepts() {
     spans: in a decode spec, a list of distinct names out of operation, stage, layer, token, generation and chunk:N; in a rollout spec with the arm fused and environments that have a policy, out of step, steps:N and episode, N at most the steps of each episode
     decode: a table [decode] in a spec whose workload is "decode", and in no other
     rollout: a table [rollout] in a spec whose workload is "rollout", and in no other
-    n_embd: a list of distinct whole numbers from 2 to 65536, each divisible by its heads (2 up to n_embd = 128, above that n_embd / 64)
+    shape: a list of distinct names out of llama-tiny, gpt2-124m, smollm2-135m, llama-3.2-1b, without n_embd, n_layer and vocab_size
+    n_embd: a list of distinct whole numbers from 2 to 65536, each divisible by its heads (2 up to n_embd = 128, above that n_embd / 64); with n_layer and vocab_size, or none of the three beside shape
     n_layer: a list of distinct whole numbers from 1 to 65536
     new_tokens: a list of distinct whole numbers from 1 to 65536
     vocab_size: a list of distinct whole numbers from 1 to 65536
@@ -77,7 +78,7 @@ fn what_each_key_accepts() {
     seeds: a whole number from 1 to 1000, beside generations
     "#);
     let message = parse(&GOOD.replacen("n_embd", "n_embed", 1)).unwrap_err().to_string();
-    assert_snapshot!(message, @r#"sweep.toml:14: `n_embed` is not a key here (did you mean `n_embd`?); accepted: n_embd, n_layer, new_tokens, vocab_size, prompt_tokens, sequences"#);
+    assert_snapshot!(message, @r#"sweep.toml:14: `n_embed` is not a key here (did you mean `n_embd`?); accepted: shape, n_embd, n_layer, new_tokens, vocab_size, prompt_tokens, sequences"#);
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn keys_that_are_not_there() {
     assert_snapshot!(refusal("n_embd", "n_embed"), @r#"sweep.toml:14: `n_embed` is not a key here (did you mean `n_embd`?)"#);
     assert_snapshot!(refusal("seed = 1", "\"se\\ned\\u001b\" = 1"), @r#"sweep.toml:4: `se\ned\u{1b}` is not a key here (did you mean `seed`?)"#);
     assert_snapshot!(refusal("seed = 1", ""), @r#"sweep.toml: `seed` is missing"#);
-    assert_snapshot!(refusal("n_layer = [1, 4]", ""), @r#"sweep.toml:13: `n_layer` is missing"#);
+    assert_snapshot!(refusal("n_layer = [1, 4]", ""), @r#"sweep.toml:13: `n_layer` is missing or empty"#);
     assert_snapshot!(refusal("[decode]\n", ""), @r#"sweep.toml:13: `n_embd` is not a key here (it belongs under [decode])"#);
     assert_snapshot!(refusal("[decode]\n", "[decode]\nquick = true\n"), @r#"sweep.toml:14: `quick` is not a key here (it belongs at the top, before [decode])"#);
     assert_snapshot!(refusal("[decode]", "[decoder]"), @r#"sweep.toml:13: `decoder` is not a key here (did you mean `decode`?)"#);
@@ -131,6 +132,10 @@ fn values_that_cannot_be_run() {
     assert_snapshot!(refusal("[32, 512]", "[33]"), @r#"sweep.toml:14: `n_embd` holds 33"#);
     assert_snapshot!(refusal("[32, 512]", "[\n  32,\n  200\n]"), @r#"sweep.toml:16: `n_embd` holds 200"#);
     assert_snapshot!(refusal("[32, 512]", "[32, 64, 32]"), @r#"sweep.toml:14: `n_embd` holds 32 twice"#);
+    assert_snapshot!(refusal("n_embd = [32, 512]", ""), @r#"sweep.toml:13: `n_embd` is missing or empty"#);
+    assert_snapshot!(refusal("n_embd = [32, 512]", "shape = [\"gpt2-124m\"]"), @r#"sweep.toml:15: `n_layer` stands beside shape, which says it"#);
+    let sizes = "n_embd = [32, 512]\nn_layer = [1, 4]\nnew_tokens = [64]\nvocab_size = [64]\n";
+    assert_snapshot!(refusal(sizes, "shape = [\"gpt2\"]\nnew_tokens = [64]\n"), @r#"sweep.toml:14: `shape` holds "gpt2""#);
     assert_snapshot!(refusal("new_tokens = [64]", "new_tokens = []"), @r#"sweep.toml:16: `new_tokens` is an empty list"#);
     assert_snapshot!(refusal("new_tokens = [64]", "new_tokens = [0]"), @r#"sweep.toml:16: `new_tokens` holds 0"#);
     assert_snapshot!(refusal("prompt_tokens = [1]", "prompt_tokens = [0]"), @r#"sweep.toml:18: `prompt_tokens` holds 0"#);
@@ -156,6 +161,12 @@ fn cases_are_the_product_in_a_fixed_order() {
     let axes = spec.decode.as_mut().unwrap();
     (axes.n_embd, axes.n_layer, axes.prompt_tokens) = (vec![32], vec![1], vec![1, 9]);
     assert_eq!(names(&spec), ["d32-l1-t64-p1", "d32-l1-t64-p9"]);
+    let axes = spec.decode.as_mut().unwrap();
+    axes.n_embd.clear();
+    axes.shape = vec!["llama-3.2-1b".into(), "gpt2-124m".into()];
+    assert_eq!(names(&spec), ["llama-3.2-1b-t64-p1", "llama-3.2-1b-t64-p9", "gpt2-124m-t64-p1", "gpt2-124m-t64-p9"]);
+    let case = &spec.cases()[1];
+    assert_eq!((case.n_embd, case.n_head, case.n_inner, case.vocab_size, case.seed), (2048, 32, 8192, 128_256, 1));
 }
 
 #[test]
@@ -185,7 +196,7 @@ prop_compose! {
     ) -> DecodeAxes {
         // Multiples of 64 fit their heads.
         let n_embd = widths.into_iter().map(|width| 64 * width).collect();
-        DecodeAxes { n_embd, n_layer, new_tokens, vocab_size, prompt_tokens, sequences }
+        DecodeAxes { shape: Vec::new(), n_embd, n_layer, new_tokens, vocab_size, prompt_tokens, sequences }
     }
 }
 
@@ -299,7 +310,7 @@ proptest! {
 
 /// Whether the good spec has a key: those of rollouts are of another workload.
 fn is_written(key: &&super::rules::Key) -> bool {
-    key.table != "rollout" && key.name != "rollout"
+    key.table != "rollout" && key.name != "rollout" && key.name != "shape"
 }
 
 fn written() -> usize {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::matrix::Matrix;
 use super::model::{Config, Weights};
 use super::tensor_source::{self, Bare, LISTED, TensorSource, described, listed, report};
-use super::tensors::{self, Elements, Entry, Kind, Tensor};
+use super::tensors::{self, Elements, Entry, Kind, Tensor, Values};
 use crate::error::Result;
 
 /// Where a tensor of [`tensors`] comes from: matrices whose outputs stand side by side in it, or vectors.
@@ -64,6 +64,42 @@ fn outputs(config: &Config, entry: &Entry, all: usize) -> Vec<usize> {
     }
 }
 
+/// The name in the file of a part of a tensor.
+fn full(tensor: &Tensor, part: &str) -> String {
+    match tensor.layer {
+        Some(layer) => format!("model.layers.{layer}.{part}"),
+        None => part.to_string(),
+    }
+}
+
+/// The tensors of a model without biases as its file has them: names, shapes and elements in f32.
+pub fn stored(config: &Config, weights: &Weights) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    let mut stored = Vec::new();
+    for (tensor, values) in tensors::tensors(config).zip(tensors::values(weights)) {
+        let parts = parts(tensor.entry);
+        match (parts.kind, values) {
+            _ if tensors::computed(config, &tensor).is_some() => {}
+            (Stored::Nothing | Stored::Biases, values) => {
+                assert!(values.of(&tensor).iter().all(|bias| *bias == 0.0), "{}: a bias has no place", tensor.name);
+            }
+            (Stored::Matrices, Values::Matrix(matrix)) => {
+                let [inputs, all] = [tensor.shape[0], tensor.shape[1]];
+                let rows = matrix.by_outputs();
+                let mut first = 0;
+                for (part, outputs) in parts.stored.iter().zip(outputs(config, tensor.entry, all)) {
+                    let name = full(&tensor, &format!("{part}.weight"));
+                    stored.push((name, vec![outputs, inputs], rows[first * inputs..][..outputs * inputs].to_vec()));
+                    first += outputs;
+                }
+            }
+            (_, values) => {
+                stored.push((full(&tensor, parts.stored[0]), tensor.shape.clone(), values.of(&tensor).into_owned()));
+            }
+        }
+    }
+    stored
+}
+
 /// Weights and notes on them, as [`super::checkpoint::assemble`] says.
 pub fn assemble(source: &dyn TensorSource, config: &Config) -> Result<(Weights, Vec<String>)> {
     let source = Bare::of(source, &["model.embed_tokens.weight", "model.norm.weight"])?;
@@ -108,10 +144,7 @@ fn values(
         return Ok(Elements::Vector(values));
     }
     let parts = parts(tensor.entry);
-    let full = |part: &str| match tensor.layer {
-        Some(layer) => format!("model.layers.{layer}.{part}"),
-        None => part.to_string(),
-    };
+    let full = |part: &str| full(tensor, part);
     let mut take = |name: &str, shape: &[usize]| match left.remove(name) {
         true => Ok(()),
         false => Err(format!("tensor {name} {shape:?} is missing")),

@@ -1,6 +1,6 @@
 //! The keys of `config.json` by which `LlamaForCausalLM` and its relatives differ.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::block::{Activation, Block};
 use super::keys::{epsilon, flag, only, required_size, size};
@@ -46,6 +46,48 @@ pub fn read(keys: &Keys) -> Result<Config> {
         },
         stored: None,
     })
+}
+
+/// The keys by which `LlamaForCausalLM` makes this very model, without an end token: what [`read`] reads.
+pub fn written(config: &Config) -> Value {
+    let Rotary { theta, scaling } = config.block.rotary.clone().unwrap_or(Rotary { theta: 10_000.0, scaling: None });
+    let rope = match scaling {
+        Some(Scaling::Linear { factor }) => json!({ "rope_type": "linear", "factor": factor }),
+        Some(Scaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings }) => {
+            json!({
+                "rope_type": "llama3",
+                "factor": factor,
+                "low_freq_factor": low_freq_factor,
+                "high_freq_factor": high_freq_factor,
+                "original_max_position_embeddings": original_max_position_embeddings,
+            })
+        }
+        Some(Scaling::Divisors(_)) | None => json!({ "rope_type": "default" }),
+    };
+    let mut keys = json!({
+        "model_type": "llama",
+        "architectures": ["LlamaForCausalLM"],
+        "hidden_act": "silu",
+        "vocab_size": config.vocab_size,
+        "max_position_embeddings": config.n_positions,
+        "hidden_size": config.n_embd,
+        "num_attention_heads": config.n_head,
+        "num_key_value_heads": config.n_key_head(),
+        "head_dim": config.head_dim(),
+        "num_hidden_layers": config.n_layer,
+        "intermediate_size": config.n_inner,
+        "rms_norm_eps": config.layer_norm_epsilon,
+        "rope_parameters": rope,
+        "tie_word_embeddings": !config.block.untied,
+        "attention_bias": false,
+        "mlp_bias": false,
+        "attention_dropout": 0.0,
+        "bos_token_id": null,
+        "eos_token_id": null,
+        "dtype": "float32",
+    });
+    keys["rope_parameters"]["rope_theta"] = json!(theta);
+    keys
 }
 
 /// A window of attention that is shorter than the context is not computed.
@@ -130,8 +172,6 @@ fn positive(key: &str, value: &Value) -> Result<f64> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::super::config::parse;
     use super::*;
 

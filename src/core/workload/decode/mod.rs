@@ -21,11 +21,12 @@ pub mod gguf;
 pub mod kernel;
 mod keys;
 pub mod llama;
-mod llama_config;
+pub mod llama_config;
 pub mod matrix;
 pub mod model;
 #[cfg(feature = "models")]
 pub mod model_files;
+pub mod model_shapes;
 mod near_ties;
 #[cfg(feature = "models")]
 pub mod oniguruma;

@@ -18,7 +18,7 @@
 //! | `wpe.weight` | 0 | 1 |
 //! | other matrices `[in, out]` | 0 | 2 / sqrt(in) |
 //! | norm weights | 1 | 0.1 |
-//! | biases | 0 | 0.1 |
+//! | biases | 0 | 0.1; 0 where norms are by root mean square, since such models have none |
 //!
 //! The cosines and sines of a model whose positions turn queries and keys are no weights, and are computed.
 //!
@@ -41,7 +41,7 @@ const PROMPT: u32 = u32::MAX;
 pub fn weights(config: &Config, seed: u64) -> Weights {
     let mut t = 0;
     let built = tensors::build(config, |tensor| {
-        let (mean, sigma) = distribution(tensor);
+        let (mean, sigma) = distribution(config, tensor);
         let drawn = |i| (mean + sigma * normal(i as u32, t, seed)) as f32;
         let values = match tensors::computed(config, tensor) {
             Some(values) => values,
@@ -73,12 +73,13 @@ fn normal(i: u32, t: u32, seed: u64) -> f64 {
 }
 
 /// Mean and sigma of the recipe's table.
-fn distribution(tensor: &Tensor) -> (f64, f64) {
+fn distribution(config: &Config, tensor: &Tensor) -> (f64, f64) {
     match (tensor.entry.kind, tensor.shape.as_slice()) {
         (Kind::Embedding { .. }, [_, inputs]) | (Kind::Matrix { .. }, [inputs, _]) => {
             (0.0, 2.0 / (*inputs as f64).sqrt())
         }
         (Kind::Scale(_), _) => (1.0, 0.1),
+        (Kind::Bias(_), _) if config.block.root_mean_square => (0.0, 0.0),
         (Kind::Bias(_), _) => (0.0, 0.1),
         _ => (0.0, 1.0),
     }
