@@ -32,7 +32,7 @@ GGUF := $(abspath $(firstword $(wildcard $(TARGET)/models/*.gguf)))
 SOON_COMPILED := LP_NATIVE_VECTOR_WIDTH=128 GALLIVM_PERF=nopt
 
 .DEFAULT_GOAL := help
-.PHONY: help build reproduce measure review peers web test figures lint
+.PHONY: help build dist reproduce measure review peers web test figures lint
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,10 @@ figures: build ## Render figures/ and paper/ from data/, and what data/ says of 
 web: build ## Make the page in web/dist/
 	@scripts/page-core.sh
 	@$(ONEDISPATCH) web
+
+dist: ## Build the program that is handed on, half as large as that of `make build`
+	@$(CARGO) build --profile dist --locked --bin onedispatch
+	@ls -sh $(TARGET)/dist/onedispatch
 
 test: ## Run all tests, on a software Vulkan device and in a browser that are installed where they can be
 	@scripts/software-vulkan.sh
