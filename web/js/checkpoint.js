@@ -75,9 +75,9 @@ const listed = (files) => files.slice(0, 5).map(({ name }) => name).join(", ") +
 
 /**
  * From the address of a folder or of a GGUF file (relative to `page`). `progress(bytes, total)` is told of the weights; `signal`
- * aborts.
+ * and `stallMs` are those of `download`.
  */
-export async function fromUrl(address, { page = document.baseURI, progress = () => {}, signal } = {}) {
+export async function fromUrl(address, { page = document.baseURI, progress = () => {}, signal, stallMs } = {}) {
   let base;
   try {
     base = new URL(address, page);
@@ -90,7 +90,7 @@ export async function fromUrl(address, { page = document.baseURI, progress = () 
   };
   if (isGguf(base.pathname)) {
     const name = decodeURIComponent(base.pathname.split("/").at(-1));
-    const gguf = await download(base, { name, missing: refuse(base, "look at the address."), progress, signal });
+    const gguf = await download(base, { name, missing: refuse(base, "look at the address."), progress, signal, stallMs });
     forgetUnfinished();
     return { gguf, name };
   }
@@ -99,7 +99,7 @@ export async function fromUrl(address, { page = document.baseURI, progress = () 
     const url = new URL(NAMES[part], base);
     url.search = base.search;
     const missing = NEEDED.includes(part) ? refuse(url, "is it the address of the folder?") : () => null;
-    return download(url, { name: NAMES[part], missing, progress: told, signal });
+    return download(url, { name: NAMES[part], missing, progress: told, signal, stallMs });
   };
   const text = async (part) => (await fetched(part))?.text() ?? null;
   const config = await text("config");

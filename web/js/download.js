@@ -1,4 +1,5 @@
-// A file from an address, to its end: where the connection breaks off, the rest is asked for by its range of bytes.
+// A file from an address, to its end: where the connection breaks off or sends nothing more, the rest is asked for by its
+// range of bytes.
 
 import { Refusal } from "./refusal.js";
 
@@ -6,6 +7,10 @@ import { Refusal } from "./refusal.js";
 const WAITS_MS = [500, 1000, 2000, 4000, 8000];
 /** Bytes that are handed to the browser at a time, which may keep them on disk. */
 const PIECE = 2 ** 24;
+/** A connection that sends nothing for this long counts as broken off. */
+const STALL_MS = 30_000;
+/** A browser ends a longer timer at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What is there of a file that did not come to its end: the next attempt goes on from there. */
 let unfinished = null;
@@ -17,23 +22,26 @@ export function forgetUnfinished() {
 
 /**
  * The file as a Blob, or what `missing(status)` gives where the host has none. `progress(bytes, total)` is told of what is there,
- * and never of less than before; `total` is null where it is not known. `signal` aborts.
+ * and never of less than before; `total` is null where it is not known. `signal` aborts. `stallMs` is how long a connection may send
+ * nothing.
  */
-export async function download(url, { name, missing, progress = () => {}, signal }) {
+export async function download(url, { name, missing, progress = () => {}, signal, stallMs = STALL_MS }) {
   const file = unfinished?.url === url.href ? unfinished : new Unfinished(url);
   // Not to be taken twice.
   if (unfinished === file) forgetUnfinished();
   let most = file.bytes;
   for (let failures = 0; ; failures += 1) {
     let status = 0;
+    const connection = new Connection(stallMs, signal);
     try {
       if (failures > 0) await wait(WAITS_MS[failures - 1], signal);
-      const response = await reach(url, { signal, ...file.rest() });
+      const response = await connection.sends(reach(url, { signal: connection.signal, ...file.rest() }));
       ({ status } = response);
       if (most === 0 && !response.ok) return missing(status);
       file.take(response);
       const reader = response.body.getReader();
-      for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      const next = () => connection.sends(reader.read());
+      for (let read = await next(); !read.done; read = await next()) {
         await file.add(read.value);
         if (file.bytes <= most) continue;
         [most, failures] = [file.bytes, 0];
@@ -50,7 +58,11 @@ export async function download(url, { name, missing, progress = () => {}, signal
       const begun = `${name} could not be fetched to its end`;
       const cause = { cause: error };
       if (isFull) throw new Refusal(`${begun}: this browser has no space left for it; make some, or choose a smaller model.`, cause);
-      const why = status >= 400 ? `the host answers with status ${status}` : "the connection broke off again and again";
+      const why = status >= 400
+        ? `the host answers with status ${status}`
+        : connection.isStalled
+          ? `the host sent nothing for ${stallMs / 1000} s, again and again`
+          : "the connection broke off again and again";
       const [there, all] = [most, file.total].map((bytes) => (bytes / 2 ** 20).toFixed(1));
       const of = file.total ? ` of ${all}` : "";
       throw new Refusal(`${begun}: ${why}, after ${there}${of} MiB; once the connection is better, fetch it again to go on.`, cause);
@@ -69,6 +81,34 @@ async function reach(url, options) {
         "Download the files and drop them here instead.",
       { cause: error },
     );
+  }
+}
+
+/** One attempt: `signal` ends it, by the caller's or once nothing was sent for `stallMs`. */
+class Connection {
+  #stallMs;
+  #stalled = new AbortController();
+
+  constructor(stallMs, signal) {
+    if (!(stallMs > 0 && stallMs <= LONGEST_TIMER_MS)) {
+      throw new Refusal(`stallMs is ${stallMs}; give milliseconds from 1 to ${LONGEST_TIMER_MS}.`);
+    }
+    this.#stallMs = stallMs;
+    this.signal = AbortSignal.any([this.#stalled.signal, ...(signal ? [signal] : [])]);
+  }
+
+  get isStalled() {
+    return this.#stalled.signal.aborted;
+  }
+
+  /** What the host sends next, if it does in time. What is done with it meanwhile does not count. */
+  async sends(next) {
+    const timer = setTimeout(() => this.#stalled.abort(), this.#stallMs);
+    try {
+      return await next;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 

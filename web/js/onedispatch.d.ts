@@ -13,6 +13,8 @@ export interface LoadOptions {
   /** Told of the weights' bytes so far, which never become fewer, and of how many there are where that is known. */
   progress?: (bytes: number, total: number | null) => void;
   signal?: AbortSignal;
+  /** Milliseconds without a byte after which a connection counts as broken off: 30,000 by default. */
+  stallMs?: number;
   /** `navigator.gpu` by default. */
   gpu?: unknown;
 }

@@ -22,9 +22,9 @@ export class OnedispatchError extends Error {
  * Loads a model of the GPT-2 or Llama family onto the GPU: from the address of a `.gguf` or of a folder with `config.json` and
  * `model.safetensors`, or from such files. The fastest kernel is found by trials of a second or so.
  */
-export async function load(source, { progress = () => {}, signal, gpu = globalThis.navigator?.gpu } = {}) {
+export async function load(source, { progress = () => {}, signal, stallMs, gpu = globalThis.navigator?.gpu } = {}) {
   const parts = await as("fetch", () =>
-    Array.isArray(source) ? fromFiles(source) : fromUrl(String(source), { progress, signal }));
+    Array.isArray(source) ? fromFiles(source) : fromUrl(String(source), { progress, signal, stallMs }));
   signal?.throwIfAborted();
   const bytes = await as("fetch", () => bytesOf(parts.gguf ?? parts.weights, () => {}));
   const device = await as("gpu", () => Gpu.open({ gpu }));

@@ -1,4 +1,4 @@
-// Models from hosts whose connections break off: by the module, by the page, and what is asked for on the way.
+// Models from hosts whose connections break off or stall: by the module, by the page, and what is asked for on the way.
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
@@ -98,6 +98,35 @@ test("stopping stops while it waits, too", { skip }, async () => {
   assert.ok(host.asked.length < 6);
 });
 
+test("a connection that sends nothing more counts as broken off", { skip }, async () => {
+  // The second answers not at all.
+  host = breaks(FILE, { cuts: [150_000, 0, 100_000], stalls: true });
+  const { sha256, message } = await fetched(site.url, null, 400);
+  assert.equal(sha256, digest(FILE), message);
+  assert.deepEqual(host.asked, [asks(), asks(150_000, '"one"'), asks(150_000, '"one"'), asks(250_000, '"one"')]);
+});
+
+test("one that stalls again and again is told of, by the module with its code", { skip }, async () => {
+  host = breaks(FILE, { cuts: [100_000, 0, 0, 0, 0, 0], stalls: true });
+  const quick = await chromium.context.newPage();
+  await quick.clock.install();
+  await quick.goto(`${site.url}blank.html`);
+  await quick.evaluate(async (path) => {
+    const { load } = await import("/js/onedispatch.js");
+    const said = (options) => load(path, options).then(() => "nothing", ({ code, message }) => `${code}: ${message}`);
+    globalThis.said = [await said({ stallMs: Infinity })];
+    said({ stallMs: 2000 }).then((line) => globalThis.said.push(line));
+  }, host.path);
+  while ((await quick.evaluate(() => globalThis.said.length)) < 2) await quick.clock.runFor(500);
+  assert.deepEqual(await quick.evaluate(() => globalThis.said), [
+    "fetch: stallMs is Infinity; give milliseconds from 1 to 2147483647.",
+    "fetch: model.gguf could not be fetched to its end: the host sent nothing for 2 s, again and again, after 0.1 of 0.4 MiB; " +
+      "once the connection is better, fetch it again to go on.",
+  ]);
+  assert.equal(host.asked.length, 6);
+  await quick.close();
+});
+
 test("the module loads a model that breaks off, and generates", { skip }, async () => {
   const bytes = await readFile(join(folder, "site", "models", "prose-3m.gguf"));
   host = breaks(bytes, { cuts: [1_000_000, 500_000] });
@@ -117,11 +146,21 @@ test("the module loads a model that breaks off, and generates", { skip }, async 
   assert.deepEqual(host.asked.map(({ range }) => range), [null, "bytes=1000000-", "bytes=1500000-"]);
 });
 
-test("the page loads a model that breaks off", { skip }, async () => {
-  host = breaks(await ggufOf(join(ROOT, "tests", "golden", "decode", "tiny_d32_l1_h2"), F32), { cuts: [20_000, 20_000] });
-  const shown = await open(chromium.context, `${site.url}index.html?model=${host.path}`);
-  await shown.waitForFunction(() => /^Ready: 1 layer/.test(document.querySelector("#model-status").textContent), null, { timeout: 60_000 });
-  assert.equal(host.asked.length, 3);
+test("the page waits half a minute for a connection that stalls, and loads the model", { skip }, async () => {
+  host = breaks(await ggufOf(join(ROOT, "tests", "golden", "decode", "tiny_d32_l1_h2"), F32), { cuts: [20_000], stalls: true });
+  const shown = await chromium.context.newPage();
+  // So that the test need not wait.
+  await shown.clock.install();
+  await shown.goto(`${site.url}index.html?model=${host.path}`);
+  const says = (words) => shown.waitForFunction((begin) => document.querySelector("#model-status").textContent.startsWith(begin), words);
+  await says("Fetching");
+  while (host.asked.length < 1) await shown.clock.runFor(100);
+  await shown.clock.runFor(29_000);
+  assert.equal(host.asked.length, 1);
+  for (let waits = 0; waits < 60 && host.asked.length < 2; waits += 1) await shown.clock.runFor(1000);
+  assert.deepEqual(host.asked[1], asks(20_000, '"one"'));
+  await shown.clock.resume();
+  await says("Ready: 1 layer");
   await shown.close();
 });
 
@@ -130,17 +169,20 @@ const asks = (from, ifRange = null) => ({ method: "GET", range: from ? `bytes=${
 /** A path of its own each time: browsers keep what they have of a file, and ask for its rest by themselves. */
 const breaks = (bytes, how) => breaking(`/far/${(hosts += 1)}/model.gguf`, bytes, how);
 
-/** Has the page fetch the file: `{sha256, told}`, or what is said of it in `message`. Stopped after so many milliseconds. */
-const fetched = (base = site.url, stopMs = null) => page.evaluate(async ([address, ms]) => {
+/**
+ * Has the page fetch the file: `{sha256, told}`, or what is said of it in `message`. Stopped after so many milliseconds; `stallMs` is
+ * how long a connection may send nothing.
+ */
+const fetched = (base = site.url, stopMs = null, stallMs = undefined) => page.evaluate(async ([address, ms, stallMs]) => {
   const { fromUrl } = await import("/js/checkpoint.js");
   const told = [];
   const stopping = new AbortController();
   if (ms) setTimeout(() => stopping.abort(), ms);
   try {
-    const { gguf } = await fromUrl(address, { progress: (...all) => told.push(all), signal: stopping.signal });
+    const { gguf } = await fromUrl(address, { progress: (...all) => told.push(all), signal: stopping.signal, stallMs });
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", await gguf.arrayBuffer()));
     return { sha256: Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join(""), told };
   } catch (error) {
     return { message: error.name === "AbortError" ? error.name : error.message };
   }
-}, [new URL(host.path, base).href, stopMs]);
+}, [new URL(host.path, base).href, stopMs, stallMs]);
