@@ -73,18 +73,26 @@ async function filesOf(entry) {
 
 const listed = (files) => files.slice(0, 5).map(({ name }) => name).join(", ") + (files.length > 5 ? ", …" : "");
 
-/**
- * From the address of a folder or of a GGUF file (relative to `page`). `progress(bytes, total)` is told of the weights; `signal`
- * and `stallMs` are those of `download`.
- */
-export async function fromUrl(address, { page = document.baseURI, progress = () => {}, signal, stallMs } = {}) {
-  let base;
+/** Where a model is: the URL of a GGUF file, or of a folder, for an address that may be relative to `page` or name a file in the folder. */
+export function placeOf(address, page = document.baseURI) {
+  let place;
   try {
-    base = new URL(address, page);
+    place = new URL(address, page);
   } catch {
     const mend = "give the one of a folder with config.json and model.safetensors, or of a .gguf";
     throw new Refusal(`“${address}” is no address; ${mend}.`);
   }
+  place.hash = "";
+  if (!isGguf(place.pathname)) place.pathname = place.pathname.replace(/[^/]*\.(json|safetensors)$/, "").replace(/\/?$/, "/");
+  return place;
+}
+
+/**
+ * From an address, as `placeOf` takes it. `progress(bytes, total)` is told of the weights; `signal` and `stallMs` are those of
+ * `download`.
+ */
+export async function fromUrl(address, { page, progress = () => {}, signal, stallMs } = {}) {
+  const base = placeOf(address, page);
   const refuse = (url, mend) => (status) => {
     throw new Refusal(`${url} could not be fetched (status ${status}); ${mend}`);
   };
@@ -94,7 +102,6 @@ export async function fromUrl(address, { page = document.baseURI, progress = () 
     forgetUnfinished();
     return { gguf, name };
   }
-  base.pathname = base.pathname.replace(/[^/]*\.(json|safetensors)$/, "").replace(/\/?$/, "/");
   const fetched = (part, told) => {
     const url = new URL(NAMES[part], base);
     url.search = base.search;

@@ -37,8 +37,7 @@ gpu?.lost.then((why) => {
 });
 const model = new URLSearchParams(location.search).get("model");
 if (model) {
-  if (URL.canParse(model, document.baseURI)) the("url").value = new URL(model, document.baseURI).href;
-  own.fetch(model);
+  own.open(model);
 } else if (gpu && generation.shipped) {
   generation.loadShipped();
 }

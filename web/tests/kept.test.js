@@ -1,7 +1,7 @@
 // A model that the visitor keeps: it is there again without a network, and goes when it is removed.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { open, ROOT, skip } from "./harness.js";
@@ -10,11 +10,13 @@ import { servePage } from "./site.js";
 const TINY = join(ROOT, "tests", "golden", "decode", "tiny_d32_l1_h2");
 const CHECKPOINT = ["config.json", "model.safetensors"].map((name) => join(TINY, name));
 
-let site, chromium, close, page;
+let folder, site, chromium, close, page;
 
 before(async () => {
   if (skip) return;
-  ({ site, chromium, close } = await servePage());
+  ({ folder, site, chromium, close } = await servePage());
+  // Where the page's own list of files does not name it.
+  await cp(TINY, join(folder, "site", "far"), { recursive: true });
   page = await open(chromium.context, site.url);
   await ready();
 });
@@ -57,12 +59,7 @@ test("a model that is kept answers without a network; another of its name does n
     await page.getByRole("button", { name: "Load chosen files", exact: true }).click();
     await loaded();
     assert.equal(await page.isHidden("#keep"), true);
-    const { prompt, tokens } = JSON.parse(await readFile(join(TINY, "expected.json"), "utf8"));
-    await page.evaluate(() => (document.querySelector("#settings").open = true));
-    for (const [id, value] of [["prompt", prompt.join(" ")], ["new-tokens", 8], ["temperature", 0]]) await page.fill(`#${id}`, String(value));
-    await page.click("#generate");
-    await page.waitForFunction(() => /tokens\/s/.test(document.querySelector("#generate-status").textContent), null, { timeout: 60_000 });
-    assert.equal(await page.textContent("#answer"), tokens.slice(0, prompt.length + 8).join(" "));
+    await answers(page);
   } finally {
     await chromium.context.setOffline(false);
   }
@@ -80,11 +77,51 @@ test("what is removed is gone", { skip }, async () => {
   assert.equal(await page.isHidden("#kept"), true);
 });
 
+test("an address in the page's own is answered without a network, once its model is kept", { skip }, async () => {
+  const visited = await open(chromium.context, `${site.url}?model=far/`);
+  await loaded(visited);
+  await visited.click("#keep");
+  await visited.waitForFunction(() => /is kept\./.test(document.querySelector("#keep-status").textContent));
+  const asked = [];
+  visited.on("request", (request) => asked.push(request.url()));
+  await chromium.context.setOffline(true);
+  try {
+    // Another way to write the same.
+    await visited.goto(`${site.url}?model=${encodeURIComponent(`${site.url}far/config.json`)}`);
+    await loaded(visited);
+    assert.match(await visited.textContent("#keep-status"), /^“far” is loaded as it is kept in this browser; “Fetch” takes it/);
+    assert.deepEqual(asked.filter((url) => new URL(url).pathname.startsWith("/far")), []);
+    await answers(visited);
+    await visited.fill("#url", `${site.url}other/`);
+    await visited.click("#fetch button");
+    await visited.waitForSelector("#model-status.bad");
+    assert.match(await visited.textContent("#model-status"), /other\/config\.json could not be fetched: there is no connection/);
+  } finally {
+    await chromium.context.setOffline(false);
+  }
+  // A button that fetches does so: the address may have another model by now.
+  await visited.fill("#url", `${site.url}far/`);
+  await visited.click("#fetch button");
+  await visited.waitForSelector("#keep:not([hidden])", { timeout: 60_000 });
+  assert.ok(asked.some((url) => new URL(url).pathname === "/far/model.safetensors"));
+  await visited.close();
+});
+
 /** Once the page's own model is there. */
 const ready = () => page.waitForFunction(() => !document.querySelector("#generate").disabled, null, { timeout: 60_000 });
 
-const loaded = () =>
-  page.waitForFunction(() => /^Ready/.test(document.querySelector("#model-status").textContent), null, { timeout: 60_000 });
+const loaded = (where = page) =>
+  where.waitForFunction(() => /^Ready/.test(document.querySelector("#model-status").textContent), null, { timeout: 60_000 });
+
+/** Has the model answer, and compares. */
+async function answers(where) {
+  const { prompt, tokens } = JSON.parse(await readFile(join(TINY, "expected.json"), "utf8"));
+  await where.evaluate(() => (document.querySelector("#settings").open = true));
+  for (const [id, value] of [["prompt", prompt.join(" ")], ["new-tokens", 8], ["temperature", 0]]) await where.fill(`#${id}`, String(value));
+  await where.click("#generate");
+  await where.waitForFunction(() => /tokens\/s/.test(document.querySelector("#generate-status").textContent), null, { timeout: 60_000 });
+  assert.equal(await where.textContent("#answer"), tokens.slice(0, prompt.length + 8).join(" "));
+}
 
 async function choose() {
   await page.evaluate(() => (document.querySelector("#model-status").textContent = ""));

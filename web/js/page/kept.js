@@ -1,6 +1,6 @@
 // Models that the visitor keeps for offline use: offered once one is loaded, listed with their sizes, loaded and removed.
 
-import { forget, keep, keptFiles, keptModels } from "../kept.js";
+import { forget, keep, keptFiles, keptFrom, keptModels } from "../kept.js";
 import { element, say, the } from "./element.js";
 import { progress } from "./progress.js";
 import { sentence, three } from "./words.js";
@@ -16,7 +16,16 @@ export class Kept {
     this.#list();
   }
 
-  /** Offers to keep a model, `{name, files}`; null offers nothing. */
+  /** Loads the model that came from this address, if it is kept; says whether it is. */
+  async loadFrom(address) {
+    const name = await keptFrom(address);
+    if (name === null) return false;
+    const loaded = await this.load(() => keptFiles(name));
+    if (loaded) say("keep-status", `“${name}” is loaded as it is kept in this browser; “Fetch” takes it from its address anew.`);
+    return true;
+  }
+
+  /** Offers to keep a model, `{name, files}`, with the `address` that it came from, if any; null offers nothing. */
   offer(model) {
     this.offered = model;
     const bytes = model?.files.reduce((all, file) => all + file.size, 0);
@@ -26,12 +35,12 @@ export class Kept {
   }
 
   async #keep() {
-    const { name, files } = this.offered;
+    const { name, files, address } = this.offered;
     this.offer(null);
     const tell = (text) => say("keep-status", text);
     tell("Keeping …");
     try {
-      const kept = `“${await keep(name, files, progress("Keeping", tell))}” is kept.`;
+      const kept = `“${await keep(name, files, { address, progress: progress("Keeping", tell) })}” is kept.`;
       await this.#list();
       tell(kept);
       // Some browsers ask the visitor.

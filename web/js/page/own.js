@@ -1,6 +1,6 @@
 // A visitor's own model: chosen, dropped, fetched or kept, and handed to the generation.
 
-import { droppedFiles, filesIn, fromFiles, fromUrl } from "../checkpoint.js";
+import { droppedFiles, filesIn, fromFiles, fromUrl, placeOf } from "../checkpoint.js";
 import { element, say, the } from "./element.js";
 import { Kept } from "./kept.js";
 import { progress } from "./progress.js";
@@ -27,14 +27,15 @@ export class Own {
     the("pick-folder").hidden = matchMedia("(hover: none) and (pointer: coarse)").matches;
   }
 
-  /** Loads what `files()` resolves to; it may be kept, as `name` or under the name of its one file. */
-  async #load(files, name = null) {
+  /** Loads what `files()` resolves to; it may be kept, as `name` or under the name of its one file, with the `address` it is from. */
+  async #load(files, name = null, address = null) {
     the("share").hidden = true;
     this.kept.offer(null);
     let parts;
     const loaded = await this.generation.load(async () => (parts = await files()), { line: "model-status" });
     // A folder's name has no slashes.
-    if (loaded && name) this.kept.offer({ name: (parts.name ?? name).replaceAll(/[\\/:]+/g, " ").trim(), files: filesIn(parts) });
+    const plain = (parts?.name ?? name)?.replaceAll(/[\\/:]+/g, " ").trim();
+    if (loaded && name) this.kept.offer({ name: plain, files: filesIn(parts), address });
     return loaded;
   }
 
@@ -57,6 +58,14 @@ export class Own {
     });
   }
 
+  /** Loads what the page's own address names: as it is kept here, where it is, which needs no network; else from there. */
+  async open(address) {
+    if (!URL.canParse(address, document.baseURI)) return this.fetch(address);
+    const place = placeOf(address).href;
+    the("url").value = place;
+    if (!(await this.kept.loadFrom(place))) await this.fetch(address);
+  }
+
   /** Loads from an address, and offers the page's own address with it. */
   async fetch(address) {
     const fetching = new AbortController();
@@ -70,7 +79,7 @@ export class Own {
       } finally {
         the("fetch-stop").hidden = true;
       }
-    }, address);
+    }, address, URL.canParse(address, document.baseURI) ? placeOf(address).href : null);
     if (!loaded) return;
     const url = new URL(location.href);
     url.search = "";
