@@ -230,7 +230,7 @@ proptest! {
     fn arbitrary_headers_never_panic(header: Vec<u8>, data: Vec<u8>, claimed in prop::option::of(any::<u64>())) {
         let length = claimed.unwrap_or(header.len() as u64);
         let bytes = [&length.to_le_bytes()[..], &header, &data].concat();
-        prop_assert!(checkpoint::parse(&bytes, &config()).is_err());
+        prop_assert!(checkpoint::parse(bytes.into(), &config()).is_err());
     }
 
     /// Headers that are JSON of the right form, with numbers and names from the edges.
@@ -255,7 +255,7 @@ proptest! {
             })
             .collect();
         let bytes = with_header(&serde_json::Value::from(header).to_string(), data);
-        prop_assert!(checkpoint::parse(&bytes, &config()).is_err());
+        prop_assert!(checkpoint::parse(bytes.into(), &config()).is_err());
     }
 
     /// One changed byte gives other weights or an error, never a panic.
@@ -264,6 +264,6 @@ proptest! {
         let mut bytes = bytes(&file(Dtype::F32, ""));
         let at = at.index(bytes.len());
         bytes[at] = value;
-        let _ = checkpoint::parse(&bytes, &config());
+        let _ = checkpoint::parse(bytes.into(), &config());
     }
 }

@@ -13,5 +13,5 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = checkpoint::parse(bytes, &CONFIG);
+    let _ = checkpoint::parse(bytes.to_vec().into(), &CONFIG);
 });

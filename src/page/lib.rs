@@ -1,6 +1,8 @@
 //! What the page calls of the core. Plain data crosses as JSON, bytes as typed arrays; `web/js/core.js` loads it.
 
+mod block;
 mod case;
+mod file;
 mod measuring;
 mod model;
 mod tokenizer;

@@ -1,13 +1,13 @@
 //! A checkpoint of the visitor's: its programs, its weights as kernels read them, and the check of its answers.
 
 use js_sys::Float32Array;
-use onedispatch_core::cases::decode::weight_blocks;
 use onedispatch_core::error::{Error, Result, Within};
 use onedispatch_core::workload::decode::checkpoint::{self, Checkpoint};
+use onedispatch_core::workload::decode::file_bytes::Shared;
 use onedispatch_core::workload::decode::format::{Format, Formats};
 use onedispatch_core::workload::decode::gate::Reference;
 use onedispatch_core::workload::decode::model::{Config, Request, Sampling};
-use onedispatch_core::workload::decode::packing::Layout;
+use onedispatch_core::workload::decode::packing::{Layout, Packed};
 use onedispatch_core::workload::decode::span::Span;
 use onedispatch_core::workload::decode::tensors::{Kind, Tensor, Values};
 use onedispatch_core::workload::decode::{Algorithm, Arm, Tuning, new_tokens, request, tensors, text};
@@ -15,6 +15,8 @@ use serde::Deserialize;
 use serde_json::json;
 use wasm_bindgen::prelude::*;
 
+use crate::block::Block;
+use crate::file::FileBytes;
 use crate::tokenizer::Tokenizer;
 use crate::{Answer, from_json, refusal, to_json};
 
@@ -28,8 +30,8 @@ pub struct Model {
     format: Format,
     /// Of the weights as they are, or as an arm reads them.
     reference: Reference<'static>,
-    /// Of a file that has one.
-    tokenizer: Option<Result<text::Tokenizer>>,
+    /// Of a file that has one: its name and bytes, until it is asked for.
+    tokenizer: Option<(String, Shared)>,
 }
 
 /// What is asked of a model, as the page has it.
@@ -62,7 +64,7 @@ struct Sizes {
 }
 
 impl Model {
-    fn of(checkpoint: Checkpoint, tokenizer: Option<Result<text::Tokenizer>>) -> Result<Model> {
+    fn of(checkpoint: Checkpoint, tokenizer: Option<(String, Shared)>) -> Result<Model> {
         let format = Formats::stored(&checkpoint.weights).fc;
         format.check(&checkpoint.config, &checkpoint.weights)?;
         let reference = Reference::owning(checkpoint.config.clone(), checkpoint.weights.clone());
@@ -95,23 +97,26 @@ fn read(json: &str) -> Answer<Request> {
 impl Model {
     /// From the text of `config.json`, the bytes of `model.safetensors`, and the text of `generation_config.json` where there is one.
     #[wasm_bindgen(constructor)]
-    pub fn new(config_json: &str, weights: &[u8], generation_config_json: Option<String>) -> Answer<Model> {
-        let checkpoint = checkpoint::of_files(config_json, weights, generation_config_json.as_deref());
+    pub fn new(config_json: &str, weights: FileBytes, generation_config_json: Option<String>) -> Answer<Model> {
+        let checkpoint = checkpoint::of_files(config_json, weights.into(), generation_config_json.as_deref());
         checkpoint.and_then(|checkpoint| Model::of(checkpoint, None)).map_err(refusal)
     }
 
     /// From the bytes of a GGUF file, which messages name.
     #[wasm_bindgen(js_name = ofGguf)]
-    pub fn of_gguf(bytes: &[u8], name: &str) -> Answer<Model> {
-        let tokenizer = || text::Tokenizer::of_gguf(name, bytes);
-        let checkpoint = checkpoint::of_gguf(bytes);
-        checkpoint.and_then(|checkpoint| Model::of(checkpoint, Some(tokenizer()))).within(name).map_err(refusal)
+    pub fn of_gguf(file: FileBytes, name: &str) -> Answer<Model> {
+        let bytes = Shared::from(file);
+        let checkpoint = checkpoint::of_gguf(bytes.clone());
+        let tokenizer = Some((name.to_owned(), bytes));
+        checkpoint.and_then(|checkpoint| Model::of(checkpoint, tokenizer)).within(name).map_err(refusal)
     }
 
     /// The tokenizer of a file that has one, or why it cannot be read. It is given once.
     #[wasm_bindgen(js_name = takeTokenizer)]
     pub fn take_tokenizer(&mut self) -> Answer<Option<Tokenizer>> {
-        self.tokenizer.take().transpose().map(|tokenizer| tokenizer.map(Tokenizer)).map_err(refusal)
+        let read = |(name, bytes): (String, Shared)| text::Tokenizer::of_gguf(&name, bytes.as_ref());
+        let tokenizer = self.tokenizer.take().map(read).transpose().map_err(refusal)?;
+        Ok(tokenizer.map(Tokenizer))
     }
 
     /// `{config, end_tokens, notes, parameters, arms, tensors: [{name, shape}]}`; of `arms` the one that comes first is the one to
@@ -147,13 +152,12 @@ impl Model {
         Ok(Arm::named(arm).map_err(refusal)?.layout().block())
     }
 
-    /// The weights as the bytes of that constant.
-    pub fn block(&self, name: &str) -> Answer<Vec<u8>> {
+    /// The weights as that constant.
+    pub fn block(&self, name: &str) -> Answer<Block> {
         let Checkpoint { config, weights, .. } = &self.checkpoint;
-        let layouts: Vec<Layout> = Layout::all().collect();
-        let blocks = weight_blocks(config, weights, &layouts);
-        let block = blocks.get(name).ok_or_else(|| refusal(Error::input(format!("no block is called `{name}`"))))?;
-        Ok(block.whole())
+        let layout = Layout::all().find(|layout| layout.block() == name);
+        let layout = layout.ok_or_else(|| refusal(Error::input(format!("no block is called `{name}`"))))?;
+        Ok(Block::of(Packed { config: config.clone(), weights: weights.clone(), layout, part: None }))
     }
 
     /// Threads of a workgroup that may be tried for an arm.

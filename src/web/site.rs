@@ -97,7 +97,7 @@ fn model_of(path: Option<&Path>) -> Result<(String, Vec<u8>)> {
     let Some(path) = path else { return Ok((shipped_model::NAME.to_owned(), shipped_model::BYTES.to_vec())) };
     let bytes = fs::read(path).map_err(|error| Error::io(path, error))?;
     // What the page could not show is found here.
-    checkpoint::of_gguf(&bytes).within(path.display())?;
+    checkpoint::of_gguf(bytes.as_slice()).within(path.display())?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("model.gguf");
     Ok((name.to_owned(), bytes))
 }

@@ -1,8 +1,9 @@
 // The files of a checkpoint: chosen, dropped, or fetched. Gives `{config, weights, tokenizer, generationConfig}`: texts, and the
 // weights as a Blob; the last two are null where there are none. Of a GGUF file, which has all in one, it gives `{gguf, name}`.
 
-import { counting } from "./counting.js";
+import { FileBytes } from "./core.js";
 import { download, forgetUnfinished } from "./download.js";
+import { pieces } from "./pieces.js";
 import { Refusal } from "./refusal.js";
 
 const NAMES = {
@@ -117,11 +118,19 @@ export async function fromUrl(address, { page, progress = () => {}, signal, stal
   return { config, weights, tokenizer, generationConfig };
 }
 
-/** The bytes of a Blob. */
+/** The bytes of a Blob, where the core reads them: a piece at a time, so that they are in memory once. */
 export async function bytesOf(blob, progress) {
+  const bytes = new FileBytes(blob.size);
+  let done = 0;
   try {
-    return await new Response(blob.stream().pipeThrough(counting(progress, blob.size))).arrayBuffer();
+    for await (const piece of pieces(blob.stream())) {
+      bytes.add(piece);
+      done += piece.byteLength;
+      progress(done, blob.size);
+    }
+    return bytes;
   } catch (error) {
+    bytes.free();
     throw unreadable(error);
   }
 }

@@ -1,12 +1,13 @@
 // A file from an address, to its end: where the connection breaks off or sends nothing more, the rest is asked for by its
 // range of bytes.
 
+import { pieces } from "./pieces.js";
 import { Refusal } from "./refusal.js";
 
 /** Before it is asked for again, while nothing more of it comes. */
 const WAITS_MS = [500, 1000, 2000, 4000, 8000];
 /** Bytes that are handed to the browser at a time, which may keep them on disk. */
-const PIECE = 2 ** 24;
+const PIECE = 2 ** 22;
 /** A connection that sends nothing for this long counts as broken off. */
 const STALL_MS = 30_000;
 /** A browser ends a longer timer at once. */
@@ -39,10 +40,8 @@ export async function download(url, { name, missing, progress = () => {}, signal
       ({ status } = response);
       if (most === 0 && !response.ok) return missing(status);
       file.take(response);
-      const reader = response.body.getReader();
-      const next = () => connection.sends(reader.read());
-      for (let read = await next(); !read.done; read = await next()) {
-        await file.add(read.value);
+      for await (const piece of pieces(response.body, (next) => connection.sends(next))) {
+        await file.add(piece);
         if (file.bytes <= most) continue;
         [most, failures] = [file.bytes, 0];
         progress(most, file.total);
@@ -128,8 +127,9 @@ class Unfinished {
     this.tags = { etag: said("etag"), "last-modified": said("last-modified") };
     this.total = Number(said("content-length")) || null;
     this.bytes = 0;
-    this.pieces = [];
-    this.loose = [];
+    this.blobs = [];
+    /** What is in no Blob yet: the first bytes of a buffer. */
+    this.loose = new Uint8Array(PIECE);
     this.looseBytes = 0;
   }
 
@@ -160,20 +160,25 @@ class Unfinished {
     return ends && isSame && (begin === undefined || Number(begin) === this.bytes);
   }
 
+  /** Takes a copy of what follows. */
   async add(bytes) {
-    this.loose.push(bytes);
-    this.bytes += bytes.byteLength;
-    this.looseBytes += bytes.byteLength;
-    if (this.looseBytes < PIECE) return;
-    const piece = new Blob(this.loose);
-    [this.loose, this.looseBytes] = [[], 0];
-    this.pieces.push(piece);
-    // Cannot be read where there was no space left for it.
-    await piece.slice(0, 1).arrayBuffer();
+    for (let rest = bytes; rest.byteLength > 0;) {
+      const now = rest.subarray(0, PIECE - this.looseBytes);
+      this.loose.set(now, this.looseBytes);
+      this.looseBytes += now.byteLength;
+      this.bytes += now.byteLength;
+      rest = rest.subarray(now.byteLength);
+      if (this.looseBytes < PIECE) continue;
+      const blob = new Blob([this.loose]);
+      this.looseBytes = 0;
+      this.blobs.push(blob);
+      // Cannot be read where there was no space left for it.
+      await blob.slice(0, 1).arrayBuffer();
+    }
   }
 
   whole() {
-    return new Blob([...this.pieces, ...this.loose]);
+    return new Blob([...this.blobs, this.loose.subarray(0, this.looseBytes)]);
   }
 }
 

@@ -1,6 +1,7 @@
 // Runs a program on a GPU under a policy, and times it. The twin of `src/device/executor.rs`: the same contents of buffers,
 // the same policies, the same checks.
 
+import { breathing } from "./breathe.js";
 import { shader, traffic } from "./core.js";
 import { oneLine } from "./gpu.js";
 import { Refusal } from "./refusal.js";
@@ -247,11 +248,36 @@ export class Prepared {
   }
 }
 
-/** The block `name` on the GPU, to be used by several programs; its `destroy()` is the caller's. */
+/** Bytes that may be on their way to the GPU: what waits is in memory. */
+const ON_THEIR_WAY = 2 ** 22;
+
+/** The core's block `name` on the GPU, to be used by several programs; its `destroy()` is the caller's. */
 export async function upload(gpu, name, block) {
-  const [buffer] = await created(gpu, name, [{ name, bytes: block.byteLength }]);
-  gpu.queue.writeBuffer(buffer, 0, block);
-  return buffer;
+  const [buffer] = await created(gpu, name, [{ name, bytes: block.bytes }]);
+  try {
+    const breath = breathing();
+    let sent = 0;
+    for (let piece = 0; piece < block.pieces; piece += 1) {
+      block.write(piece, (offset, bytes) => {
+        gpu.queue.writeBuffer(buffer, offset, bytes);
+        sent += bytes.byteLength;
+      });
+      if (sent < ON_THEIR_WAY) {
+        await breath();
+        continue;
+      }
+      await gpu.done();
+      sent = 0;
+    }
+    await gpu.done();
+    gpu.check();
+    return buffer;
+  } catch (error) {
+    buffer.destroy();
+    throw error;
+  } finally {
+    block.free();
+  }
 }
 
 const isBuffer = (block) => block?.usage !== undefined;

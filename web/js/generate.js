@@ -1,7 +1,8 @@
 // Text generation on the visitor's GPU: picks a kernel and a chunk for a model, yields tokens as they are made, and has the f64
 // oracle check them.
 
-import { Model } from "./core.js";
+import { breathe } from "./breathe.js";
+import { FileBytes, Model } from "./core.js";
 import { pipelineOf, Prepared, upload } from "./executor.js";
 import { LARGEST_SOFTWARE_WORKGROUP } from "./gpu.js";
 import { Refusal } from "./refusal.js";
@@ -22,15 +23,24 @@ const TOLERANCE = 1e-3;
 /** New tokens that a check looks at: the oracle keeps the logits of each. */
 const CHECKED_TOKENS = 256;
 
+/** A model's file of `bytesOf`, or as bytes. */
+function fileOf(bytes) {
+  if (bytes instanceof FileBytes) return bytes;
+  const all = new Uint8Array(bytes);
+  const file = new FileBytes(all.byteLength);
+  file.add(all);
+  return file;
+}
+
 /**
  * A model from the text of its `config.json`, the bytes of its `model.safetensors`, and the text of its `generation_config.json`
  * where it has one. A `Refusal` names every fault.
  */
 export const loadModel = (configText, bytes, generationConfigText) =>
-  new Model(configText, new Uint8Array(bytes), generationConfigText);
+  new Model(configText, fileOf(bytes), generationConfigText);
 
 /** A model from the bytes of a GGUF file, which messages name. A `Refusal` names every fault. */
-export const loadGguf = (bytes, name) => Model.ofGguf(new Uint8Array(bytes), name);
+export const loadGguf = (bytes, name) => Model.ofGguf(fileOf(bytes), name);
 
 /** A request as the core reads it: `{prompt, new_tokens, sampling: null | {temperature, top_k, seed}, end_tokens}`. */
 const asJson = (request) => JSON.stringify(request, (key, value) => (key === "seed" ? String(value) : value));
@@ -70,6 +80,7 @@ export class Generator {
     const name = this.model.blockOf(arm);
     if (!this.blocks[name]) {
       this.#forget();
+      await this.gpu.freed();
       this.blocks = { [name]: await upload(this.gpu, "the weights", this.model.block(name)) };
     }
     return this.blocks;
@@ -175,7 +186,7 @@ export class Generator {
 
   /**
    * Asks the f64 oracle whether the new `tokens` are right, as far as it looks: `{error, reason, checked}`, or null where `go_on()`
-   * says no. `progress(done, all)` is told after each token; the page may do other things in between.
+   * says no, which may take its time. `progress(done, all)` is told after each token; the page may do other things in between.
    */
   async check(request, tokens, { progress = () => {}, go_on = () => true } = {}) {
     const checked = Math.min(tokens.length, CHECKED_TOKENS);
@@ -183,8 +194,8 @@ export class Generator {
     const all = Uint32Array.from(tokens.slice(0, checked));
     for (let done = 1; done <= checked; done += 1) {
       // A task of its own for each token.
-      await new Promise((resolve) => setTimeout(resolve));
-      if (!this.model || !go_on()) return null;
+      await breathe();
+      if (!(await go_on()) || !this.model) return null;
       this.model.expect(prompt, all.subarray(0, done));
       progress(done, checked);
     }

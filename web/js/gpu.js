@@ -116,6 +116,12 @@ export class Gpu {
     }
   }
 
+  /** Waits until what was destroyed is given back: a GPU may still use it, and some browsers look with the next submit alone. */
+  async freed() {
+    this.queue.submit([this.device.createCommandEncoder().finish()]);
+    await this.done();
+  }
+
   /** Maps a buffer for reading and gives a copy of its bytes. */
   async mapped(buffer) {
     try {

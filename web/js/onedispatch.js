@@ -4,6 +4,7 @@
 //   const model = await load("models/prose-3m.gguf");
 //   for await (const text of model.generate("The morning was")) document.body.append(text);
 
+import { breathe } from "./breathe.js";
 import { bytesOf, fromFiles, fromUrl } from "./checkpoint.js";
 import { Generator, loadGguf, loadModel } from "./generate.js";
 import { Gpu } from "./gpu.js";
@@ -26,14 +27,16 @@ export async function load(source, { progress = () => {}, signal, stallMs, gpu =
   const parts = await as("fetch", () =>
     Array.isArray(source) ? fromFiles(source) : fromUrl(String(source), { progress, signal, stallMs }));
   signal?.throwIfAborted();
-  const bytes = await as("fetch", () => bytesOf(parts.gguf ?? parts.weights, () => {}));
   const device = await as("gpu", () => Gpu.open({ gpu }));
   let generator;
   try {
+    const bytes = await as("fetch", () => bytesOf(parts.gguf ?? parts.weights, () => {}));
     const model = await as("model", () =>
       parts.gguf ? loadGguf(bytes, parts.name) : loadModel(parts.config, bytes, parts.generationConfig ?? undefined));
+    await breathe();
     const readTokenizer = () => (parts.gguf ? wrapped(model.takeTokenizer()) : parts.tokenizer && loadTokenizer(parts.tokenizer));
     const tokenizer = await as("model", readTokenizer);
+    await breathe();
     generator = await as("gpu", () => Generator.of(device, model));
     signal?.throwIfAborted();
     return new Model(device, generator, tokenizer ?? null);

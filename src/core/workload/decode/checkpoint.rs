@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::file_bytes::{FileBytes, Shared};
 use super::format::{Format, Formats};
 use super::matrix::Matrix;
 use super::model::{Config, Weights};
@@ -65,7 +66,7 @@ fn as_stored(config: Config, weights: &Weights) -> Config {
 }
 
 /// From the bytes of one GGUF file.
-pub fn of_gguf(bytes: &[u8]) -> Result<Checkpoint> {
+pub fn of_gguf(bytes: impl FileBytes) -> Result<Checkpoint> {
     let model = gguf::Model::parse(bytes)?;
     let (config, end_tokens) = config::of_keys(&model.config()?)?;
     let (weights, mut notes) = assemble(&model, &config)?;
@@ -83,7 +84,7 @@ pub fn of_gguf(bytes: &[u8]) -> Result<Checkpoint> {
 }
 
 /// From the text of `config.json`, the bytes of `model.safetensors`, and the text of `generation_config.json` where there is one.
-pub fn of_files(config_json: &str, weights: &[u8], generation_config_json: Option<&str>) -> Result<Checkpoint> {
+pub fn of_files(config_json: &str, weights: Shared, generation_config_json: Option<&str>) -> Result<Checkpoint> {
     let (config, own_end_tokens) = config::parse(config_json).within("config.json")?;
     let end_tokens = match generation_config_json {
         Some(text) => end_tokens::parse(text, config.vocab_size).within("generation_config.json")?,
@@ -116,7 +117,7 @@ fn without_weights(dir: &Path) -> Error {
 }
 
 /// Weights from the bytes of a safetensors file, and notes on them.
-pub fn parse(bytes: &[u8], config: &Config) -> Result<(Weights, Vec<String>)> {
+pub fn parse(bytes: Shared, config: &Config) -> Result<(Weights, Vec<String>)> {
     assemble(&Safetensors::of_bytes(bytes)?, config)
 }
 

@@ -1,8 +1,10 @@
 //! A matrix of a model, kept in the type that its file has: nothing is unpacked before it is used.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::file_bytes::Shared;
 use super::format::Format;
 
 /// A matrix over a vector, `[inputs, outputs]`.
@@ -32,8 +34,8 @@ pub struct Rows {
 #[derive(Clone, Debug)]
 enum Elements {
     F32(Arc<Vec<f32>>),
-    /// As ggml has them: a block of the format after another.
-    Packed(Format, Arc<Vec<u8>>),
+    /// As files have them: a block of the format after another.
+    Packed(Format, Shared),
 }
 
 /// Where a row is among those that are stored.
@@ -53,8 +55,8 @@ impl Rows {
     }
 
     /// `bytes` are whole rows, each of whole blocks.
-    pub fn packed(format: Format, bytes: Vec<u8>, width: usize) -> Rows {
-        Rows { width, elements: Elements::Packed(format, Arc::new(bytes)), order: Order::Same }
+    pub fn packed(format: Format, bytes: impl Into<Shared>, width: usize) -> Rows {
+        Rows { width, elements: Elements::Packed(format, bytes.into()), order: Order::Same }
     }
 
     /// The same rows, read in another order.
@@ -69,7 +71,9 @@ impl Rows {
     pub fn len(&self) -> usize {
         match &self.elements {
             Elements::F32(values) => values.len().checked_div(self.width).unwrap_or(0),
-            Elements::Packed(format, bytes) => bytes.len().checked_div(format.row_bytes(self.width)).unwrap_or(0),
+            Elements::Packed(format, bytes) => {
+                bytes.as_ref().len().checked_div(format.row_bytes(self.width)).unwrap_or(0)
+            }
         }
     }
 
@@ -93,25 +97,33 @@ impl Rows {
 
     /// The elements of a row.
     pub fn row(&self, row: usize) -> Cow<'_, [f32]> {
-        let place = self.place(row);
+        if let Some(values) = self.as_f32() {
+            return Cow::Borrowed(&values[self.place(row) * self.width..][..self.width]);
+        }
+        let mut values = Vec::with_capacity(self.width);
+        self.format().unpack(self.bytes(row).expect("packed"), self.width, &mut values);
+        Cow::Owned(values)
+    }
+
+    /// All elements as they are stored, where that is in f32 and at a place where numbers can be read.
+    fn as_f32(&self) -> Option<&[f32]> {
         match &self.elements {
-            Elements::F32(values) => Cow::Borrowed(&values[place * self.width..][..self.width]),
-            Elements::Packed(format, _) => {
-                let mut values = Vec::with_capacity(self.width);
-                format.unpack(self.bytes(row).expect("packed"), self.width, &mut values);
-                Cow::Owned(values)
+            Elements::F32(values) => Some(values),
+            Elements::Packed(Format::F32, bytes) if cfg!(target_endian = "little") => {
+                bytemuck::try_cast_slice(bytes.as_ref()).ok()
             }
+            Elements::Packed(..) => None,
         }
     }
 
-    /// A row as it is packed; nothing of f32.
+    /// A row as a file has it; nothing of numbers that came from elsewhere.
     pub fn bytes(&self, row: usize) -> Option<&[u8]> {
         let place = self.place(row);
         match &self.elements {
             Elements::F32(_) => None,
             Elements::Packed(format, bytes) => {
                 let length = format.row_bytes(self.width);
-                Some(&bytes[place * length..][..length])
+                Some(&bytes.as_ref()[place * length..][..length])
             }
         }
     }
@@ -127,6 +139,11 @@ impl Rows {
     pub fn unfinite(&self) -> Option<(usize, usize, f32)> {
         (0..self.len()).find_map(|row| {
             let values = self.row(row);
+            // Quicker than a look at each by itself.
+            let largest = values.iter().fold(0, |largest, value| largest.max(value.to_bits() << 1));
+            if largest < f32::INFINITY.to_bits() << 1 {
+                return None;
+            }
             let column = values.iter().position(|value| !value.is_finite())?;
             Some((row, column, values[column]))
         })
@@ -252,13 +269,20 @@ impl Matrix {
         }
     }
 
-    /// The same matrix with a row for each output.
-    pub fn with_rows(&self) -> Cow<'_, Matrix> {
+    /// The weights from some inputs to some outputs, each with both. They come as they are stored.
+    pub fn each_weight(&self, inputs: Range<usize>, outputs: Range<usize>, mut of: impl FnMut(usize, usize, f32)) {
         match &self.stored {
-            Stored::ByOutput(_) => Cow::Borrowed(self),
-            Stored::ByInput(_) => {
-                let rows = Rows::of_f32(self.by_outputs().into_owned(), self.inputs);
-                Cow::Owned(Matrix::by_output(vec![rows]))
+            Stored::ByInput(rows) => {
+                for input in inputs {
+                    let row = rows.row(input);
+                    outputs.clone().zip(&row[outputs.clone()]).for_each(|(output, &weight)| of(input, output, weight));
+                }
+            }
+            Stored::ByOutput(_) => {
+                for output in outputs {
+                    let row = self.row(output);
+                    inputs.clone().zip(&row[inputs.clone()]).for_each(|(input, &weight)| of(input, output, weight));
+                }
             }
         }
     }
@@ -266,8 +290,7 @@ impl Matrix {
     /// All weights in f32, `[inputs, outputs]` row-major.
     pub fn by_inputs(&self) -> Cow<'_, [f32]> {
         match &self.stored {
-            Stored::ByInput(Rows { elements: Elements::F32(values), .. }) => Cow::Borrowed(values),
-            Stored::ByInput(rows) => Cow::Owned(rows.all()),
+            Stored::ByInput(rows) => rows.as_f32().map_or_else(|| Cow::Owned(rows.all()), Cow::Borrowed),
             Stored::ByOutput(_) => {
                 let mut all = vec![0.0; self.inputs * self.outputs];
                 self.each_output(|output, row| {
@@ -281,7 +304,8 @@ impl Matrix {
     /// All weights in f32, `[outputs, inputs]` row-major.
     pub fn by_outputs(&self) -> Cow<'_, [f32]> {
         if let Stored::ByOutput(parts) = &self.stored
-            && let [Rows { elements: Elements::F32(values), order: Order::Same, .. }] = parts.as_slice()
+            && let [rows @ Rows { order: Order::Same, .. }] = parts.as_slice()
+            && let Some(values) = rows.as_f32()
         {
             return Cow::Borrowed(values);
         }
@@ -292,7 +316,10 @@ impl Matrix {
 
     /// The same matrix rounded to a format: itself, where it is in that or is to be in f32.
     pub fn rounded(&self, format: Format) -> Matrix {
-        if format == Format::F32 || (self.format() == Some(format) && matches!(self.stored, Stored::ByOutput(_))) {
+        // Blocks go along the weights of an output.
+        let is_so =
+            self.format() == Some(format) && (format.block() == 1 || matches!(self.stored, Stored::ByOutput(_)));
+        if format == Format::F32 || is_so {
             return self.clone();
         }
         let mut bytes = Vec::with_capacity(self.outputs * format.row_bytes(self.inputs));

@@ -14,6 +14,7 @@ pub mod config;
 pub mod cost;
 pub mod counted;
 pub mod end_tokens;
+pub mod file_bytes;
 pub mod format;
 pub mod gate;
 #[cfg(feature = "models")]

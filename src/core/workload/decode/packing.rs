@@ -7,6 +7,7 @@
 //! f32.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::format::{Format, Formats};
 use super::matrix::Matrix;
@@ -219,6 +220,62 @@ pub struct Packed {
     pub part: Option<Portion>,
 }
 
+/// What is packed at a time of one tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Piece {
+    /// By its place in the table.
+    tensor: usize,
+    /// Of a matrix: these of its rows in memory, padded ones too. A vector is whole.
+    rows: Range<usize>,
+}
+
+impl Packed {
+    /// Everything in the order of the table, in pieces of about `most` bytes.
+    pub fn pieces(&self, most: usize) -> Vec<Piece> {
+        let Packed { config, layout, part, .. } = self;
+        let map = Map::of(config, *layout, *part);
+        let (sheet, formats) = (Sheet::of(config, *layout), layout.formats(config));
+        let mut pieces = Vec::new();
+        for (tensor, described) in tensors::tensors(config).enumerate() {
+            let Entry { constant, kind, .. } = *described.entry;
+            if map.at(constant, described.layer).is_none() {
+                continue;
+            }
+            match sheet.rows(kind, formats.at(described.entry)) {
+                None => pieces.push(Piece { tensor, rows: 0..0 }),
+                Some((rows, length)) => {
+                    let each = (most / length).max(1);
+                    let bands = (0..rows).step_by(each).map(|first| first..rows.min(first + each));
+                    pieces.extend(bands.map(|rows| Piece { tensor, rows }));
+                }
+            }
+        }
+        pieces
+    }
+
+    /// Gives `write` a piece, and where it begins.
+    pub fn write_pieces(&self, pieces: &[Piece], write: &mut dyn FnMut(u64, &[u8])) {
+        let Packed { config, weights, layout, part } = self;
+        let map = Map::of(config, *layout, *part);
+        let (sheet, formats) = (Sheet::of(config, *layout), layout.formats(config));
+        let mut all = tensors::tensors(config).zip(tensors::values(weights)).enumerate().peekable();
+        for Piece { tensor: index, rows } in pieces {
+            while all.next_if(|(at, _)| at < index).is_some() {}
+            let Some((_, (tensor, values))) = all.peek() else { return };
+            let Entry { constant, kind, .. } = *tensor.entry;
+            let at = map.at(constant, tensor.layer).expect("pieces are of this part");
+            match values {
+                Values::Vector(values) => write(at, bytemuck::cast_slice(&sheet.vector_or_rows(kind, values))),
+                Values::Matrix(matrix) => {
+                    let format = formats.at(tensor.entry);
+                    let (_, length) = sheet.rows(kind, format).expect("a matrix has rows");
+                    write(at + (rows.start * length) as u64, &sheet.matrix(kind, matrix, format, rows.clone()));
+                }
+            }
+        }
+    }
+}
+
 impl Block for Packed {
     fn bytes(&self) -> u64 {
         Map::of(&self.config, self.layout, self.part).bytes()
@@ -226,22 +283,7 @@ impl Block for Packed {
 
     /// What no tensor covers is zero.
     fn write(&self, write: &mut dyn FnMut(u64, &[u8])) {
-        let Packed { config, weights, layout, part } = self;
-        let map = Map::of(config, *layout, *part);
-        let formats = layout.formats(config);
-        let sheet = Sheet { layout: *layout, widths: Widths::of(config), config };
-        for (tensor, values) in tensors::tensors(config).zip(tensors::values(weights)) {
-            let (kind, format) = (tensor.entry.kind, formats.at(tensor.entry));
-            match (map.at(tensor.entry.constant, tensor.layer), values) {
-                (None, _) => {}
-                (Some(at), Values::Vector(values)) => {
-                    write(at, bytemuck::cast_slice(&sheet.vector_or_rows(kind, values)));
-                }
-                (Some(at), Values::Matrix(matrix)) => {
-                    sheet.matrix(kind, matrix, format, &mut |within, bytes| write(at + within, bytes));
-                }
-            }
-        }
+        self.write_pieces(&self.pieces(BAND), write);
     }
 }
 
@@ -252,7 +294,11 @@ struct Sheet<'a> {
     config: &'a Config,
 }
 
-impl Sheet<'_> {
+impl<'a> Sheet<'a> {
+    fn of(config: &'a Config, layout: Layout) -> Sheet<'a> {
+        Sheet { layout, widths: Widths::of(config), config }
+    }
+
     fn vector_or_rows(&self, kind: Kind, values: &[f32]) -> Vec<f32> {
         match kind {
             Kind::Rows { inputs, .. } => {
@@ -294,64 +340,97 @@ impl Sheet<'_> {
         padded
     }
 
-    fn matrix(&self, kind: Kind, matrix: &Matrix, format: Format, write: &mut dyn FnMut(u64, &[u8])) {
-        let (inputs, outputs) = match kind {
-            Kind::Matrix { inputs, outputs } => (inputs, outputs),
-            Kind::Embedding { rows, inputs } => (inputs, rows),
-            _ => unreachable!("no other kind is a matrix"),
-        };
-        let [rows, columns] = [inputs, outputs].map(|axis| 4 * self.widths.along(axis, self.config) as usize);
+    /// Rows of a matrix in memory, padded ones too, and the bytes of one; nothing of other tensors.
+    fn rows(&self, kind: Kind, format: Format) -> Option<(usize, usize)> {
+        let [inputs, outputs] = axes(kind)?.map(|axis| self.widths.along(axis, self.config));
+        Some(match self.layout {
+            Layout::InOut => (4 * inputs as usize, VEC4 as usize * outputs as usize),
+            Layout::OutIn(_) => (4 * outputs as usize, VEC4 as usize * row_vec4(format, inputs) as usize),
+        })
+    }
+
+    fn matrix(&self, kind: Kind, matrix: &Matrix, format: Format, rows: Range<usize>) -> Vec<u8> {
+        let [inputs, outputs] = axes(kind).expect("a matrix");
+        let places = |axis, count| (0..count).map(|index| self.place(axis, index)).collect::<Vec<_>>();
+        let (inputs_at, outputs_at) = (places(inputs, matrix.inputs()), places(outputs, matrix.outputs()));
         match self.layout {
-            Layout::InOut => write(0, &self.in_out(matrix, [inputs, outputs], [rows, columns])),
-            Layout::OutIn(_) => self.out_in(matrix, [inputs, outputs], [rows, columns], format, write),
+            Layout::InOut => {
+                self.in_out(matrix, [&inputs_at, &outputs_at], 4 * self.widths.along(outputs, self.config), rows)
+            }
+            Layout::OutIn(_) => {
+                self.out_in(matrix, [&inputs_at, &outputs_at], 4 * self.widths.along(inputs, self.config), format, rows)
+            }
         }
     }
 
-    fn in_out(&self, matrix: &Matrix, [inputs, outputs]: [Axis; 2], [rows, columns]: [usize; 2]) -> Vec<u8> {
-        let mut padded = vec![0f32; rows * columns];
-        let places: Vec<usize> = (0..matrix.inputs()).map(|input| self.place(inputs, input)).collect();
-        matrix.each_output(|output, weights| {
-            let column = self.place(outputs, output);
-            places.iter().zip(weights).for_each(|(row, &weight)| padded[row * columns + column] = weight);
+    /// A row of an input after another.
+    fn in_out(&self, matrix: &Matrix, [inputs, outputs]: [&[usize]; 2], columns: u32, rows: Range<usize>) -> Vec<u8> {
+        let columns = columns as usize;
+        let mut bytes = vec![0; 4 * rows.len() * columns];
+        let padded: &mut [[u8; 4]] = bytes.as_chunks_mut().0;
+        matrix.each_weight(that_lie_in(&rows, inputs), 0..matrix.outputs(), |input, output, weight| {
+            if rows.contains(&inputs[input]) {
+                padded[(inputs[input] - rows.start) * columns + outputs[output]] = weight.to_le_bytes();
+            }
         });
-        bytemuck::cast_slice(&padded).to_vec()
+        bytes
     }
 
-    /// A row of an output after another, each its chunks and then its scales, some MiB at a time.
+    /// A row of an output after another, each its chunks and then its scales.
     fn out_in(
         &self,
         matrix: &Matrix,
-        [inputs, outputs]: [Axis; 2],
-        [width, rows]: [usize; 2],
+        [inputs, outputs]: [&[usize]; 2],
+        width: u32,
         format: Format,
-        write: &mut dyn FnMut(u64, &[u8]),
-    ) {
-        let matrix = matrix.with_rows();
-        let length = VEC4 as usize * row_vec4(format, width as u32 / 4) as usize;
-        let scales_at = VEC4 as usize * chunks(format, width as u32 / 4) as usize;
-        let places: Vec<usize> = (0..matrix.inputs()).map(|input| self.place(inputs, input)).collect();
-        let is_padded = places.iter().enumerate().any(|(input, &place)| input != place);
+        rows: Range<usize>,
+    ) -> Vec<u8> {
+        let length = VEC4 as usize * row_vec4(format, width / 4) as usize;
+        let scales_at = VEC4 as usize * chunks(format, width / 4) as usize;
+        let mut bytes = vec![0; rows.len() * length];
+        let here = that_lie_in(&rows, outputs);
+        let row_of = |output: usize| rows.contains(&outputs[output]).then(|| outputs[output] - rows.start);
+        let is_padded = inputs.iter().enumerate().any(|(input, &place)| input != place);
         let is_packed = !is_padded && matrix.format() == Some(format);
-        let mut output_at = vec![None; rows];
-        (0..matrix.outputs()).for_each(|output| output_at[self.place(outputs, output)] = Some(output));
-        let (mut padded, mut packed) = (vec![0f32; width], Vec::new());
-        for (band, outputs) in output_at.chunks((BAND / length).max(1)).enumerate() {
-            let mut bytes = vec![0; outputs.len() * length];
-            for (row, &output) in bytes.chunks_exact_mut(length).zip(outputs) {
-                let Some(output) = output else { continue };
-                match matrix.packed(output).filter(|_| is_packed) {
-                    Some(packed) => spread(format, packed, row, scales_at),
-                    None => {
-                        let weights = matrix.row(output);
-                        places.iter().zip(weights.iter()).for_each(|(&place, &weight)| padded[place] = weight);
-                        packed.clear();
-                        format.pack(&padded, &mut packed);
-                        spread(format, &packed, row, scales_at);
-                    }
-                }
+        if is_packed && here.clone().all(|output| matrix.packed(output).is_some()) {
+            for (output, row) in here.filter_map(|output| Some((output, row_of(output)?))) {
+                let packed = matrix.packed(output).expect("all are");
+                spread(format, packed, &mut bytes[row * length..][..length], scales_at);
             }
-            write((band * (BAND / length).max(1) * length) as u64, &bytes);
+            return bytes;
         }
+        let width = width as usize;
+        let mut padded = vec![0f32; rows.len() * width];
+        matrix.each_weight(0..matrix.inputs(), here.clone(), |input, output, weight| {
+            if let Some(row) = row_of(output) {
+                padded[row * width + inputs[input]] = weight;
+            }
+        });
+        let mut packed = Vec::new();
+        for row in here.filter_map(row_of) {
+            packed.clear();
+            format.pack(&padded[row * width..][..width], &mut packed);
+            spread(format, &packed, &mut bytes[row * length..][..length], scales_at);
+        }
+        bytes
+    }
+}
+
+/// A matrix's inputs and outputs.
+fn axes(kind: Kind) -> Option<[Axis; 2]> {
+    match kind {
+        Kind::Matrix { inputs, outputs } => Some([inputs, outputs]),
+        Kind::Embedding { rows, inputs } => Some([inputs, rows]),
+        Kind::Rows { .. } | Kind::Scale(_) | Kind::Bias(_) => None,
+    }
+}
+
+/// The least range that has all that are placed within `rows`.
+fn that_lie_in(rows: &Range<usize>, places: &[usize]) -> Range<usize> {
+    let is_here = |place: &usize| rows.contains(place);
+    match (places.iter().position(is_here), places.iter().rposition(is_here)) {
+        (Some(first), Some(last)) => first..last + 1,
+        _ => 0..0,
     }
 }
 

@@ -11,6 +11,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata};
 use serde::Deserialize;
 
+use super::file_bytes::{FileBytes, Shared};
 use super::format::Format;
 use super::matrix::Rows;
 use super::python_json;
@@ -27,15 +28,15 @@ const MOST_INDEX_MIB: u64 = 64;
 pub const INDEX: &str = "model.safetensors.index.json";
 
 /// Where a file's bytes are.
-enum Bytes<'a> {
-    Here(&'a [u8]),
+enum Bytes {
+    Here(Shared),
     At(PathBuf),
 }
 
-impl Bytes<'_> {
+impl Bytes {
     fn len(&self) -> Result<u64> {
         match self {
-            Bytes::Here(bytes) => Ok(bytes.len() as u64),
+            Bytes::Here(bytes) => Ok(bytes.as_ref().len() as u64),
             Bytes::At(path) => Ok(std::fs::metadata(path).map_err(|error| Error::io(path, error))?.len()),
         }
     }
@@ -43,7 +44,7 @@ impl Bytes<'_> {
     /// `length` bytes from `start` on, which are there.
     fn read(&self, start: u64, length: usize) -> Result<Cow<'_, [u8]>> {
         match self {
-            Bytes::Here(bytes) => Ok(Cow::Borrowed(&bytes[start as usize..][..length])),
+            Bytes::Here(bytes) => Ok(Cow::Borrowed(&bytes.as_ref()[start as usize..][..length])),
             Bytes::At(path) => {
                 let mut bytes = vec![0; length];
                 File::open(path)
@@ -54,6 +55,14 @@ impl Bytes<'_> {
                     .map_err(|error| Error::io(path, error))?;
                 Ok(Cow::Owned(bytes))
             }
+        }
+    }
+
+    /// The same, to be kept.
+    fn part(&self, start: u64, length: usize) -> Result<Shared> {
+        match self {
+            Bytes::Here(bytes) => Ok(bytes.part(start as usize..start as usize + length)),
+            Bytes::At(_) => Ok(self.read(start, length)?.into_owned().into()),
         }
     }
 }
@@ -68,28 +77,28 @@ struct Place {
     bytes: usize,
 }
 
-pub struct Safetensors<'a> {
-    files: Vec<Bytes<'a>>,
+pub struct Safetensors {
+    files: Vec<Bytes>,
     places: BTreeMap<String, Place>,
 }
 
-impl<'a> Safetensors<'a> {
+impl Safetensors {
     /// From the bytes of one file.
-    pub fn of_bytes(bytes: &'a [u8]) -> Result<Safetensors<'a>> {
+    pub fn of_bytes(bytes: Shared) -> Result<Safetensors> {
         let bytes = Bytes::Here(bytes);
         let places = places(&bytes, 0)?.into_iter().collect();
         Ok(Safetensors { files: vec![bytes], places })
     }
 
     /// Of one file.
-    pub fn open(path: &Path) -> Result<Safetensors<'a>> {
+    pub fn open(path: &Path) -> Result<Safetensors> {
         let bytes = Bytes::At(path.to_owned());
         let places = places(&bytes, 0).map_err(|error| named(error, path))?.into_iter().collect();
         Ok(Safetensors { files: vec![bytes], places })
     }
 
     /// Of the shards that the index in `dir` names.
-    pub fn open_shards(dir: &Path) -> Result<Safetensors<'a>> {
+    pub fn open_shards(dir: &Path) -> Result<Safetensors> {
         let index = dir.join(INDEX);
         let weight_map = weight_map(&python_json::text(&index, MOST_INDEX_MIB)?).within(index.display())?;
         let shards: Vec<&String> = weight_map.values().collect::<BTreeSet<_>>().into_iter().collect();
@@ -191,7 +200,7 @@ fn damaged(what: &str) -> Error {
     Error::input(format!("damaged: {what}; copy or download the file again"))
 }
 
-impl TensorSource for Safetensors<'_> {
+impl TensorSource for Safetensors {
     fn names(&self) -> Vec<String> {
         self.places.keys().cloned().collect()
     }
@@ -216,15 +225,17 @@ impl TensorSource for Safetensors<'_> {
         let place = self.place(name)?;
         let width = place.shape.last().copied().unwrap_or(0);
         let format = match place.dtype {
+            Dtype::F32 => Format::F32,
             Dtype::F16 => Format::F16,
             Dtype::BF16 => Format::Bf16,
             _ => return Ok(Stored::rows(Rows::of_f32(self.values(name)?, width))),
         };
-        Ok(Stored::rows(Rows::packed(format, self.bytes(place)?.into_owned(), width)))
+        let bytes = self.files[place.file].part(place.start, place.bytes).map_err(|error| error.to_string())?;
+        Ok(Stored::rows(Rows::packed(format, bytes, width)))
     }
 }
 
-impl Safetensors<'_> {
+impl Safetensors {
     fn place(&self, name: &str) -> std::result::Result<&Place, String> {
         self.places.get(name).ok_or_else(|| format!("tensor {} is missing", printable(name)))
     }

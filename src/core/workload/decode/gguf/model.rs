@@ -8,6 +8,7 @@ use super::config::{self, DIVISORS};
 use super::file::{File, Tensor};
 use super::names::{Family, Layout};
 use crate::error::{Error, Result, printable};
+use crate::workload::decode::file_bytes::FileBytes;
 use crate::workload::decode::format::Format;
 use crate::workload::decode::matrix::{Order, Rows};
 use crate::workload::decode::tensor_source::{Stored, TensorSource};
@@ -22,7 +23,7 @@ pub struct Model<B> {
     names: BTreeMap<String, (String, Layout)>,
 }
 
-impl<B: AsRef<[u8]>> Model<B> {
+impl<B: FileBytes> Model<B> {
     /// Reads what the file holds, but no weight.
     ///
     /// # Errors
@@ -109,7 +110,7 @@ impl<B: AsRef<[u8]>> Model<B> {
     }
 }
 
-impl<B: AsRef<[u8]>> TensorSource for Model<B> {
+impl<B: FileBytes> TensorSource for Model<B> {
     /// The tensors' names in Hugging Face's model.
     fn names(&self) -> Vec<String> {
         self.names.keys().cloned().collect()
@@ -148,17 +149,12 @@ impl<B: AsRef<[u8]>> TensorSource for Model<B> {
         let (tensor, layout, bytes) = self.found(name)?;
         let width = tensor.shape.last().copied().unwrap_or(0);
         let rows = match Format::named(&tensor.kind.name.to_ascii_lowercase()) {
-            Some(format) if format != Format::F32 => Rows::packed(format, bytes.to_vec(), width),
-            kept => {
+            Some(format) => Rows::packed(format, self.bytes.part(tensor.bytes.clone()), width),
+            None => {
                 let values = unpacked(name, tensor, bytes)?;
-                match kept {
-                    Some(_) => Rows::of_f32(values, width),
-                    None => {
-                        let mut halves = Vec::with_capacity(2 * values.len());
-                        Format::F16.pack(&values, &mut halves);
-                        Rows::packed(Format::F16, halves, width)
-                    }
-                }
+                let mut halves = Vec::with_capacity(2 * values.len());
+                Format::F16.pack(&values, &mut halves);
+                Rows::packed(Format::F16, halves, width)
             }
         };
         let order = self.order(name, tensor, layout)?;

@@ -1,0 +1,34 @@
+// What a browser's processes hold in memory, by the system's own books (Linux).
+
+import { readFile } from "node:fs/promises";
+
+const LOOK_MS = 50;
+
+/** Ids of a browser's processes of a kind: `renderer` or `GPU`. */
+export async function processes(context, kind) {
+  const session = await context.browser().newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  return processInfo.filter(({ type }) => type === kind).map(({ id }) => id);
+}
+
+/** Bytes that processes hold: their proportional share (PSS) of what they share with others. */
+export async function memoryOf(ids) {
+  const each = await Promise.all(ids.map(async (id) => {
+    const text = await readFile(`/proc/${id}/smaps_rollup`, "utf8").catch(() => "");
+    return 1024 * Number(text.match(/^Pss: +(\d+) kB$/m)?.[1] ?? 0);
+  }));
+  return each.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** Looks at them all the time until `stop()` gives the most that they held. */
+export function watch(ids) {
+  let [most, stopped] = [0, false];
+  const looking = (async () => {
+    while (!stopped) {
+      most = Math.max(most, await memoryOf(ids));
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  })();
+  return { stop: async () => (stopped = true, await looking, most) };
+}
