@@ -69,6 +69,8 @@ if ! has_target; then
     fi
     use_debian
 fi
+# Whoever has WebGPU has vectors.
+export RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+simd128"
 "${cargo[@]}" build --locked --profile page --package onedispatch-page --target "$TARGET" --target-dir "$out" "${flags[@]}"
 
 vendor=web/js/vendor
@@ -77,7 +79,7 @@ mkdir -p "$vendor"
 wasm=$vendor/onedispatch_page_bg.wasm
 if command -v wasm-opt >/dev/null; then
     wasm-opt -O2 --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals \
-        --enable-reference-types --enable-multivalue "$wasm" -o "$wasm.small" && mv "$wasm.small" "$wasm"
+        --enable-reference-types --enable-multivalue --enable-simd "$wasm" -o "$wasm.small" && mv "$wasm.small" "$wasm"
 fi
 printf 'page: %s has %d KiB, %d compressed\n' "$wasm" $(($(stat -c %s "$wasm") / 1024)) \
     $(($(gzip -9 -c "$wasm" | wc -c) / 1024)) >&2

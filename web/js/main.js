@@ -1,5 +1,6 @@
 // The page: opens the GPU, says what it found, and hands it to the measurement and the generation.
 
+import { breathe } from "./breathe.js";
 import { Gpu } from "./gpu.js";
 import { keepOffline } from "./offline.js";
 import { casesOf, Site } from "./site.js";
@@ -23,10 +24,13 @@ keepOffline().then((why) => say("offline", why ?? `This page is kept for offline
 
 const site = new Site();
 const [gpu, files] = await Promise.all([openGpu(), loadSite()]);
+await breathe();
 if (files) {
   const results = new Results(files.devices, files.cases, gpu?.info ?? null);
+  await breathe();
   if (gpu) new Measurement({ gpu, ...files, results, busy });
 }
+await breathe();
 const generation = new Generation({ gpu, busy });
 generation.shipped = files?.index.model ?? null;
 const own = new Own(generation);
@@ -55,6 +59,7 @@ function busy(is) {
 async function openGpu() {
   try {
     const opened = await Gpu.open();
+    await breathe();
     describe(opened.info);
     return opened;
   } catch (error) {

@@ -1,10 +1,12 @@
 // Text from a model, the page's or a visitor's own: loads it, reads the request, shows tokens as they come, and their rate.
 
+import { breathe } from "../breathe.js";
 import { Generator, loadGguf, loadModel } from "../generate.js";
 import { Refusal } from "../refusal.js";
 import { bytesOf, fromUrl } from "../checkpoint.js";
 import { element, say, the } from "./element.js";
 import { progress } from "./progress.js";
+import { seen } from "./seen.js";
 import { loadTokenizer, parseIds, wrapped } from "../tokenizer.js";
 import { Tried } from "./tried.js";
 import { beside } from "./turn.js";
@@ -57,12 +59,15 @@ export class Generation {
       const { name, tokenizer, ...parts } = await files();
       tell("Reading the model …");
       const bytes = await bytesOf(parts.gguf ?? parts.weights, progress("Reading the weights", tell));
+      await breathe();
       const model = parts.gguf ? loadGguf(bytes, name) : loadModel(parts.config, bytes, parts.generationConfig ?? undefined);
       const told = (words) => tell(`${words} …`);
       const ready = () => Generator.of(this.gpu, model, { atOnce, progress: told });
+      await breathe();
+      const note = this.#readTokenizer(parts.gguf ? () => wrapped(model.takeTokenizer()) : tokenizer && (() => loadTokenizer(tokenizer)));
+      await breathe();
       // Trials of sizes would suffer from a measurement, and it from them; what is ready at once has none.
       this.generator = await (atOnce ? ready() : beside(ready));
-      const note = this.#readTokenizer(parts.gguf ? () => wrapped(model.takeTokenizer()) : tokenizer && (() => loadTokenizer(tokenizer)));
       this.#ready(line, note, name, Boolean(atOnce));
       if (atOnce && !this.gpu.info.is_software) this.generator.compile(["operation"], atOnce);
       return true;
@@ -193,7 +198,7 @@ export class Generation {
   /** Has the f64 oracle look at an answer; the next answer or model ends that. */
   async #check({ request, tokens }) {
     const { generator } = this;
-    const go_on = () => !this.isBusy && this.generator === generator;
+    const go_on = async () => (await seen(), !this.isBusy && this.generator === generator);
     const progress = (done, all) => say("generate-check", `Checking against the f64 oracle: ${done} of ${plural(all, "token")} …`);
     const found = await generator.check(request, tokens, { progress, go_on });
     if (found === null) return say("generate-check", "");
@@ -207,6 +212,7 @@ export class Generation {
   async #stream(request, span, made) {
     const tokens = [];
     let [wall_ns, dispatches] = [0, 0];
+    let hasRested = false;
     for await (const piece of this.generator.generate(request, { span })) {
       if (dispatches === 0) say("generate-status", "Generating …");
       the("answer").hidden = false;
@@ -214,16 +220,21 @@ export class Generation {
       ({ wall_ns, dispatches } = piece);
       this.#show(request.prompt, tokens, made, true);
       if (this.stopping) break;
+      // One more is on its way by then.
+      hasRested = (await seen()) || hasRested;
     }
     this.#show(request.prompt, tokens, made, false);
     the("answer").dataset.tokens = tokens.join(" ");
     const ended = request.end_tokens.includes(tokens.at(-1)) ? ", to the end token" : "";
     const no = this.gpu.info.is_software ? " A software adapter: no performance of any GPU." : "";
     const stopped = this.stopping ? "Stopped: " : "";
-    const took = `${plural(tokens.length, "token")} in ${plural(dispatches, "dispatch", "dispatches")} and ${three(wall_ns / 1e6)} ms`;
+    const count = `${plural(tokens.length, "token")} in ${plural(dispatches, "dispatch", "dispatches")}`;
+    const took = `${three(wall_ns / 1e6)} ms`;
     const rate = `${three((tokens.length / wall_ns) * 1e9)} tokens/s, the prompt's ${plural(request.prompt.length, "token")} included`;
-    say("generate-status", `${stopped}${took}${ended}. ${rate}.${no}`);
-    if (!this.stopping) this.tried.add(request, span, { tokens, dispatches, wall_ns });
+    say("generate-status", hasRested
+      ? `${stopped}${count}${ended}. It rested while this tab was in the background, so there is no time to tell.`
+      : `${stopped}${count} and ${took}${ended}. ${rate}.${no}`);
+    if (!this.stopping && !hasRested) this.tried.add(request, span, { tokens, dispatches, wall_ns });
     return tokens;
   }
 
