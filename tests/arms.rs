@@ -68,7 +68,7 @@ fn answers(
     for &algorithm in algorithms {
         let tuning = Tuning { memory, ..common::tuning(&gpu, algorithm, workgroup_size, capacity) };
         // A batch answers all at once: requests of several lengths, each with its own answer.
-        let together = if algorithm == Algorithm::FusedBatch { requests.len() } else { 1 };
+        let together = if algorithm.about().answers_many { requests.len() } else { 1 };
         for (arm, policy) in ways(Arm::of(algorithm), algorithms.len() == ALGORITHMS.len()) {
             for requests in requests.chunks(together) {
                 let program = arm.program_of_all(config, requests, &tuning);
@@ -459,14 +459,9 @@ fn wide_rows_and_every_format() {
     // The least that a device may have would cut rows into tiles.
     let memory = gpu.device.limits().max_compute_workgroup_storage_size;
     // Weights in one buffer, and in as many as a device of small ones would need.
-    for (format, workgroup_size, binding_bytes) in [
-        (Format::F32, 1024, u64::MAX),
-        (Format::F16, 64, u64::MAX),
-        (Format::Bf16, 64, 1),
-        (Format::Q8_0, 64, u64::MAX),
-        (Format::Q4_0, 64, u64::MAX),
-        (Format::Q4_1, 64, 1),
-    ] {
+    for (index, format) in Format::ALL.into_iter().enumerate() {
+        let workgroup_size = if format == Format::F32 { 1024 } else { 64 };
+        let binding_bytes = if index > 0 && index % 2 == 0 { 1 } else { u64::MAX };
         let weights = format.rounded(&config, &exact);
         let arm = Arm { format, ..Arm::of(Algorithm::FusedGrid) };
         let tuning = common::tuning(&gpu, arm.algorithm, workgroup_size, request.positions());

@@ -12,6 +12,7 @@ use onedispatch::device::pipeline;
 use onedispatch::measure::decode::gave_up;
 use onedispatch::measure::decode_tuning::waiting;
 use onedispatch::program::{Policy, Program};
+use onedispatch::workload::decode::arm::ALGORITHMS;
 use onedispatch::workload::decode::block::{Activation, Block};
 use onedispatch::workload::decode::cost::work;
 use onedispatch::workload::decode::format::Format;
@@ -119,7 +120,7 @@ impl Case {
         };
         let request = Request { prompt: vec![1, 2], new_tokens: 2, sampling, end_tokens: Vec::new() };
         let longer = Request { prompt: vec![7], new_tokens: 4, ..request.clone() };
-        if self.algorithm == Algorithm::FusedBatch { vec![request, longer] } else { vec![request] }
+        if self.algorithm.about().answers_many { vec![request, longer] } else { vec![request] }
     }
 
     /// In spans of one kind, by the case's place in a list: those that cut layers, tokens alone, or neither, have a kernel each,
@@ -134,14 +135,32 @@ impl Case {
         };
         let three = Span::Chunk(NonZeroU32::new(3).unwrap());
         let spans = [&[Span::Stage, Span::Operation][..], &[Span::Generation, three, Span::Token], &[Span::Layer]];
-        let spans = if self.algorithm == Algorithm::Stepwise { spans[0] } else { spans[place % 3] };
+        let can_wait = Arm::of(self.algorithm).cut(Span::Generation).is_ok();
+        let spans = if can_wait { spans[place % 3] } else { spans[0] };
         let arm = Arm { format: self.format, ..Arm::of(self.algorithm) };
         let arms = spans.iter().filter_map(|&span| arm.cut(span).ok());
         arms.map(|arm| arm.program_of_all(&self.config(), &self.requests(), &tuning)).collect()
     }
 }
 
-fn agrees(cases: &[Case]) {
+/// These cases, and one of each algorithm and format that none of them has.
+fn with_others(has_formats: bool, mut cases: Vec<Case>) -> Vec<Case> {
+    for about in ALGORITHMS.iter().filter(|about| about.has_formats == has_formats) {
+        if cases.iter().all(|case| case.algorithm != about.algorithm) {
+            let largest = about.workgroup_sizes.iter().copied().max().unwrap_or(1);
+            let workgroups = if about.is_spread { 2 } else { 1 };
+            cases.push(case(64, 4, about.algorithm, (workgroups, largest.min(64), LEAST_MEMORY)));
+        }
+    }
+    for format in Format::ALL.into_iter().filter(|_| has_formats) {
+        if cases.iter().all(|case| case.format != format) {
+            cases.push(case(64, 4, Algorithm::FusedSubgroup, (1, 64, LEAST_MEMORY)).of(format));
+        }
+    }
+    cases
+}
+
+fn agrees(cases: Vec<Case>) {
     let gpu = Gpu::open(None).unwrap();
     let counted: Vec<(&Case, Program, Program)> = cases
         .iter()
@@ -150,7 +169,7 @@ fn agrees(cases: &[Case]) {
         .map(|(case, program)| (case, counted::program(&program), program))
         .filter(|(case, counted, _)| optional::fits(&gpu, case.algorithm, counted))
         .collect();
-    for Case { algorithm, .. } in cases {
+    for Case { algorithm, .. } in &cases {
         let is_there = counted.iter().any(|(case, ..)| case.algorithm == *algorithm);
         assert!(is_there || !optional::required(), "{} runs none of {}", gpu.info.name, algorithm.name());
     }
@@ -177,39 +196,45 @@ fn agrees(cases: &[Case]) {
 #[test]
 fn without_subgroups() {
     use Algorithm::{FusedScalar, FusedWorkgroup, Stepwise};
-    agrees(&[
-        case(30, 3, FusedScalar, (1, 1, LEAST_MEMORY)).drawn().weighed(),
-        case(30, 1, FusedWorkgroup, (1, 64, LEAST_MEMORY)),
-        case(64, 4, FusedWorkgroup, (1, 256, LEAST_MEMORY)).drawn(),
-        case(300, 6, FusedWorkgroup, (1, 64, AMPLE)).weighed(),
-        case(768, 12, FusedWorkgroup, (1, 128, LEAST_MEMORY)),
-        case(30, 3, FusedWorkgroup, (1, 64, TINY)).drawn(),
-        case(64, 4, FusedWorkgroup, (2, 64, LEAST_MEMORY)).llama(),
-        case(64, 1, Stepwise, (2, 64, LEAST_MEMORY)).drawn().weighed(),
-        case(512, 8, Stepwise, (3, 128, LEAST_MEMORY)),
-        case(768, 12, Stepwise, (2, 64, AMPLE)),
-    ]);
+    agrees(with_others(
+        false,
+        vec![
+            case(30, 3, FusedScalar, (1, 1, LEAST_MEMORY)).drawn().weighed(),
+            case(30, 1, FusedWorkgroup, (1, 64, LEAST_MEMORY)),
+            case(64, 4, FusedWorkgroup, (1, 256, LEAST_MEMORY)).drawn(),
+            case(300, 6, FusedWorkgroup, (1, 64, AMPLE)).weighed(),
+            case(768, 12, FusedWorkgroup, (1, 128, LEAST_MEMORY)),
+            case(30, 3, FusedWorkgroup, (1, 64, TINY)).drawn(),
+            case(64, 4, FusedWorkgroup, (2, 64, LEAST_MEMORY)).llama(),
+            case(64, 1, Stepwise, (2, 64, LEAST_MEMORY)).drawn().weighed(),
+            case(512, 8, Stepwise, (3, 128, LEAST_MEMORY)),
+            case(768, 12, Stepwise, (2, 64, AMPLE)),
+        ],
+    ));
 }
 
 #[test]
 fn with_subgroups() {
     use Algorithm::{FusedBatch, FusedGrid, FusedSubgroup};
-    agrees(&[
-        case(30, 3, FusedSubgroup, (1, 64, LEAST_MEMORY)).drawn().weighed(),
-        case(64, 1, FusedSubgroup, (1, 512, LEAST_MEMORY)).of(Format::F16),
-        case(300, 6, FusedSubgroup, (1, 256, AMPLE)),
-        case(768, 12, FusedSubgroup, (1, 64, LEAST_MEMORY)),
-        case(30, 1, FusedSubgroup, (1, 32, TINY)).drawn(),
-        case(30, 3, FusedBatch, (1, 64, LEAST_MEMORY)).drawn(),
-        case(64, 4, FusedGrid, (2, 64, LEAST_MEMORY)).drawn(),
-        case(300, 6, FusedGrid, (2, 64, LEAST_MEMORY)).of(Format::Bf16),
-        case(300, 6, FusedSubgroup, (1, 64, AMPLE)).of(Format::Q8_0),
-        case(64, 4, FusedGrid, (2, 64, LEAST_MEMORY)).of(Format::Q4_0).llama(),
-        case(768, 12, FusedSubgroup, (1, 64, LEAST_MEMORY)).of(Format::Q4_1),
-        case(64, 4, FusedGrid, (2, 64, LEAST_MEMORY)).llama(),
-        case(96, 6, FusedGrid, (2, 32, TINY)).llama(),
-        case(512, 8, FusedGrid, (2, 1024, AMPLE)),
-        case(768, 12, FusedGrid, (2, 128, AMPLE)),
-        case(768, 1, FusedGrid, (2, 256, LEAST_MEMORY)).drawn().weighed(),
-    ]);
+    agrees(with_others(
+        true,
+        vec![
+            case(30, 3, FusedSubgroup, (1, 64, LEAST_MEMORY)).drawn().weighed(),
+            case(64, 1, FusedSubgroup, (1, 512, LEAST_MEMORY)).of(Format::F16),
+            case(300, 6, FusedSubgroup, (1, 256, AMPLE)),
+            case(768, 12, FusedSubgroup, (1, 64, LEAST_MEMORY)),
+            case(30, 1, FusedSubgroup, (1, 32, TINY)).drawn(),
+            case(30, 3, FusedBatch, (1, 64, LEAST_MEMORY)).drawn(),
+            case(64, 4, FusedGrid, (2, 64, LEAST_MEMORY)).drawn(),
+            case(300, 6, FusedGrid, (2, 64, LEAST_MEMORY)).of(Format::Bf16),
+            case(300, 6, FusedSubgroup, (1, 64, AMPLE)).of(Format::Q8_0),
+            case(64, 4, FusedGrid, (2, 64, LEAST_MEMORY)).of(Format::Q4_0).llama(),
+            case(768, 12, FusedSubgroup, (1, 64, LEAST_MEMORY)).of(Format::Q4_1),
+            case(64, 4, FusedGrid, (2, 64, LEAST_MEMORY)).llama(),
+            case(96, 6, FusedGrid, (2, 32, TINY)).llama(),
+            case(512, 8, FusedGrid, (2, 1024, AMPLE)),
+            case(768, 12, FusedGrid, (2, 128, AMPLE)),
+            case(768, 1, FusedGrid, (2, 256, LEAST_MEMORY)).drawn().weighed(),
+        ],
+    ));
 }

@@ -5,7 +5,7 @@ use crate::device::Gpu;
 use crate::error::Result;
 use crate::program::{Blocks, Program};
 use crate::workload::decode::model::{Config, Request};
-use crate::workload::decode::{Algorithm, Arm, Tuning, Waiting};
+use crate::workload::decode::{Arm, Tuning, Waiting};
 
 /// Tokens that a calibration run makes at least, as far as there are so many; else a quarter of those asked for.
 const TOKENS: u32 = 16;
@@ -31,7 +31,7 @@ pub fn tunings(
     tile: u32,
     keep_logits: bool,
 ) -> std::result::Result<Vec<Tuning>, String> {
-    if requests.len() > 1 && arm.algorithm != Algorithm::FusedBatch {
+    if requests.len() > 1 && !arm.algorithm.about().answers_many {
         return Err("it decodes one sequence at a time".into());
     }
     let capacity = requests.iter().map(Request::positions).max().unwrap_or(0);
@@ -42,7 +42,7 @@ pub fn tunings(
         for &workgroup_size in arm.workgroup_sizes() {
             let suits = match is_software {
                 true => workgroup_size <= LARGEST_SOFTWARE_WORKGROUP && workgroups <= MOST_SOFTWARE_WORKGROUPS,
-                false if arm.algorithm != Algorithm::FusedGrid => true,
+                false if !arm.algorithm.waits() => true,
                 false => workgroups > 2 && workgroup_size >= SMALLEST_TOGETHER_WORKGROUP,
             };
             if !suits || workgroups > config.n_embd {

@@ -4,15 +4,16 @@ use onedispatch::device::Gpu;
 use onedispatch::measure::decode_tuning::waiting;
 use onedispatch::workload::decode::{Algorithm, Tuning};
 
-/// Two workgroups where an arm has several, each of `workgroup_size` threads but for the arm of one thread; every token's logits
+/// Two workgroups where an arm has several, each of `workgroup_size` threads, or as many as the arm ever has; every token's logits
 /// are kept.
 pub fn tuning(gpu: &Gpu, algorithm: Algorithm, workgroup_size: u32, capacity: u32) -> Tuning {
-    let many = [Algorithm::FusedGrid, Algorithm::Stepwise].contains(&algorithm);
+    let about = algorithm.about();
+    let largest = about.workgroup_sizes.iter().copied().max().unwrap_or(1);
     Tuning {
-        workgroups: if many { 2 } else { 1 },
+        workgroups: if about.is_spread { 2 } else { 1 },
         waiting: waiting(gpu.info.is_software),
         subgroup_size: gpu.info.subgroup_min_size,
         keep_logits: true,
-        ..Tuning::of(if algorithm == Algorithm::FusedScalar { 1 } else { workgroup_size }, capacity)
+        ..Tuning::of(workgroup_size.min(largest), capacity)
     }
 }

@@ -154,6 +154,16 @@ impl Algorithm {
     pub fn span(self) -> Span {
         self.about().span
     }
+
+    /// Whether it has many workgroups that wait for each other, where it is not cut so that they need not.
+    pub fn waits(self) -> bool {
+        self.about().is_spread && self.about().span.waits()
+    }
+
+    /// Whether it has many workgroups, none of which can wait for another.
+    fn never_waits(self) -> bool {
+        self.about().is_spread && !self.about().span.waits()
+    }
 }
 
 const fn is_in_order() -> bool {
@@ -247,7 +257,7 @@ impl Arm {
     /// # Errors
     /// An input error where its workgroups would wait for each other.
     pub fn cut(self, span: Span) -> Result<Arm> {
-        if self.algorithm == Algorithm::Stepwise && span.waits() {
+        if self.algorithm.never_waits() && span.waits() {
             let (name, span) = (self.algorithm.name(), span.name());
             return Err(Error::input(format!(
                 "{name} has no span `{span}`: its workgroups do not wait for each other; it has operation and stage, and \
@@ -280,7 +290,7 @@ impl Arm {
         }
         let count = (config.n_embd / 8).clamp(16, 128);
         let mut counts = vec![2, count, (2 * count).min(128)];
-        if self.algorithm == Algorithm::Stepwise {
+        if self.algorithm.never_waits() {
             // It is for models of any size.
             counts.iter_mut().for_each(|count| *count = (*count).min(config.n_embd));
         }
