@@ -19,7 +19,7 @@ use onedispatch::workload::decode::format::{LONG_STEP, PACKED_STEP};
 use onedispatch::workload::decode::model::{Config, Draw, Request, Sampling};
 use onedispatch::workload::decode::operations::{self, Operations, Place};
 use onedispatch::workload::decode::tile;
-use onedispatch::workload::decode::{Algorithm, Arm, Tuning};
+use onedispatch::workload::decode::{Arm, Tuning};
 use onedispatch::workload::rollout;
 use onedispatch::workload::rollout::environment::Environment;
 use onedispatch::workload::rollout::environments;
@@ -68,9 +68,14 @@ fn every_file_is_valid() {
     }
 }
 
+/// The texts of decoding.
+fn of_decoding() -> impl Iterator<Item = &'static str> {
+    shaders::composed().keys().copied().filter(|file| file.starts_with("decode/"))
+}
+
 #[test]
 fn every_text_that_counts_is_valid() {
-    for file in ["decode/subgroup.wgsl", "decode/workgroup.wgsl"] {
+    for file in of_decoding() {
         let counted = shaders::source(&format!("{file}{}", shaders::COUNTED)).unwrap();
         if let Err(fault) = validated(counted, capabilities(file)) {
             panic!("{file}: {fault}");
@@ -91,10 +96,11 @@ fn broken_shaders_are_refused() {
 }
 
 #[test]
-fn only_the_subgroup_arm_uses_subgroups() {
-    let with_subgroups = |(_, source): &(&&str, &String)| validated(source, Capabilities::empty()).is_err();
-    let files: Vec<&str> = shaders::composed().iter().filter(with_subgroups).map(|(file, _)| *file).collect();
-    assert_eq!(files, ["decode/subgroup.wgsl", "decode/subgroup_in_parts.wgsl"]);
+fn a_text_uses_subgroups_where_its_name_says_so() {
+    for (file, source) in shaders::composed() {
+        let uses = validated(source, Capabilities::empty()).is_err();
+        assert_eq!(uses, file.contains("subgroup"), "{file} uses subgroups: {uses}");
+    }
 }
 
 fn config(n_embd: u32, n_head: u32, n_inner: u32, vocab_size: u32) -> Config {
@@ -131,8 +137,7 @@ fn programs() -> Vec<Program> {
             let request = Request { prompt: vec![1, 2], new_tokens: 3, sampling, end_tokens: Vec::new() };
             for arm in Arm::all() {
                 for &workgroup_size in arm.workgroup_sizes() {
-                    let many = [Algorithm::FusedGrid, Algorithm::Stepwise].contains(&arm.algorithm);
-                    let workgroups = if many { 16 } else { 1 };
+                    let workgroups = if arm.algorithm.about().is_spread { 16 } else { 1 };
                     for memory in [16_384, 49_152] {
                         let tuning = Tuning { workgroups, memory, subgroup_size: 32, ..Tuning::of(workgroup_size, 16) };
                         programs.push(arm.program(&config, &request, &tuning));
@@ -270,7 +275,7 @@ fn both_languages_mean_the_same_by_requests_operations_and_slots() {
     let request = Request { prompt: vec![1], new_tokens: 3, sampling: Sampling::GREEDY, end_tokens: Vec::new() };
     let place = Place { step: 0, operation: 0 };
     let words = request_words(&config, &request, &Tuning::of(64, 16), (0, 0), 0, &(place..place)).map(|(name, _)| name);
-    for file in ["decode/subgroup.wgsl", "decode/workgroup.wgsl"] {
+    for file in of_decoding() {
         let (module, _) = validated(shaders::source(file).unwrap(), capabilities(file)).unwrap();
         let of_request = module.types.iter().find(|(_, found)| found.name.as_deref() == Some("Request"));
         let TypeInner::Struct { members, span } = &of_request.expect(file).1.inner else { panic!("{file}") };
@@ -295,7 +300,7 @@ fn both_languages_mean_the_same_by_requests_operations_and_slots() {
             ("BITS", operations::BITS),
             ("NONE", u32::MAX),
         ];
-        if file == "decode/subgroup.wgsl" {
+        if file.contains("subgroup") {
             expected.extend([
                 ("LONG_STEP", LONG_STEP),
                 ("PACKED_STEP", PACKED_STEP),
@@ -306,6 +311,10 @@ fn both_languages_mean_the_same_by_requests_operations_and_slots() {
         }
         for (name, value) in expected {
             assert_eq!(found.get(name), Some(&value), "{name} of {file}");
+        }
+        for format in Format::ALL.into_iter().filter(|_| file.contains("subgroup")) {
+            let name = format.name().to_ascii_uppercase();
+            assert_eq!(found.get(name.as_str()), Some(&(format as u32)), "{name} of {file}");
         }
     }
 }

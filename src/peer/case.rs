@@ -53,12 +53,7 @@ pub struct Expected {
 /// layers of a random model that came to 2e-3 and 4e-2 of the range (its kernels of a CPU, 32 to 256 channels); the unpacked weights in
 /// place of q4_0's were off by 1.2e-1.
 pub fn tolerance(spec: &Spec, format: Format) -> f64 {
-    let of_format = match format {
-        Format::F32 => 0.0,
-        Format::F16 | Format::Bf16 => 5e-3,
-        Format::Q8_0 | Format::Q4_0 | Format::Q4_1 => 5e-2,
-    };
-    spec.tolerance.max(of_format)
+    spec.tolerance.max(format.engine_error())
 }
 
 /// The spec's numbers, by which the arms are measured too: see `src/core/protocol.rs`.

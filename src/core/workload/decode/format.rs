@@ -36,6 +36,8 @@ struct About {
     scale_bytes: u32,
     /// A bound of weights that surely have a number.
     largest: f32,
+    /// Largest error of a logit of engines that round what a product takes in as they round its weights, as `peer/case.rs` tells.
+    engine_error: f64,
     /// By matplotlib's letters; an arm in f32 has that of its algorithm.
     marker: Option<char>,
 }
@@ -53,6 +55,7 @@ const FORMATS: [About; Format::ALL.len()] = [
         scale_bytes: 0,
         largest: f32::MAX,
         marker: None,
+        engine_error: 0.0,
     },
     About {
         format: Format::F16,
@@ -63,6 +66,7 @@ const FORMATS: [About; Format::ALL.len()] = [
         scale_bytes: 0,
         largest: F16_LARGEST,
         marker: Some('x'),
+        engine_error: 5e-3,
     },
     About {
         format: Format::Bf16,
@@ -73,6 +77,7 @@ const FORMATS: [About; Format::ALL.len()] = [
         scale_bytes: 0,
         largest: BF16_LARGEST,
         marker: Some('v'),
+        engine_error: 5e-3,
     },
     About {
         format: Format::Q8_0,
@@ -83,6 +88,7 @@ const FORMATS: [About; Format::ALL.len()] = [
         scale_bytes: 2,
         largest: 127.0 * F16_LARGEST,
         marker: Some('p'),
+        engine_error: 5e-2,
     },
     About {
         format: Format::Q4_0,
@@ -93,6 +99,7 @@ const FORMATS: [About; Format::ALL.len()] = [
         scale_bytes: 2,
         largest: 8.0 * F16_LARGEST,
         marker: Some('P'),
+        engine_error: 5e-2,
     },
     About {
         format: Format::Q4_1,
@@ -103,6 +110,7 @@ const FORMATS: [About; Format::ALL.len()] = [
         scale_bytes: 4,
         largest: F16_LARGEST,
         marker: Some('*'),
+        engine_error: 5e-2,
     },
 ];
 
@@ -118,7 +126,7 @@ const fn is_in_order() -> bool {
 }
 
 impl Format {
-    /// As kernels number them in `shaders/modules/rows.wgsl`.
+    /// As kernels number them in `shaders/modules/formats.wgsl`.
     pub const ALL: [Format; 6] = [Format::F32, Format::F16, Format::Bf16, Format::Q8_0, Format::Q4_0, Format::Q4_1];
 
     fn about(self) -> &'static About {
@@ -223,6 +231,11 @@ impl Format {
     pub fn largest(self) -> f32 {
         self.about().largest
     }
+
+    /// As [`About::engine_error`].
+    pub fn engine_error(self) -> f64 {
+        self.about().engine_error
+    }
 }
 
 /// The format of each matrix of a model.
@@ -252,5 +265,35 @@ impl Formats {
     /// Whether every matrix is in f32.
     pub fn is_f32(&self) -> bool {
         *self == Formats::all(Format::F32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is packed and unpacked is near, takes the bytes that the table says, and is told apart from other formats by its name.
+    #[test]
+    fn packed_weights_are_near() {
+        let row: Vec<f32> = (0..BLOCK + 3).map(|i| ((i * 37 % 32) as f32 - 13.5) / 8.0).collect();
+        for format in Format::ALL {
+            let (mut bytes, mut out) = (Vec::new(), Vec::new());
+            format.pack(&row, &mut bytes);
+            assert_eq!(bytes.len(), format.row_bytes(row.len()), "bytes of {}", format.name());
+            format.unpack(&bytes, row.len(), &mut out);
+            assert_eq!(out.len(), row.len(), "{}", format.name());
+            // Two steps of the range in as many bits as a weight takes; of more than 8 some may be an exponent's.
+            let bits = (8 * format.about().block_bytes / format.block()).min(8);
+            let near = 31.0 / 8.0 * 2.0 / (1 << bits) as f32;
+            for (out, weight) in out.iter().zip(&row) {
+                assert!((out - weight).abs() <= near, "{}: {out} for {weight}", format.name());
+            }
+            let mut zeros = Vec::new();
+            bytes.clear();
+            format.pack(&[0.0; BLOCK], &mut bytes);
+            format.unpack(&bytes, BLOCK, &mut zeros);
+            assert_eq!(zeros, [0.0; BLOCK], "{}", format.name());
+            assert_eq!(Format::named(format.name()), Some(format));
+        }
     }
 }

@@ -124,7 +124,7 @@ mod tests {
         weights.ln_f.weight[0] = 1e5;
         weights.wpe[0] = 1e39_f64 as f32;
         change(&mut weights.layers[0].mlp_c_fc.weight, 3, -65_519.0);
-        assert_eq!(Format::ALL.map(|format| format.check(&config, &weights)), [const { Ok(()) }; 6]);
+        assert_eq!(Format::ALL.map(|format| format.check(&config, &weights)), [const { Ok(()) }; Format::ALL.len()]);
         change(&mut weights.layers[1].mlp_c_fc.weight, 7, 70_000.0);
         let line = Format::F16.check(&config, &weights).unwrap_err();
         assert_eq!(line.exit_code(), 2);
