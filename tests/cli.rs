@@ -5,7 +5,7 @@ mod fixture;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use fixture::{Temporary, onedispatch, printed, refusal, text};
+use fixture::{Temporary, onedispatch, printed, refusal, text, without_lists};
 use onedispatch::device::Gpu;
 use onedispatch::device::adapter::adapters;
 
@@ -26,7 +26,8 @@ fn help_teaches() {
         "compare", "serve", "web", "describe", "review", "sign", "merge",
     ];
     for verb in verbs {
-        insta::assert_snapshot!(format!("help-{verb}"), printed(&mut onedispatch(&[verb, "--help"])));
+        let help = printed(&mut onedispatch(&[verb, "--help"]));
+        insta::assert_snapshot!(format!("help-{verb}"), without_lists(&help));
     }
 }
 
@@ -66,7 +67,7 @@ fn wrong_usage_exits_with_2_and_says_what_is_missing() {
         said(&["--prompt-ids", "1", "--tokens", "-4"]),
         said(&["--prompt-ids", "1", "--tokens", "4", "--policy", "never"]),
     ];
-    insta::assert_snapshot!(faults.concat());
+    insta::assert_snapshot!(without_lists(&faults.concat()));
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn faults_of_a_spec_are_named() {
         spec("no-toml.toml", "workload =", "workload"),
         refusal(&mut onedispatch(&["run", "no/such/spec.toml"]), &directory),
     ];
-    insta::assert_snapshot!(faults.join("\n"));
+    insta::assert_snapshot!(without_lists(&faults.join("\n")));
     // The good one stands first: nothing may be measured before the last is read.
     let line =
         refusal(onedispatch(&["run", "experiments/decode-quick.toml", "no-such.toml", "--out"]).arg(&out), &directory);
@@ -118,7 +119,7 @@ fn faults_of_a_request_are_named() {
         says(&["--prompt-ids", "1", "--tokens", "4", "--temperature", "1", "--min-p", "-0.1"]),
         says(&["--prompt-ids", "1", "--tokens", "4", "--repetition-penalty", "-1"]),
     ];
-    insta::assert_snapshot!(faults.join("\n"));
+    insta::assert_snapshot!(without_lists(&faults.join("\n")));
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Which arm answers, in which sizes: the arguments that ask for one, and the choice where they do not.
 
+use super::names;
 use crate::cases::decode::weight_blocks;
 use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::measure::calibration::Calibrator;
 use crate::measure::decode_tuning::{Decoding, tunings, worth_trying};
 use crate::program::Blocks;
-use crate::workload::decode::arm::ALGORITHMS;
 use crate::workload::decode::checkpoint::Checkpoint;
 use crate::workload::decode::format::{Format, Formats};
 use crate::workload::decode::model::Request;
@@ -22,14 +22,20 @@ const TRIED: [Algorithm; 2] = [Algorithm::FusedSubgroup, Algorithm::FusedGrid];
 const FALLBACKS: [Algorithm; 2] = [Algorithm::FusedWorkgroup, Algorithm::Stepwise];
 
 fn help_of_arm() -> String {
-    let [but_last @ .., last] = &ALGORITHMS.map(|about| about.name);
     let either = |arms: [Algorithm; 2]| arms.map(Algorithm::name).join(" and ");
     format!(
-        "{} or {} [default: the fastest of {}; of {} where neither runs]",
-        but_last.join(", "),
-        last,
+        "{} [default: the fastest of {}; of {} where neither runs]",
+        names::arms(),
         either(TRIED),
         either(FALLBACKS),
+    )
+}
+
+fn help_of_weights() -> String {
+    format!(
+        "How weights of matrices are held on the GPU: {}, packed on loading where the model has them otherwise [default: as most of \
+         the model is stored]; also an ending of --arm",
+        names::formats()
     )
 }
 
@@ -38,9 +44,7 @@ fn help_of_arm() -> String {
 pub struct Args {
     #[arg(long, value_name = "NAME", help = help_of_arm())]
     pub arm: Option<String>,
-    /// How weights of matrices are held on the GPU: f32, f16, bf16, q8_0, q4_0 or q4_1, packed on loading where the model has them
-    /// otherwise [default: as most of the model is stored]; also an ending of --arm
-    #[arg(long, value_name = "FORMAT", conflicts_with = "arm")]
+    #[arg(long, value_name = "FORMAT", conflicts_with = "arm", help = help_of_weights())]
     pub weights: Option<String>,
 }
 

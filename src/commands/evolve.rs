@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::destination;
+use super::{destination, names};
 use crate::device::Gpu;
 use crate::error::{Error, Result};
 use crate::figures::{learning, png};
@@ -23,8 +23,7 @@ const TOLERANCE: f64 = 1e-3;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// acrobot, cartpole, mountaincar, pendulum or portfolio
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = names::environments())]
     env: String,
     /// Individuals, a multiple of 64
     #[arg(long, value_name = "N", default_value_t = 1024)]

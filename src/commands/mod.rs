@@ -27,6 +27,7 @@ mod interrupt;
 #[cfg(feature = "gpu")]
 mod measuring;
 pub mod merge;
+pub mod names;
 pub mod paper;
 #[cfg(feature = "gpu")]
 pub mod review;

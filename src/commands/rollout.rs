@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::destination;
 use super::generate::of_policy;
+use super::{destination, names};
 use crate::device::Gpu;
 use crate::error::{Error, Result, Within};
 use crate::measure::episodes::{check_single, found, prepare};
@@ -22,8 +22,7 @@ const WORKGROUP_SIZE: u32 = 64;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// acrobot, cartpole, mountaincar, pendulum or portfolio
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = names::environments())]
     env: String,
     /// The population: a safetensors file with `genomes`, f32 [population, parameters], and where it matters
     /// `initial_state`, f32 [population, state]
@@ -44,8 +43,7 @@ pub struct Args {
     /// What one dispatch of fused covers: step, steps:N or episode [default: episode; with --policy, step]
     #[arg(long, value_name = "NAME")]
     span: Option<String>,
-    /// How dispatches are sent: wait-each, submit-each, submit-per-token (per step), submit-ahead or one-submit
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = format!("How dispatches are sent, where a token is a step: {}", names::policies()))]
     policy: Option<Policy>,
     /// Seed of the initial states where the file has none [default: 0]
     #[arg(long, value_name = "S")]

@@ -2,8 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::commands::{arm, sampling};
+use crate::commands::{arm, names, sampling};
 use crate::program::Policy;
+
+fn help_of_policy() -> String {
+    format!(
+        "How dispatches are sent: {} [default: one-submit]; without --arm and --span, those of stepwise",
+        names::policies()
+    )
+}
 
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["prompt", "prompt_ids"])))]
@@ -27,9 +34,7 @@ pub struct Args {
     /// operation]
     #[arg(long, value_name = "SPAN")]
     pub span: Option<String>,
-    /// How dispatches are sent: wait-each, submit-each, submit-per-token, submit-ahead or one-submit [default: one-submit]; without --arm
-    /// and --span, those of stepwise
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = help_of_policy())]
     pub policy: Option<Policy>,
     /// Part of the adapter's name, as `onedispatch devices` shows it
     #[arg(long, value_name = "NAME")]
