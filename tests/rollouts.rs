@@ -33,7 +33,8 @@ struct Golden {
 impl Golden {
     fn read(environment: &'static Environment) -> Golden {
         let name = format!("tests/golden/rollout/{}.safetensors", environment.name);
-        let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+        let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(&name));
+        let bytes = bytes.unwrap_or_else(|error| panic!("{name}, of an independent implementation: {error}"));
         let file = SafeTensors::deserialize(&bytes).unwrap();
         fn all<T: bytemuck::Pod>(file: &SafeTensors, name: &str) -> Vec<T> {
             bytemuck::pod_collect_to_vec(file.tensor(name).unwrap().data())
@@ -72,15 +73,18 @@ impl Golden {
     }
 }
 
-/// Those that have golden files.
-fn gymnasium() -> [&'static Environment; 4] {
-    ["acrobot", "cartpole", "mountaincar", "pendulum"].map(|name| Environment::named(name).unwrap())
+/// No other implementation of it is known: its rules are held to examples worked by hand beside the oracle.
+const WITHOUT_GOLDEN: &str = "portfolio";
+
+/// Those that an independent implementation has followed too.
+fn with_golden() -> impl Iterator<Item = &'static Environment> {
+    Environment::all().into_iter().filter(|environment| environment.name != WITHOUT_GOLDEN)
 }
 
 /// Every step of every episode, from the state in which Gymnasium was.
 #[test]
 fn the_oracle_steps_as_gymnasium() {
-    for environment in gymnasium() {
+    for environment in with_golden() {
         let golden = Golden::read(environment);
         for individual in 0..golden.individuals() {
             let genome = golden.genome(individual);
@@ -104,7 +108,7 @@ fn the_oracle_steps_as_gymnasium() {
 /// Whole episodes: what f64 rounds differently grows too, but not far.
 #[test]
 fn the_oracle_makes_gymnasiums_episodes() {
-    for environment in gymnasium() {
+    for environment in with_golden() {
         let golden = Golden::read(environment);
         for individual in 0..golden.individuals() {
             let genome = golden.genome(individual);
@@ -133,8 +137,7 @@ fn run(gpu: &Gpu, environment: &Environment, arm: Arm, policy: Policy, populatio
 }
 
 /// One step from each state in which Gymnasium was, ties left out; then whole episodes.
-fn arms_follow_gymnasium(environment: &'static Environment) {
-    let gpu = Gpu::open(None).unwrap();
+fn follows_golden(gpu: &Gpu, environment: &'static Environment) {
     let golden = Golden::read(environment);
     let components = environment.components.len();
     let (mut genomes, mut states, mut expected) = (Vec::new(), Vec::new(), Vec::new());
@@ -156,7 +159,7 @@ fn arms_follow_gymnasium(environment: &'static Environment) {
     let reference = Reference::new(environment, &population, environment.steps, 1e-3);
     for arm in Arm::PLAIN {
         let what = format!("{} {}", environment.name, arm.name());
-        let found = run(&gpu, environment, arm, Policy::OneSubmit, &singles, 1);
+        let found = run(gpu, environment, arm, Policy::OneSubmit, &singles, 1);
         let mut undecided = 0;
         for (index, expected) in expected.iter().enumerate() {
             let column: Vec<f32> = found.states.iter().skip(index).step_by(found.episodes.len()).copied().collect();
@@ -172,7 +175,7 @@ fn arms_follow_gymnasium(environment: &'static Environment) {
 
         let policies = if arm == Arm::STEP { Policy::ALL.to_vec() } else { vec![Policy::OneSubmit] };
         for policy in policies {
-            let found = run(&gpu, environment, arm, policy, &population, environment.steps);
+            let found = run(gpu, environment, arm, policy, &population, environment.steps);
             let gate = reference.check(&found);
             assert!(gate.reason.is_empty(), "{what} {policy}: {}", gate.reason);
             assert!(gate.compared >= 4, "{what} compares {}", gate.compared);
@@ -181,25 +184,15 @@ fn arms_follow_gymnasium(environment: &'static Environment) {
 }
 
 #[test]
-fn acrobot_arms_follow_gymnasium() {
-    arms_follow_gymnasium(&onedispatch::workload::rollout::acrobot::ACROBOT);
+fn arms_follow_golden_episodes() {
+    let gpu = Gpu::open(None).unwrap();
+    with_golden().for_each(|environment| follows_golden(&gpu, environment));
 }
 
-#[test]
-fn cartpole_arms_follow_gymnasium() {
-    arms_follow_gymnasium(&onedispatch::workload::rollout::cartpole::CARTPOLE);
-}
-
-#[test]
-fn mountaincar_arms_follow_gymnasium() {
-    arms_follow_gymnasium(&onedispatch::workload::rollout::mountaincar::MOUNTAINCAR);
-}
-
-/// There is no other implementation of it: its rules are held to examples worked by hand beside the oracle.
 #[test]
 fn portfolio_arms_follow_the_oracle() {
     let gpu = Gpu::open(None).unwrap();
-    let environment = Environment::named("portfolio").unwrap();
+    let environment = Environment::named(WITHOUT_GOLDEN).unwrap();
     let population = Population::random(environment, 64, 11);
     let steps = 120;
     let reference = Reference::new(environment, &population, steps, 1e-4);
@@ -216,11 +209,6 @@ fn portfolio_arms_follow_the_oracle() {
         let returns = found.episodes.iter().map(|episode| episode.episode_return).collect::<Vec<_>>();
         assert!(returns.iter().any(|value| (value - returns[0]).abs() > 0.05), "policies differ");
     }
-}
-
-#[test]
-fn pendulum_arms_follow_gymnasium() {
-    arms_follow_gymnasium(&onedispatch::workload::rollout::pendulum::PENDULUM);
 }
 
 /// What a perfect arm would leave behind.
