@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use fixture::{Temporary, onedispatch, printed, refusal};
+use onedispatch::record::row::Row;
+use onedispatch::record::rows::ResultRow;
 use serde_json::Value;
 
 fn described() -> Temporary {
@@ -53,15 +55,16 @@ fn a_description_is_held_to_the_data() {
     describe(&data);
     assert_eq!(verified(&data).0, Some(0));
 
-    let schema = data.0.join("schemas/results-5.json");
+    let newest = format!("results-{}", ResultRow::VERSIONS.len());
+    let schema = data.0.join(format!("schemas/{newest}.json"));
     let text = std::fs::read_to_string(&schema).unwrap();
     std::fs::write(&schema, text.replace("\"unit\": \"ns\"", "\"unit\": \"ms\"")).unwrap();
     std::fs::remove_file(data.0.join("croissant.json")).unwrap();
-    std::fs::write(data.0.join("schemas/results-9.json"), "{}").unwrap();
-    insta::assert_snapshot!(verified(&data).1, @r"
+    std::fs::write(data.0.join("schemas/results-99.json"), "{}").unwrap();
+    insta::assert_snapshot!(verified(&data).1.replace(&newest, "NEWEST"), @r"
     croissant.json: no such file; expected what `onedispatch describe` writes
-    schemas/results-5.json: does not describe the tables that are here; expected what `onedispatch describe` writes
-    schemas/results-9.json: describes no table that is here; expected what `onedispatch describe` writes
+    schemas/NEWEST.json: does not describe the tables that are here; expected what `onedispatch describe` writes
+    schemas/results-99.json: describes no table that is here; expected what `onedispatch describe` writes
     onedispatch: DIR: 3 faults
     ");
     describe(&data);
