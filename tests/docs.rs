@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use onedispatch::analysis::{published, rollouts};
+use onedispatch::program::Policy;
 use onedispatch::spec::{Spec, Workload};
 use onedispatch::workload::decode::arm::{ALGORITHMS, About, CHECKS};
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::rollout;
+use onedispatch::workload::rollout::environment::Environment;
 
 /// Verbs that people and CI rely on: each is shown in the README or called by the Makefile.
 const SHOWN: [&str; 11] =
@@ -92,7 +94,7 @@ fn the_readme_names_files_that_are_there() {
 }
 
 #[test]
-fn the_readme_describes_every_arm() {
+fn the_readme_describes_every_arm_policy_and_environment() {
     let readme = text("README.md");
     for About { name, text, .. } in &ALGORITHMS {
         assert!(readme.contains(&format!("\n| `{name}` | {text} |\n")), "the README does not say of `{name}`: {text}");
@@ -105,9 +107,61 @@ fn the_readme_describes_every_arm() {
     for (ending, _) in CHECKS {
         assert!(readme.contains(&format!("`{ending}`")), "the README does not describe `{ending}`");
     }
+    for policy in Policy::ALL {
+        assert!(readme.contains(&format!("\n| `{policy}` |")), "the README does not describe the policy `{policy}`");
+    }
+    for name in Environment::all().map(|environment| environment.name) {
+        assert!(readme.contains(&format!("`{name}`")), "the README does not name the environment `{name}`");
+    }
     for arm in [rollout::Arm::PerOperation, rollout::Arm::STEP, rollout::Arm::WHOLE].map(rollout::Arm::name) {
         assert!(readme.contains(&format!("\n| `{arm}` |")), "the README does not describe `{arm}`");
     }
+}
+
+/// What is to be said of a policy beside its own table: what a browser does, how it is worded, and how the paper puts it.
+#[test]
+fn a_policy_is_known_to_the_page_and_to_the_paper() {
+    for policy in Policy::ALL {
+        let places = [
+            ("web/js/executor.js", format!("case \"{policy}\":")),
+            ("web/js/page/words.js", format!("\"{policy}\": ")),
+            ("paper/method.typ", format!("\n/ `{policy}`: ")),
+        ];
+        for (path, words) in places {
+            assert!(text(path).contains(&words), "{path} does not say of {policy}: {}", words.trim());
+        }
+        let rungs = text("web/js/page/words.js");
+        let rungs = rungs.lines().find(|line| line.starts_with("export const RUNGS = ")).expect("rungs in words.js");
+        assert!(rungs.contains(&format!("\"{policy}\",")), "RUNGS in web/js/page/words.js lacks {policy}");
+    }
+}
+
+/// A peer is a folder with a program, what it needs and a page; it is listed, and those in Python run unless others are asked for.
+#[test]
+fn every_peer_is_whole_and_listed() {
+    let (listed, run_all) = (text("peers/README.md"), text("peers/run-all.sh"));
+    let run_all = run_all.lines().find_map(|line| line.split_once("|| peers=(")).expect("a list in run-all.sh").1;
+    let run_all: Vec<&str> = run_all.trim_end_matches(')').split(' ').collect();
+    let mut count = 0;
+    for entry in std::fs::read_dir(root().join("peers")).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let has = |file: &str| folder.join(file).exists();
+        let in_python = has("run.py") || has("rollout.py");
+        // `peer` is what those in Python share.
+        if has("__init__.py") || !(in_python || has("peer.js")) {
+            continue;
+        }
+        count += 1;
+        assert!(has("README.md"), "peers/{name} has no README.md");
+        assert!(!in_python || has("requirements.txt"), "peers/{name} has no requirements.txt");
+        assert!(
+            listed.contains(&format!("\n| [`{name}`]({name}/README.md) |")),
+            "peers/README.md has no line of {name}"
+        );
+        assert_eq!(run_all.contains(&name.as_str()), in_python, "{name} in peers/run-all.sh");
+    }
+    assert!(count > 10);
 }
 
 /// Each claim has a row in `ARTIFACT.md` that names experiments which are there, its own among them.

@@ -41,7 +41,7 @@ impl Look {
 
 type Known = (&'static str, RGBColor, Marker, Option<(f64, f64)>);
 
-const POLICIES: [Known; 5] = [
+const POLICIES: [Known; Policy::ALL.len()] = [
     ("wait-each", RGBColor(0xd5, 0x5e, 0x00), Marker::Circle, Some((4.0, 5.0))),
     ("submit-each", RGBColor(0xe6, 0x9f, 0x00), Marker::Square, Some((10.0, 6.0))),
     ("submit-per-token", RGBColor(0xcc, 0x79, 0xa7), Marker::Up, Some((18.0, 7.0))),

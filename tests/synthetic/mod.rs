@@ -19,7 +19,7 @@ pub struct Model {
     pub name: &'static str,
     pub directory: &'static str,
     pub is_software: bool,
-    /// Nanoseconds for each dispatch under each of [`Policy::ALL`].
+    /// Nanoseconds for each dispatch under `wait-each`, `submit-each`, `submit-per-token`, `submit-ahead` and any other policy.
     pub overhead_ns: [f64; 5],
     /// Multiply-adds in a nanosecond: one thread, one workgroup, the whole device.
     pub rates: [f64; 3],
@@ -47,6 +47,21 @@ pub const LLVMPIPE: Model = Model {
     fused_layer_ns: 40_000.0,
     has_timestamps: true,
 };
+
+/// Each policy with what a dispatch under it costs.
+fn overheads(model: &Model) -> impl Iterator<Item = (Policy, f64)> {
+    let [wait, each, per_token, ahead, other] = model.overhead_ns;
+    Policy::ALL.into_iter().map(move |policy| {
+        let overhead = match policy {
+            Policy::WaitEach => wait,
+            Policy::SubmitEach => each,
+            Policy::SubmitPerToken => per_token,
+            Policy::SubmitAhead => ahead,
+            _ => other,
+        };
+        (policy, overhead)
+    })
+}
 
 /// The experiments `decode` and `decode-tokens`, and two of rollouts, on an H200 and on llvmpipe. Among the rows of the H200, one failed
 /// (`fused-subgroup` at `d64-l1-t64`), some are capped (`fused-scalar` at n_embd 512), some are A/A replicas.
@@ -111,7 +126,7 @@ fn rollouts(model: &Model, experiment: &str, sizes: Vec<(&str, u32, u32)>, slow:
         for arm in slow {
             // A framework's step is six operations.
             let operations = if *arm == "per-operation" { 6.0 } else { 1.0 };
-            for (policy, overhead) in Policy::ALL.into_iter().zip(model.overhead_ns) {
+            for (policy, overhead) in overheads(model) {
                 rows.push(of(arm, policy, 0, operations * overhead + step_ns));
             }
         }
@@ -238,7 +253,7 @@ pub fn spans(model: &Model) -> Run {
             let gpu_busy_ns = model.has_timestamps.then_some(computing);
             ResultRow { dispatches, gpu_busy_ns, ..row(key, computing + overhead * dispatches as f64, case) }
         };
-        let policies = || Policy::ALL.into_iter().zip(model.overhead_ns);
+        let policies = || overheads(model);
         let cut = rungs.iter().flat_map(|&(arm, dispatches)| {
             policies().map(move |(policy, overhead)| of(arm, policy, dispatches, overhead))
         });
@@ -308,7 +323,7 @@ fn rows(model: &Model, case: &Case) -> Vec<ResultRow> {
     };
     // The narrower the model, the smaller a part of the device an operation can use.
     let step_ns = per_token / (device * (d / 512.0)) + operations * 1_500.0;
-    for (policy, overhead) in Policy::ALL.into_iter().zip(model.overhead_ns) {
+    for (policy, overhead) in overheads(model) {
         push("stepwise", policy, 0, operations * overhead + step_ns, step_ns);
     }
     push("stepwise", Policy::OneSubmit, 1, operations * model.overhead_ns[4] + step_ns, step_ns);
