@@ -18,7 +18,7 @@ use crate::error::Result;
 pub const NAME: &str = "portfolio";
 
 /// Where the prices in the binary are from: `data/sources/README.md`.
-const PRICES: &str = include_str!("../../../../data/sources/eustockmarkets.csv");
+const PRICES: &str = include_str!(env!("ONEDISPATCH_PRICES"));
 
 const ASSETS: usize = 3;
 /// Days whose mean return is the trend.
