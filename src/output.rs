@@ -5,13 +5,18 @@ use std::io::{self, Write};
 
 use crate::error::{Error, Result, escaped_lines};
 
-/// A line on standard output.
-pub fn line(text: impl Display) -> Result<()> {
-    write(&mut io::stdout().lock(), "standard output", format_args!("{text}\n"))
+/// A line on standard output. Text out of files in it does nothing to a terminal.
+pub fn line(words: impl Display) -> Result<()> {
+    text(format_args!("{words}\n"))
 }
 
-/// Text on standard output, as it is.
+/// Lines on standard output, likewise.
 pub fn text(text: impl Display) -> Result<()> {
+    raw(escaped_lines(&text.to_string()))
+}
+
+/// What a model wrote, or what another program reads: as it is.
+pub fn raw(text: impl Display) -> Result<()> {
     write(&mut io::stdout().lock(), "standard output", text)
 }
 

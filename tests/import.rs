@@ -491,6 +491,17 @@ fn changed_rows_are_not_signed_anew_and_half_written_ones_are_dropped() {
     assert_eq!(world.verified(), "");
 }
 
+/// What a file says reaches the terminal as text alone.
+#[test]
+fn a_reason_is_printed_without_its_control_characters() {
+    let world = world();
+    let mut result = world.right.clone();
+    result["results"][2]["reason"] = json!("\u{1b}[31mred\u{7}");
+    let file = world.write(&result.to_string());
+    let said = fixture::printed(onedispatch(&["import"]).arg(file).arg("--data").arg(&world.data));
+    assert!(said.ends_with("compile: \\u{1b}[31mred\\u{7}\n"), "{said}");
+}
+
 #[test]
 fn the_command_imports_what_it_can_and_names_what_it_cannot() {
     let world = world();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::agreement;
 use super::text_table::aligned;
 use crate::analysis::agreement::{experiment, nearest};
-use crate::error::{Error, Result, escaped_lines};
+use crate::error::{Error, Result};
 use crate::output;
 use crate::record::rows::{Key, ResultRow};
 use crate::record::run::{Run, load};
@@ -31,7 +31,7 @@ pub fn run(args: Args) -> Result<()> {
         Some(b) => compare(&load(&args.a)?, &load(b)?)?,
         None => beside_nearest(&load(&args.a)?, &args.data)?,
     };
-    output::text(escaped_lines(&text))
+    output::text(text)
 }
 
 /// A run beside the nearest one under `data` but itself.

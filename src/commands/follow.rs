@@ -63,13 +63,13 @@ impl Follow<'_> {
             let has_ended = tokens.last().is_some_and(is_end);
             let shown = &tokens[seen.tokens.len()..tokens.len() - usize::from(has_ended && !shows_end)];
             let text = stream.push(shown)?;
-            output::text(&text)?;
+            output::raw(&text)?;
             seen.text += &text;
             seen.tokens = tokens;
             Ok(if has_ended || watch.was_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         let rest = stream.finish()?;
-        output::line(&rest)?;
+        output::raw(format_args!("{rest}\n"))?;
         seen.text += &rest;
         Ok(seen)
     }

@@ -103,11 +103,11 @@ pub fn run(args: Args) -> Result<()> {
                 report["prompt"] = prompt.into();
                 report["text"] = tokenizer.continuation(&request.prompt, &tokens)?.into();
             }
-            output::line(report)?;
+            output::raw(format_args!("{report}\n"))?;
         }
         Format::Text => {
             if shown.is_none() {
-                output::line(text(&asked, &tokens)?)?;
+                output::raw(format_args!("{}\n", text(&asked, &tokens)?))?;
             }
             let (dispatches, submits, waits) = (traffic.dispatches, traffic.submits, traffic.waits);
             output::note(format_args!(

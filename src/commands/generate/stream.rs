@@ -21,7 +21,7 @@ pub fn stream(gpu: &Gpu, config: &Config, asked: &Asked, chosen: &Chosen) -> Res
         return Ok(None);
     }
     let prepared = Prepared::new(gpu, &program, &chosen.blocks)?;
-    output::text(prompt)?;
+    output::raw(prompt)?;
     let watch = Watch::begin();
     let tokens = Follow { prepared: &prepared, request, tokenizer, watch: &watch, shows_end: true }.run()?.tokens;
     if watch.was_asked() {
