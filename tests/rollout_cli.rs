@@ -210,6 +210,7 @@ fn faults_of_an_evolution_are_named() {
         refused(&["--population", "0"]),
         refused(&["--generations", "0"]),
         refused(&["--episodes", "0"]),
+        refused(&["--until", "nan"]),
         refused(&[]),
     ];
     insta::assert_snapshot!(lines.join("\n"), @"
@@ -217,8 +218,15 @@ fn faults_of_an_evolution_are_named() {
     onedispatch: --population is 0; accepted: a multiple of 64
     onedispatch: --generations is 0; accepted: 1 to 1000000
     onedispatch: --episodes is 0; accepted: 1 to 256
+    onedispatch: --until is NaN; accepted: a finite number
     onedispatch: DIR/file: is no folder; choose another place
     ");
+    // A hundred gigabytes of genomes.
+    let many = (u32::MAX / 4 + 1).to_string();
+    let out = directory.0.join("many");
+    let line = refusal(&mut evolve(&["--env", "cartpole", "--population", &many, "--episodes", "1"], &out), &directory);
+    assert!(line.starts_with("onedispatch: evolution of cartpole does not fit "), "{line}");
+    assert!(line.ends_with("; choose a smaller population, or fewer steps where every state is kept"), "{line}");
 }
 
 /// A spec of rollouts on prices, quick enough for any device.

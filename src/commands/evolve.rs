@@ -106,6 +106,9 @@ fn check(args: &Args) -> Result<()> {
     if !(1..=256).contains(&args.episodes) {
         return refused("episodes", args.episodes, "1 to 256".into());
     }
+    if let Some(until) = args.until.filter(|until| !until.is_finite()) {
+        return Err(Error::input(format!("--until is {until}; accepted: a finite number")));
+    }
     Ok(())
 }
 

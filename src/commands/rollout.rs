@@ -83,7 +83,7 @@ pub fn run(args: Args) -> Result<()> {
     let tuning = Tuning { workgroup_size: WORKGROUP_SIZE, traced: args.trajectory.is_some() };
     let program = arm.program(environment, population.individuals, steps, &tuning);
     of_policy(policy, &program)?;
-    let prepared = prepare(&gpu, &program, &population.blocks(environment))?;
+    let prepared = prepare(&gpu, &program, || population.blocks(environment))?;
     // The first run may still compile; the second one is what a program that runs again would see.
     prepared.run(policy)?;
     let timing = prepared.run(policy)?;

@@ -22,17 +22,18 @@ pub fn check_single(
     reference: &Reference,
 ) -> Result<Gate> {
     let program = arm.program(environment, reference.shared.individuals, 1, &Tuning { traced: false, ..*tuning });
-    let prepared = prepare(gpu, &program, &reference.shared.blocks(environment))?;
+    let prepared = prepare(gpu, &program, || reference.shared.blocks(environment))?;
     prepared.run(Policy::OneSubmit)?;
     Ok(reference.check_single(&found(&prepared)?))
 }
 
-/// A program on the GPU; what does not fit is said in terms of a population.
-pub fn prepare<'a>(gpu: &'a Gpu, program: &'a Program, blocks: &Blocks) -> Result<Prepared<'a>> {
+/// A program on the GPU; what does not fit is said in terms of a population, before its blocks are made: the host may not have the memory
+/// for them either.
+pub fn prepare<'a>(gpu: &'a Gpu, program: &'a Program, blocks: impl FnOnce() -> Blocks) -> Result<Prepared<'a>> {
     if let Some(objection) = gpu.objection(program) {
         let (name, device) = (&program.name, &gpu.info.name);
         let mend = "choose a smaller population, or fewer steps where every state is kept";
         return Err(Error::input(format!("{name} does not fit {device}: {objection}; {mend}")));
     }
-    Prepared::new(gpu, program, blocks)
+    Prepared::new(gpu, program, &blocks())
 }

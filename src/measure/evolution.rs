@@ -33,7 +33,7 @@ pub fn evolve(
     news: &mut dyn FnMut(&[Generation]),
 ) -> Result<Evolved> {
     let program = evolution.program(WORKGROUP_SIZE);
-    let prepared = prepare(gpu, &program, &evolution.blocks())?;
+    let prepared = prepare(gpu, &program, || evolution.blocks())?;
     // The first run may compile; it is forgotten.
     prepared.run(Policy::OneSubmit)?;
     let mut wall_ns = 0;
