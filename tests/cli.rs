@@ -153,6 +153,12 @@ fn an_adapter_that_is_not_there_is_answered_with_those_that_are() {
     let names: Vec<String> = adapters().iter().map(|adapter| format!("`{}`", adapter.get_info().name)).collect();
     let expected = format!("onedispatch: no adapter's name contains `Voodoo`; there are {}", names.join(", "));
     assert_eq!(named("Voodoo"), expected);
+    // As of a variable that is not set.
+    assert_eq!(named(""), format!("onedispatch: an adapter's name is empty; there are {}", names.join(", ")));
+    let out = directory.0.join("out");
+    let mut run = onedispatch(&["run", "experiments/decode-quick.toml", "--adapters", "0,", "--out"]);
+    let line = refusal(run.arg(&out), &directory);
+    assert_eq!(line, format!("onedispatch: an adapter's name is empty; there are {}", names.join(", ")));
 }
 
 /// The loader of Vulkan finds drivers where this variable says.

@@ -99,16 +99,18 @@ fn place(adapters: &[wgpu::Adapter], name: &str) -> Result<usize> {
     }
     let names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
     let listing = |places: &[usize]| places.iter().map(|&at| format!("`{}`", names[at])).collect::<Vec<_>>().join(", ");
+    let all: Vec<usize> = (0..names.len()).collect();
+    // It is part of every name.
+    if name.is_empty() {
+        return Err(Error::input(format!("an adapter's name is empty; there are {}", listing(&all))));
+    }
     let wanted = name.to_lowercase();
     let such = |is_such: &dyn Fn(String) -> bool| -> Vec<usize> {
         (0..names.len()).filter(|&at| is_such(names[at].to_lowercase())).collect()
     };
     let matching = such(&|name| name.contains(&wanted));
     match (&matching[..], &such(&|name| name == wanted)[..]) {
-        ([], _) => {
-            let all: Vec<usize> = (0..names.len()).collect();
-            Err(Error::input(format!("no adapter's name contains `{name}`; there are {}", listing(&all))))
-        }
+        ([], _) => Err(Error::input(format!("no adapter's name contains `{name}`; there are {}", listing(&all)))),
         ([index], _) | (_, [index]) => Ok(*index),
         _ => Err(Error::input(format!(
             "several adapters' names contain `{name}`: {}; give more of one, or its number in `onedispatch devices`",
