@@ -75,6 +75,8 @@ fn what_is_no_page_is_not_overwritten_and_what_no_page_can_run_is_refused() {
         line.ends_with("README.md: not a GGUF file (its first bytes are not `GGUF`); give a model's .gguf"),
         "{line}"
     );
+    let line = refusal(onedispatch(&["web", "--spec", SPEC, "--data", "no/such/data", "--out"]).arg(&out), &folder);
+    assert_eq!(line, "onedispatch: no/such/data: no results there yet; `onedispatch run` writes some");
     assert!(!out.exists());
     let line = refusal(onedispatch(&["serve"]).arg(&out), &folder);
     assert!(line.ends_with("there is no index.html; make the page with `onedispatch web`"), "{line}");

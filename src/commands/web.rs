@@ -1,10 +1,11 @@
 //! `onedispatch web`: the page that measures a visitor's GPU, as static files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::destination;
 use crate::error::Result;
 use crate::output;
+use crate::record::run::load_all;
 use crate::spec::Spec;
 use crate::web::site::make;
 
@@ -22,9 +23,9 @@ pub struct Args {
     /// The page's own files
     #[arg(long, default_value = "web", value_name = "DIR")]
     from: PathBuf,
-    /// Results of devices that the page shows beside the visitor's
-    #[arg(long, default_value = "data", value_name = "DIR")]
-    data: PathBuf,
+    /// Results of devices that the page shows beside the visitor's [default: data, if there are any]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// The model that the page answers with before a visitor brings one [default: the one that comes with the program]
     #[arg(long, value_name = "GGUF")]
     model: Option<PathBuf>,
@@ -36,7 +37,11 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let specs = specs(&args.spec)?;
     destination::folder(&args.out)?;
-    let site = make(&args.from, &specs, &args.data, args.model.as_deref(), &args.out)?;
+    let runs = match &args.data {
+        Some(data) => super::results(data)?,
+        None => load_all(Path::new("data"))?,
+    };
+    let site = make(&args.from, &specs, &runs, args.model.as_deref(), &args.out)?;
     let out = args.out.display();
     let (files, kib) = (site.files, site.bytes.div_ceil(1024));
     output::line(format_args!("{files} files, {kib} KiB in {out}; `onedispatch serve {out}` shows them"))

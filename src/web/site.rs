@@ -11,7 +11,7 @@ use crate::cases::page;
 use crate::digest::sha256_hex;
 use crate::error::{Error, Result, Within};
 use crate::measure::provenance::build;
-use crate::record::run::load_all;
+use crate::record::run::Run;
 use crate::shipped_model;
 use crate::spec::{Spec, Workload};
 use crate::workload::decode::checkpoint;
@@ -36,13 +36,13 @@ pub struct Site {
     pub bytes: u64,
 }
 
-/// Makes the site of `specs` in `out` from the folder `web`, the results in `data`, and a model: a GGUF file, or the
-/// one that comes with the program.
+/// Makes the site of `specs` in `out` from the folder `web`, the results of `runs`, and a model: a GGUF file, or the one
+/// that comes with the program.
 ///
 /// # Errors
 /// An input error where `out` is something else, a file cannot be read or written, the model is none, or a case cannot be one of
 /// the page.
-pub fn make(web: &Path, specs: &[Spec], data: &Path, model: Option<&Path>, out: &Path) -> Result<Site> {
+pub fn make(web: &Path, specs: &[Spec], runs: &[Run], model: Option<&Path>, out: &Path) -> Result<Site> {
     let is_there = holds_a_site(out)?;
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     read_page(web, "", &mut files)?;
@@ -77,7 +77,7 @@ pub fn make(web: &Path, specs: &[Spec], data: &Path, model: Option<&Path>, out: 
         "experiments": experiments,
     });
     files.insert("experiments.json".into(), compact(&about));
-    files.insert("devices.json".into(), compact(&devices::rows(&load_all(data)?, specs)));
+    files.insert("devices.json".into(), compact(&devices::rows(runs, specs)));
     files.insert(LIST.into(), list(&files).into_bytes());
 
     if is_there {
