@@ -12,6 +12,7 @@ use super::line_ends::crlf;
 use super::shard::Shard;
 pub use crate::device_info::Device;
 use crate::digest;
+use crate::error::printable;
 
 pub const FILE: &str = "manifest.toml";
 /// The version of the layout that this program reads and writes.
@@ -185,7 +186,7 @@ pub(super) fn read_toml<T: serde::de::DeserializeOwned>(text: &str, file: &str) 
     toml::from_str(text).map_err(|error: toml::de::Error| {
         let line = error.span().map_or(String::new(), |span| {
             let line = text.get(..span.start).map_or(0, |before| before.matches('\n').count()) + 1;
-            format!(" at line {line} (`{}`)", text.lines().nth(line - 1).unwrap_or_default())
+            format!(" at line {line} (`{}`)", printable(text.lines().nth(line - 1).unwrap_or_default()))
         });
         Fault::file(file, format!("{}{line}", error.message()), format!("a manifest of schema {SCHEMA}"))
     })
@@ -194,6 +195,12 @@ pub(super) fn read_toml<T: serde::de::DeserializeOwned>(text: &str, file: &str) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_quoted_in_short() {
+        let fault = read_toml::<BTreeMap<String, u64>>(&"9".repeat(100_000), "manifest.toml").unwrap_err().to_string();
+        assert!(fault.len() < 400 && fault.contains("999...`"), "{fault}");
+    }
 
     #[test]
     fn the_largest_limit_survives() {
