@@ -22,6 +22,9 @@ seeds() {
     spec) ls experiments/*.toml ;;
     prices) ls data/sources/eustockmarkets.csv ;;
     population) ls tests/golden/rollout/*.safetensors ;;
+    tables) ls fuzz/seeds/tables/*.csv ;;
+    page) ls fuzz/seeds/page/*.json ;;
+    peer) ls fuzz/seeds/peer/result.json ;;
     *)
         echo "no seeds for a target \`$1\`; there are ${all[*]}" >&2
         return 2
@@ -36,7 +39,10 @@ for target in "${targets[@]}"; do
     while read -r file; do
         cp "$file" "$found/seeds/$(basename "$(dirname "$file")")-$(basename "$file")"
     done <<<"$files"
+    # What only the program reads is built without optimization, which takes a quarter of an hour of two cores once.
+    build=()
+    case $target in tables | page | peer) build=(--dev --features program) ;; esac
     largest=$(find "$found/seeds" -type f -printf '%s\n' | sort -n | tail -n 1)
-    cargo +nightly fuzz run --target-dir target/fuzz/build "$target" "$found/corpus" "$found/seeds" -- \
+    cargo +nightly fuzz run "${build[@]}" --target-dir target/fuzz/build "$target" "$found/corpus" "$found/seeds" -- \
         -max_total_time="$seconds" -max_len="$((largest * 2))" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
 done

@@ -46,16 +46,25 @@ pub fn import(file: &Path, runs: &[Run]) -> Result<Imported> {
 }
 
 fn import_bytes(bytes: &[u8], runs: &[Run]) -> Result<Imported> {
-    let result = parse(bytes)?;
-    let run = belonging(&result, runs)?;
-    let file_sha256 = sha256_hex(bytes);
-    refuse_again(&result, &file_sha256, &run.path)?;
-    let (rows, samples) = judge(&result, run, &file_sha256)?;
+    let (result, run, (rows, samples)) = judged(bytes, runs)?;
     peers::append(&run.path, &rows, &samples)?;
     let (timed, untimed): (Vec<PeerRow>, _) = rows.into_iter().partition(|row| row.samples > 0);
     let untimed = untimed.into_iter().map(|row| (row.variant, row.reason)).collect();
     let timed = timed.len();
     Ok(Imported { run: run.path.clone(), case: result.case, peer: result.peer, timed, untimed })
+}
+
+/// A result, the run that it belongs to, and its rows as they will stand there; nothing is written.
+///
+/// # Errors
+/// As [`import`].
+pub fn judged<'a>(bytes: &[u8], runs: &'a [Run]) -> Result<(ResultFile, &'a Run, Judged)> {
+    let result = parse(bytes)?;
+    let run = belonging(&result, runs)?;
+    let file_sha256 = sha256_hex(bytes);
+    refuse_again(&result, &file_sha256, &run.path)?;
+    let rows = judge(&result, run, &file_sha256)?;
+    Ok((result, run, rows))
 }
 
 /// The run that a result was measured beside: of the same spec, with the same case and weights, in the same engine, on the
@@ -184,7 +193,7 @@ type Judgement<'a> = &'a mut dyn FnMut(&VariantResult) -> std::result::Result<Ma
 
 /// The rows of a result, each variant checked by the oracle and its times by the protocol and the run's ceilings. One that the
 /// oracle finds wrong keeps no others out.
-fn judge(result: &ResultFile, run: &Run, file_sha256: &str) -> Result<(Vec<PeerRow>, Vec<PeerSample>)> {
+fn judge(result: &ResultFile, run: &Run, file_sha256: &str) -> Result<Judged> {
     let spec = Spec::parse(&run.manifest.spec, "the run's spec")?;
     let rollout = spec.rollout_cases().into_iter().find(|case| case.name == result.case);
     match (spec.workload, rollout, spec.cases().into_iter().find(|case| case.name == result.case)) {
@@ -194,7 +203,8 @@ fn judge(result: &ResultFile, run: &Run, file_sha256: &str) -> Result<(Vec<PeerR
     }
 }
 
-type Judged = (Vec<PeerRow>, Vec<PeerSample>);
+/// The rows of a result, and the samples of those that were timed.
+pub type Judged = (Vec<PeerRow>, Vec<PeerSample>);
 
 fn judge_decode(result: &ResultFile, run: &Run, sha256: &str, (spec, case): (Spec, &DecodeCase)) -> Result<Judged> {
     let config = config_of(case)?;

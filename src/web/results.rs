@@ -62,13 +62,17 @@ pub fn import(file: &Path, specs: &[Spec], data: &Path, there: &[Run]) -> Result
 }
 
 /// A run as it will be written.
-struct Judged {
+pub struct Judged {
     manifest: Manifest,
     cases: Vec<Measured>,
     complete: bool,
 }
 
-fn judged(bytes: &[u8], specs: &[Spec], there: &[Run]) -> Result<Vec<Judged>> {
+/// The runs of a page's results, each judged; nothing is written.
+///
+/// # Errors
+/// As [`import`].
+pub fn judged(bytes: &[u8], specs: &[Spec], there: &[Run]) -> Result<Vec<Judged>> {
     let result: ResultFile = serde_json::from_slice(bytes)
         .map_err(|error| Error::input(format!("{error}; give the file that the page saved")))?;
     let file_sha256 = sha256_hex(bytes);
@@ -91,13 +95,14 @@ fn judged(bytes: &[u8], specs: &[Spec], there: &[Run]) -> Result<Vec<Judged>> {
                 names.join(", ")
             ))
         })?;
-        let manifest = manifest_of(&result, spec, &file_sha256)?;
+        let manifest = manifest_of(&result, spec, &file_sha256);
         judge_run(run, spec, manifest).within(&spec.name)
     };
     result.runs.iter().map(judge).collect()
 }
 
-fn write(judged: Judged, data: &Path) -> Result<Imported> {
+fn write(mut judged: Judged, data: &Path) -> Result<Imported> {
+    judged.manifest.software.binary_sha256 = provenance::software()?.binary_sha256;
     let (mut directory, _) = RunDirectory::open(data, judged.manifest)?;
     for case in &judged.cases {
         directory.append(&case.case, &case.results, &case.samples)?;
@@ -145,7 +150,7 @@ fn check_about(result: &ResultFile) -> Result<()> {
     Ok(())
 }
 
-fn manifest_of(result: &ResultFile, spec: &Spec, file_sha256: &str) -> Result<Manifest> {
+fn manifest_of(result: &ResultFile, spec: &Spec, file_sha256: &str) -> Manifest {
     let PageDevice { name, vendor, architecture, description, is_software, .. } = &result.device;
     let device = Device {
         name: name.clone(),
@@ -163,8 +168,7 @@ fn manifest_of(result: &ResultFile, spec: &Spec, file_sha256: &str) -> Result<Ma
         features: result.device.features.clone(),
         limits: result.device.limits.clone(),
     };
-    let importer = provenance::software()?;
-    Ok(Manifest {
+    Manifest {
         schema: manifest::SCHEMA,
         experiment: spec.name.clone(),
         date: result.date.clone(),
@@ -178,7 +182,8 @@ fn manifest_of(result: &ResultFile, spec: &Spec, file_sha256: &str) -> Result<Ma
             wgpu: String::new(),
             commit: result.page.commit.clone(),
             clean: result.page.clean,
-            binary_sha256: importer.binary_sha256,
+            // Of the program that judged it: known when it is written.
+            binary_sha256: String::new(),
         },
         shard: None,
         shards: Vec::new(),
@@ -189,7 +194,7 @@ fn manifest_of(result: &ResultFile, spec: &Spec, file_sha256: &str) -> Result<Ma
             file_sha256: file_sha256.into(),
         }),
         files: BTreeMap::new(),
-    })
+    }
 }
 
 /// The cases of a run in the spec's order, the controls first: they say what no other row may exceed.
