@@ -1,7 +1,7 @@
 // A case that `onedispatch export` wrote, as peers in JavaScript read it, and the check of an output. The twin of
 // `peer/case.py`.
 
-import { Model } from "../../web/js/core.js";
+import { loadModel } from "../../web/js/generate.js";
 import { Refusal } from "../../web/js/refusal.js";
 
 const FORMAT = "onedispatch-case-1";
@@ -13,7 +13,7 @@ export class Case {
     const spec = await json("case.json");
     if (spec.format !== FORMAT) throw new Refusal(`the case is of format ${spec.format}, known here: ${FORMAT}; export it anew`);
     const config = new TextDecoder().decode(await read("config.json"));
-    return new Case(spec, new Model(config, new Uint8Array(await read("model.safetensors"))));
+    return new Case(spec, loadModel(config, await read("model.safetensors")));
   }
 
   constructor(spec, model) {

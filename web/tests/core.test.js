@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Case, medianInterval, Model, shader, traffic } from "../js/core.js";
+import { Case, medianInterval, shader, traffic } from "../js/core.js";
 import { plausible } from "../js/executor.js";
+import { loadModel } from "../js/generate.js";
 import { interleaved, samplesWithinCap, warmUp } from "../js/protocol.js";
 import { ROOT } from "./harness.js";
 
@@ -14,7 +15,7 @@ const GOLDEN = join(ROOT, "tests", "golden", "decode");
 test("a golden checkpoint's tokens are right by the oracle, and a changed one is not", async () => {
   const folder = join(GOLDEN, "small_d64_l3_h4");
   const { prompt, tokens } = JSON.parse(await readFile(join(folder, "expected.json"), "utf8"));
-  const model = new Model(await readFile(join(folder, "config.json"), "utf8"), await readFile(join(folder, "model.safetensors")));
+  const model = loadModel(await readFile(join(folder, "config.json"), "utf8"), await readFile(join(folder, "model.safetensors")));
   const made = Uint32Array.from(tokens.slice(prompt.length));
   const request = JSON.stringify({ prompt, new_tokens: made.length, sampling: null, end_tokens: [] });
   const judged = () => JSON.parse(model.check(request, made, new Float32Array(0), 1e-3));
