@@ -79,7 +79,7 @@ async function main() {
     const line = (name, { before, peak, loaded, asked, disposed }) =>
       console.log(`${name}: ${mib(before)} before, at most ${mib(peak)} while loading (${(peak / size).toFixed(2)} times the model's size, ` +
         `${((peak - before) / size).toFixed(2)} more than before), ${mib(loaded)} loaded, at most ${mib(asked)} while answering, ${mib(disposed)} disposed of`);
-    console.log(`Chromium ${context.browser().version()}, a model of ${mib(size)}, ${arm}; PSS by /proc/PID/smaps_rollup, every 50 ms`);
+    console.log(`Chromium ${context.browser().version()}, a model of ${mib(size)}, ${arm}; Pss_Anon and Pss_Shmem of /proc/PID/smaps_rollup, every 50 ms`);
     line("the tab's process", renderer);
     line("the GPU's process", gpu);
   } finally {

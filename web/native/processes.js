@@ -12,11 +12,15 @@ export async function processes(context, kind) {
   return processInfo.filter(({ type }) => type === kind).map(({ id }) => id);
 }
 
-/** Bytes that processes hold: their proportional share (PSS) of what they share with others. */
+/**
+ * Bytes that processes hold themselves or share with others, of which each has its share (PSS). Files that are mapped, such as the
+ * browser's program, are left out: of these a process has less where other browsers run.
+ */
 export async function memoryOf(ids) {
   const each = await Promise.all(ids.map(async (id) => {
     const text = await readFile(`/proc/${id}/smaps_rollup`, "utf8").catch(() => "");
-    return 1024 * Number(text.match(/^Pss: +(\d+) kB$/m)?.[1] ?? 0);
+    const kilobytes = [...text.matchAll(/^Pss_(?:Anon|Shmem): +(\d+) kB$/gm)].reduce((sum, [, size]) => sum + Number(size), 0);
+    return 1024 * kilobytes;
   }));
   return each.reduce((sum, bytes) => sum + bytes, 0);
 }
