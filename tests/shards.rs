@@ -19,11 +19,10 @@ const CASES: [(&str, &str); 5] =
 
 /// Each case with its part.
 fn parts(run: &Path) -> Vec<(String, String)> {
-    let cells = |line: &String| {
-        let (first, last) = (line.split(',').next().unwrap(), line.trim_end().rsplit(',').next().unwrap());
-        (first.to_owned(), last.to_owned())
-    };
-    lines(run, Case::FILE).iter().skip(1).map(cells).collect()
+    let lines = lines(run, Case::FILE);
+    let cells = |line: &String| line.trim_end().split(',').map(str::to_owned).collect::<Vec<_>>();
+    let part = cells(&lines[0]).iter().position(|column| column == "part").unwrap();
+    lines.iter().skip(1).map(cells).map(|cells| (cells[0].clone(), cells[part].clone())).collect()
 }
 
 fn expected_parts() -> Vec<(String, String)> {
