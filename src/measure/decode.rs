@@ -1,6 +1,6 @@
 //! Measures a decode case: its arms in the sizes that suit the device, and as many tokens as fit the cap.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::calibration::Calibrator;
 use super::case::{Judge, Made, Measured, Subject, blank_row, does_not_run, measure_case as measure};
@@ -11,6 +11,7 @@ use crate::cases::verdict::Verdict;
 use crate::device::Gpu;
 use crate::device::executor::Prepared;
 use crate::error::{Error, Result, Within};
+use crate::parallel;
 use crate::program::{Policy, Program};
 use crate::protocol::{Plan, tokens_within_cap};
 use crate::record::rows::{Case, ResultRow};
@@ -76,21 +77,28 @@ impl Subject for Model<'_> {
             programs.push((program, blocks.clone()));
         }
         let weights_sha256 = tensors::weights_sha256(&self.config, &exact);
-        let references = references(&self.config, exact, arms);
+        let references = references(&self.config, &exact, arms, &self.requests[0]);
         let judge = Box::new(Oracle { config: &self.config, tolerance: self.spec.tolerance, tuned, references });
         Ok(Made { programs, weights_sha256, judge })
     }
 }
 
-/// An arm in two-byte weights is held to the oracle of the model that these weights are.
-fn references(config: &Config, exact: Weights, arms: &[Arm]) -> BTreeMap<Format, Reference<'static>> {
-    let mut references = BTreeMap::new();
-    for format in arms.iter().map(|arm| arm.format).filter(|format| *format != Format::F32) {
-        let rounded = || Reference::owning(config.clone(), format.rounded(config, &exact));
-        references.entry(format).or_insert_with(rounded);
-    }
-    references.insert(Format::F32, Reference::owning(config.clone(), exact));
-    references
+/// An arm is held to the oracle of the model that its weights are. What the oracle answers a request is computed for all of them
+/// at a time.
+fn references(
+    config: &Config,
+    exact: &Weights,
+    arms: &[Arm],
+    request: &Request,
+) -> BTreeMap<Format, Reference<'static>> {
+    let formats: BTreeSet<Format> = arms.iter().map(|arm| arm.format).collect();
+    let formats: Vec<Format> = formats.into_iter().collect();
+    let references = parallel::map(&formats, |format| {
+        let mut reference = Reference::owning(config.clone(), format.rounded(config, exact));
+        reference.foresee(request);
+        reference
+    });
+    formats.into_iter().zip(references).collect()
 }
 
 /// The fastest tuning of an arm, and how long its calibration run takes. All rungs of a ladder, the spans of one kernel, have the

@@ -18,6 +18,7 @@ use super::{checkpoint, rollout};
 use crate::cases::decode::{config_of, request_of};
 use crate::digest::sha256_hex;
 use crate::error::{Error, Result, Within};
+use crate::parallel;
 use crate::spec::{DecodeCase, RolloutCase, Spec, Workload};
 use crate::workload::decode::format::Format;
 use crate::workload::decode::oracle::expected;
@@ -91,9 +92,11 @@ fn write_case(spec: &Spec, case: &DecodeCase, directory: &Path) -> Result<()> {
     let config = config_of(case)?;
     let request = request_of(case, &config, 0);
     let weights = random::weights(&config, case.seed);
-    let (expected_tokens, expected_logits) = expected(&config, &weights, &request);
-    let of_format = |format: Format| (format, expected(&config, &format.rounded(&config, &weights), &request));
-    let by_format: Vec<_> = formats(spec)?.into_iter().map(of_format).collect();
+    let formats = formats(spec)?;
+    let mut by_format =
+        parallel::map(&formats, |format| expected(&config, &format.rounded(&config, &weights), &request));
+    let (expected_tokens, expected_logits) = by_format.remove(0);
+    let by_format: Vec<_> = formats.into_iter().skip(1).zip(by_format).collect();
     let file = CaseFile {
         format: FORMAT.into(),
         experiment: spec.name.clone(),
@@ -127,12 +130,12 @@ fn write_case(spec: &Spec, case: &DecodeCase, directory: &Path) -> Result<()> {
     write(&directory.join(FILE), &pretty(&file))
 }
 
-/// Those of the spec's arms beside f32, which every case has.
-fn formats(spec: &Spec) -> Result<BTreeSet<Format>> {
+/// f32, which every case has, and those of the spec's arms beside it.
+fn formats(spec: &Spec) -> Result<Vec<Format>> {
     let formats = spec.arms.iter().map(|name| Ok(Arm::named(name)?.format));
     let mut formats = formats.collect::<Result<BTreeSet<_>>>()?;
     formats.remove(&Format::F32);
-    Ok(formats)
+    Ok([Format::F32].into_iter().chain(formats).collect())
 }
 
 fn logits_file(logits: &[f64], shape: &[usize]) -> Result<Vec<u8>> {

@@ -1,5 +1,7 @@
 //! How the weights of a matrix are written: in four bytes each, rounded to two, or packed in blocks that share a scale.
 
+use half::slice::HalfFloatSliceExt;
+
 use super::blocks::{self, BLOCK};
 
 /// Chunks of a row that a thread asks for ahead, as in `shaders/modules/rows.wgsl`: of weights as they are, and of packed ones, which
@@ -216,7 +218,17 @@ impl Format {
         match self {
             Format::F32 => out.extend(bytes.as_chunks().0.iter().map(|&weight| f32::from_le_bytes(weight))),
             Format::F16 => {
-                out.extend(bytes.as_chunks().0.iter().map(|&weight| half::f16::from_le_bytes(weight).to_f32()));
+                // One by one, each would ask again what the processor can do.
+                out.resize(first + width, 0.0);
+                let mut halves = [half::f16::ZERO; 64];
+                for (bytes, out) in bytes.chunks(128).zip(out[first..].chunks_mut(64)) {
+                    let halves = &mut halves[..out.len()];
+                    halves
+                        .iter_mut()
+                        .zip(bytes.as_chunks().0)
+                        .for_each(|(half, &weight)| *half = half::f16::from_le_bytes(weight));
+                    halves.convert_to_f32_slice(out);
+                }
             }
             Format::Bf16 => {
                 out.extend(bytes.as_chunks().0.iter().map(|&weight| half::bf16::from_le_bytes(weight).to_f32()));

@@ -64,6 +64,17 @@ impl<'a> Reference<'a> {
         &self.weights
     }
 
+    /// Computes what the oracle itself answers, which most outputs that are checked will be.
+    pub fn foresee(&mut self, request: &Request) {
+        let mut oracle = Oracle::new(&self.config, &self.weights);
+        let (tokens, rows) = oracle.answer(request);
+        let read = [&request.prompt, &tokens[..]].concat();
+        for (step, logits) in rows.chunks_exact(self.config.vocab_size as usize).enumerate() {
+            self.logits.insert(read[..request.prompt.len() + step].to_vec(), logits.to_vec());
+        }
+        self.farthest_mean = self.farthest_mean.max(oracle.farthest_mean());
+    }
+
     /// Logits that choose each of `tokens` after `prompt`: `tokens.len()` vectors of `[vocab_size]`. Every token is
     /// below `vocab_size`, and `prompt` is not empty.
     pub fn logits(&mut self, prompt: &[u32], tokens: &[u32]) -> Vec<&[f64]> {

@@ -97,12 +97,21 @@ impl Rows {
 
     /// The elements of a row.
     pub fn row(&self, row: usize) -> Cow<'_, [f32]> {
-        if let Some(values) = self.as_f32() {
-            return Cow::Borrowed(&values[self.place(row) * self.width..][..self.width]);
+        let mut unpacked = Vec::new();
+        match self.row_in(row, &mut unpacked) {
+            Some(values) => Cow::Borrowed(values),
+            None => Cow::Owned(unpacked),
         }
-        let mut values = Vec::with_capacity(self.width);
-        self.format().unpack(self.bytes(row).expect("packed"), self.width, &mut values);
-        Cow::Owned(values)
+    }
+
+    /// The elements of a row where they lie in f32; else they are unpacked into `room`, in place of what was there.
+    fn row_in(&self, row: usize, room: &mut Vec<f32>) -> Option<&[f32]> {
+        if let Some(values) = self.as_f32() {
+            return Some(&values[self.place(row) * self.width..][..self.width]);
+        }
+        room.clear();
+        self.format().unpack(self.bytes(row).expect("packed"), self.width, room);
+        None
     }
 
     /// All elements as they are stored, where that is in f32 and at a place where numbers can be read.
@@ -242,29 +251,39 @@ impl Matrix {
 
     /// y += x W: `[inputs]` to `[outputs]`, in f64.
     pub fn multiply(&self, x: &[f64], y: &mut [f64]) {
+        // Each output is a sum of its own, whichever thread adds it up.
+        let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
+        if threads == 1 || self.inputs * self.outputs < LARGE {
+            return self.add_products(x, 0, y);
+        }
+        let each = self.outputs.div_ceil(threads);
+        std::thread::scope(|scope| {
+            for (index, sums) in y.chunks_mut(each).enumerate() {
+                scope.spawn(move || self.add_products(x, index * each, sums));
+            }
+        });
+    }
+
+    /// The same for some outputs, from `first` on.
+    fn add_products(&self, x: &[f64], first: usize, sums: &mut [f64]) {
+        let mut room = Vec::new();
         match &self.stored {
             Stored::ByInput(rows) => {
                 for (input, value) in x.iter().enumerate() {
-                    for (sum, &weight) in y.iter_mut().zip(rows.row(input).iter()) {
+                    let row = rows.row_in(input, &mut room).map_or(&room[..], |row| row);
+                    for (sum, &weight) in sums.iter_mut().zip(&row[first..]) {
                         *sum += value * f64::from(weight);
                     }
                 }
             }
             Stored::ByOutput(_) => {
-                let add = |first: usize, sums: &mut [f64]| {
-                    sums.iter_mut().enumerate().for_each(|(i, sum)| *sum += dot(x, &self.row(first + i)));
-                };
-                // Each output is a sum of its own, whichever thread adds it up.
-                let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
-                if threads == 1 || self.inputs * self.outputs < LARGE {
-                    return add(0, y);
+                for (output, sum) in (first..).zip(sums) {
+                    let (rows, row) = self.part(output).expect("a matrix whose outputs have rows");
+                    *sum += match rows.row_in(row, &mut room) {
+                        Some(row) => dot(x, row),
+                        None => dot(x, &room),
+                    };
                 }
-                let each = self.outputs.div_ceil(threads);
-                std::thread::scope(|scope| {
-                    for (index, sums) in y.chunks_mut(each).enumerate() {
-                        scope.spawn(move || add(index * each, sums));
-                    }
-                });
             }
         }
     }

@@ -88,6 +88,24 @@ impl<'a> Oracle<'a> {
         *tokens += 1;
     }
 
+    /// Gives the model a prompt and its own tokens after it: these, and the logits that chose each, `[new_tokens, vocab_size]`.
+    /// The last of them is not given to it.
+    pub fn answer(&mut self, request: &Request) -> (Vec<u32>, Vec<f64>) {
+        request.prompt.iter().for_each(|&token| self.feed(token));
+        let mut tokens = Vec::new();
+        let mut rows = Vec::new();
+        for step in 0..request.new_tokens {
+            if let Some(&last) = tokens.last() {
+                self.feed(last);
+            }
+            let logits = self.logits();
+            let there = request.prompt.iter().chain(&tokens).copied();
+            tokens.push(choose(&penalised(&logits, &request.sampling, there), request.sampling, step));
+            rows.extend(logits);
+        }
+        (tokens, rows)
+    }
+
     /// Standard deviations, at most, that the mean of a norm so far was away from zero or from the norm's before: f32 sums
     /// about such an origin keep few digits of the variance.
     pub fn farthest_mean(&self) -> f64 {
@@ -248,19 +266,5 @@ fn add(x: &mut [f64], y: &[f64]) {
 
 /// The oracle's new tokens, and the logits that chose each, `[new_tokens, vocab_size]`.
 pub fn expected(config: &Config, weights: &Weights, request: &Request) -> (Vec<u32>, Vec<f64>) {
-    let mut oracle = Oracle::new(config, weights);
-    request.prompt.iter().for_each(|&token| oracle.feed(token));
-    let mut tokens = Vec::new();
-    let mut rows = Vec::new();
-    for step in 0..request.new_tokens {
-        if let Some(&last) = tokens.last() {
-            oracle.feed(last);
-        }
-        let logits = oracle.logits();
-        let there = request.prompt.iter().chain(&tokens).copied();
-        let token = choose(&penalised(&logits, &request.sampling, there), request.sampling, step);
-        tokens.push(token);
-        rows.extend(logits);
-    }
-    (tokens, rows)
+    Oracle::new(config, weights).answer(request)
 }
