@@ -36,7 +36,7 @@ pub struct Claimed {
 #[derive(Clone, Debug)]
 pub struct Ratio {
     pub case: String,
-    /// Against the strong or the weak baseline.
+    /// Against the strong or the weak baseline; of a number that stands beside another, that it does.
     pub baseline: &'static str,
     pub unit: Unit,
     pub a: Interval,
@@ -44,9 +44,10 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// Whether B's interval reaches what A measured; nothing of an error, which is what it is on a device, and small enough or not.
+    /// Whether B's interval reaches what A measured; nothing of an error or of ranks, which are what they are on a device, and good
+    /// enough or not.
     pub fn is_reached(&self) -> Option<bool> {
-        (self.unit != Unit::Error).then(|| self.b.contains(self.a.mid))
+        (!matches!(self.unit, Unit::Error | Unit::Correlation)).then(|| self.b.contains(self.a.mid))
     }
 }
 
@@ -90,7 +91,11 @@ pub fn claims(a: &Run, b: &Run) -> Vec<Claimed> {
         let sides = |side: fn(&rollouts::Judgement) -> Vec<(String, Interval)>| judged.each_ref().map(side);
         let ratios = [
             matched("strong", claim.unit, sides(|judgement| of_rollouts(&judgement.strong))),
-            matched("weak", claim.unit, sides(|judgement| of_rollouts(&judgement.weak))),
+            matched(
+                if claim.beside.is_some() { "beside" } else { "weak" },
+                claim.beside.unwrap_or(claim.unit),
+                sides(|judgement| of_rollouts(&judgement.weak)),
+            ),
         ];
         claimed((claim.id, claim.wording, claim.unit), [&a, &b], verdicts, ratios.concat())
     });

@@ -34,6 +34,8 @@ pub enum Unit {
     RoundTrips,
     /// Relative to f64.
     Error,
+    /// Of ranks with those in f64.
+    Correlation,
 }
 
 /// What is measured here for a claim. The comparison and the verdict are in [`super::claims`].

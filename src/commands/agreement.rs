@@ -59,12 +59,12 @@ pub fn tally(claims: &[Claimed]) -> String {
 /// A row for each ratio of a claim; the words say whether B's interval reaches what A measured, and that it does not.
 pub fn ratio_rows(claim: &Claimed, [reached, missed]: [&'static str; 2]) -> impl Iterator<Item = [String; 6]> {
     // Spaces that do not break are for paper.
-    let print = move |value: f64| Print::of(claim.unit).show(value).replace('\u{a0}', "");
-    let shown = move |Interval { low, mid, high }: Interval| match low == high {
-        true => print(mid),
-        false => format!("{} [{}, {}]", print(mid), print(low), print(high)),
-    };
     let row = move |ratio: &Ratio| {
+        let print = |value: f64| Print::of(ratio.unit).show(value).replace('\u{a0}', "");
+        let shown = |Interval { low, mid, high }: Interval| match low == high {
+            true => print(mid),
+            false => format!("{} [{}, {}]", print(mid), print(low), print(high)),
+        };
         let answer = ratio.is_reached().map_or("", |is_reached| if is_reached { reached } else { missed });
         let Ratio { case, baseline, a, b, .. } = ratio;
         [claim.id.to_owned(), case.clone(), (*baseline).to_owned(), shown(*a), shown(*b), answer.to_owned()]

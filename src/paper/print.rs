@@ -25,6 +25,7 @@ impl Print {
             Unit::Share => Print::Percent,
             Unit::TokensPerS | Unit::RoundTrips => Print::Count,
             Unit::Error => Print::Power,
+            Unit::Correlation => Print::Correlation,
         }
     }
 

@@ -33,11 +33,9 @@ pub fn add_verdicts(ledger: &mut Ledger, slug: &str, runs: &[&Run]) {
         let judgement = claim.judge(&runs);
         let key = format!("{slug}.rollouts.{}", claim.id.to_lowercase());
         let mut cells = Vec::new();
-        for (baseline, wanted) in [("strong", &judgement.strong), ("weak", &judgement.weak)] {
-            // The second number of C12 is a correlation.
-            let print =
-                if (claim.id, baseline) == ("C12", "weak") { Print::Correlation } else { Print::of(claim.unit) };
-            add_comparisons(ledger, &format!("{key}.{baseline}"), wanted, print);
+        let second = claim.beside.unwrap_or(claim.unit);
+        for (baseline, wanted, unit) in [("strong", &judgement.strong, claim.unit), ("weak", &judgement.weak, second)] {
+            add_comparisons(ledger, &format!("{key}.{baseline}"), wanted, Print::of(unit));
             cells.extend(wanted.iter().flat_map(|wanted| wanted.number.cells.clone()));
         }
         ledger.add_words(&format!("{key}.verdict"), judgement.verdict.wording(), claim.rule, cells);
