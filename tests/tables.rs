@@ -2,6 +2,8 @@
 
 mod fixture;
 
+use std::path::{Path, PathBuf};
+
 use onedispatch::record::cell::{Cell, Kind};
 use onedispatch::record::row::Cells;
 use onedispatch::record::rows::{Case, PeerRow, ResultRow, Sample};
@@ -179,4 +181,32 @@ fn faults_name_file_row_and_column() {
     samples.csv, row 1: not written as onedispatch writes it; expected LF at line ends, quotes only where needed, every column present
     samples.csv, row 0: could not parse `"a"b",p,0,0,0,1,,; expected one cell a column, quoted as CSV
     "#);
+}
+
+/// A column that nobody fills in is empty in every row, which nothing else would notice. Pages leave out what only a native run
+/// looks into.
+#[test]
+fn every_column_of_a_result_is_filled_in() {
+    const NOT_OF_PAGES: [&str; 7] = [
+        "gpu_busy_ns",
+        "followed",
+        "decided",
+        "fitness_error",
+        "rank_correlation",
+        "rank_correlation_all",
+        "fresh_return",
+    ];
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let read = |path: PathBuf| std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let summary = read(source.join("record/summary.rs"));
+    let measuring = std::fs::read_dir(source.join("measure")).unwrap().map(|entry| read(entry.unwrap().path()));
+    let native: String = measuring.chain([summary.clone()]).collect();
+    let page = read(source.join("web/results.rs")) + &summary;
+    for column in ResultRow::COLUMNS.iter().filter(|column| !ResultRow::KEY.contains(column)) {
+        let name = format!("row.{column}");
+        let goes_on = |rest: &str| rest.starts_with(|next: char| next == '_' || next.is_alphanumeric());
+        let is_in = |text: &str| text.split(&name).skip(1).any(|rest| !goes_on(rest));
+        assert!(is_in(&native), "nothing in src/measure/ fills in {column}");
+        assert_eq!(is_in(&page), !NOT_OF_PAGES.contains(column), "{column} in src/web/results.rs");
+    }
 }
