@@ -5,12 +5,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly room=peers/build/python
+# Packages are imported by the names that they are installed by.
+needed=$(sed -n 's/==.*//p' peers/requirements-cpu.txt | paste -sd ,)
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then env "$@"; else sudo -n env "$@"; fi
 }
 
-if [ -x "$room/bin/python" ] && "$room/bin/python" -c 'import numpy, jax, onnx, onnxruntime, gymnasium, gguf' 2>/dev/null; then
+if [ -x "$room/bin/python" ] && "$room/bin/python" -c "import $needed" 2>/dev/null; then
     exit 0
 fi
 if ! python3 -c 'import ensurepip' 2>/dev/null && command -v apt-get >/dev/null; then

@@ -21,7 +21,7 @@ use onedispatch::workload::rollout::gate::Reference;
 use onedispatch::workload::rollout::oracle;
 use onedispatch::workload::rollout::population::Population;
 use onedispatch::workload::rollout::{Arm, Tuning, cost, file};
-use running_peers::{manifest, python, run_peer, taken_in, today};
+use running_peers::{manifest, peers_with, python, run_peer, taken_in, today};
 use serde_json::{Value, json};
 
 const SPEC: &str = r#"name = "rollout"
@@ -374,7 +374,7 @@ fn python_peers_roll_out_on_a_cpu() {
         [fixture::controls()].into_iter().chain(spec().rollout_cases().iter().map(measured)).collect();
     fixture::write(&data, manifest(SPEC, "cpu", &today()), &all);
     for case in export(&spec(), &[], &cases, &mut |_| Ok(())).unwrap() {
-        for peer in ["numpy", "jax", "cuda", "gymnasium"] {
+        for peer in peers_with("rollout.py") {
             if peer == "gymnasium" && case.ends_with("portfolio-n40-t30") {
                 // It is not among Gymnasium's environments.
                 continue;

@@ -9,7 +9,7 @@ use fixture::Temporary;
 use onedispatch::peer::export::export;
 use onedispatch::record::run::load_all;
 use onedispatch::spec::Spec;
-use running_peers::{decoded, has_built, manifest, python, run_peer, taken_in, today};
+use running_peers::{decoded, has_built, manifest, peers_with, python, run_peer, taken_in, today};
 use serde_json::Value;
 
 /// A spec of one tiny case: what stands in it of its arms and of its model.
@@ -45,6 +45,9 @@ fn write_run(data: &Path, text: &str, device: &str) {
     fixture::write(data, manifest(text, device, &today()), &[fixture::controls(), measured]);
 }
 
+/// Peers that a script builds first: each has its own part below.
+const BUILT: [&str; 2] = ["burn", "llama-cpp"];
+
 #[test]
 fn python_peers_decode_on_a_cpu() {
     let Some(python) = python() else { return };
@@ -55,7 +58,7 @@ fn python_peers_decode_on_a_cpu() {
     let has_burn = is_built || std::env::var_os("BURN_PEER_LIBRARY").is_some();
     write_run(&data, &text, "cpu");
     for case in export(&Spec::parse(&text, "spec").unwrap(), &[], &cases, &mut |_| Ok(())).unwrap() {
-        for peer in ["jax", "cuda", "onnxruntime"] {
+        for peer in peers_with("run.py").iter().filter(|peer| !BUILT.contains(&peer.as_str())) {
             let out = temporary.0.join(format!("{peer}.json"));
             run_peer(&python, &format!("{peer}/run.py"), &case, &out, &[]);
             taken_in(&data, &out);

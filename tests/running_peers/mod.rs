@@ -39,7 +39,11 @@ pub fn decoded(case: &DecodeCase, fill: impl Fn(&mut ResultRow)) -> Measured {
 /// The Python that runs peers: $PYTHON, or python3; none where it has not the packages, unless REQUIRE_PEERS says that it must.
 pub fn python() -> Option<String> {
     let python = std::env::var("PYTHON").unwrap_or("python3".into());
-    let output = Command::new(&python).args(["-c", "import numpy, jax, onnx, onnxruntime, gymnasium, gguf"]).output();
+    // Packages are imported by the names that they are installed by.
+    let needed = include_str!("../../peers/requirements-cpu.txt").lines();
+    let needed: String =
+        needed.filter_map(|line| line.split_once("==")).map(|(name, _)| format!("import {name}\n")).collect();
+    let output = Command::new(&python).args(["-c", &needed]).output();
     let there = output.is_ok_and(|output| output.status.success());
     let required = std::env::var("REQUIRE_PEERS").is_ok_and(|value| !value.is_empty());
     assert!(there || !required, "{python} has not what peers need: install peers/requirements-cpu.txt");
@@ -59,6 +63,19 @@ pub fn has_built(peer: &str, is_there: bool, script: &str) -> bool {
         eprintln!("skipped: {peer} is not built; {script} builds it");
     }
     is_there
+}
+
+/// The peers in Python that have this script, but for those that need a GPU or are too large to be installed for a test.
+pub fn peers_with(script: &str) -> Vec<String> {
+    const NOT_HERE: [&str; 4] = ["gymnax", "pytorch", "transformers", "triton"];
+    let folders = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")).unwrap();
+    let folders = folders.map(|entry| entry.unwrap().path());
+    // `peer` is what they share.
+    let peers = folders.filter(|folder| folder.join(script).exists() && !folder.join("__init__.py").exists());
+    let names = peers.map(|folder| folder.file_name().unwrap().to_str().unwrap().to_owned());
+    let mut names: Vec<String> = names.filter(|name| !NOT_HERE.contains(&name.as_str())).collect();
+    names.sort();
+    names
 }
 
 /// Runs a script of a peer on the CPU, and gives what it said.
