@@ -47,10 +47,7 @@ pub fn config_of(case: &DecodeCase) -> Result<Config> {
             n_head: case.n_head,
             n_layer: case.n_layer,
             n_inner: case.n_inner,
-            layer_norm_epsilon: 1e-5,
-            scale_attn_weights: true,
-            block: Default::default(),
-            stored: None,
+            ..Config::default()
         },
     };
     config::validate(&config)?;

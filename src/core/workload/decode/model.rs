@@ -25,6 +25,24 @@ pub struct Config {
     pub stored: Option<Formats>,
 }
 
+/// Norms and scores as GPT-2 has them, and no sizes yet.
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            vocab_size: 0,
+            n_positions: 0,
+            n_embd: 0,
+            n_head: 0,
+            n_layer: 0,
+            n_inner: 0,
+            layer_norm_epsilon: 1e-5,
+            scale_attn_weights: true,
+            block: Block::default(),
+            stored: None,
+        }
+    }
+}
+
 impl Config {
     pub fn head_dim(&self) -> u32 {
         self.block.head_dim.unwrap_or(self.n_embd / self.n_head)

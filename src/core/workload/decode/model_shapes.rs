@@ -37,10 +37,8 @@ fn llama_tiny(n_positions: u32) -> Config {
         n_head: 4,
         n_layer: 2,
         n_inner: 160,
-        layer_norm_epsilon: 1e-5,
-        scale_attn_weights: true,
         block: Block { untied: true, ..llama(2, 16, Rotary { theta: 10_000.0, scaling: Some(LLAMA_3) }) },
-        stored: None,
+        ..Config::default()
     }
 }
 
@@ -52,10 +50,7 @@ fn gpt2_124m(n_positions: u32) -> Config {
         n_head: 12,
         n_layer: 12,
         n_inner: 3_072,
-        layer_norm_epsilon: 1e-5,
-        scale_attn_weights: true,
-        block: Block::default(),
-        stored: None,
+        ..Config::default()
     }
 }
 
@@ -67,10 +62,8 @@ fn smollm2_135m(n_positions: u32) -> Config {
         n_head: 9,
         n_layer: 30,
         n_inner: 1_536,
-        layer_norm_epsilon: 1e-5,
-        scale_attn_weights: true,
         block: llama(3, 64, Rotary { theta: 100_000.0, scaling: None }),
-        stored: None,
+        ..Config::default()
     }
 }
 
@@ -82,10 +75,8 @@ fn llama_3_2_1b(n_positions: u32) -> Config {
         n_head: 32,
         n_layer: 16,
         n_inner: 8_192,
-        layer_norm_epsilon: 1e-5,
-        scale_attn_weights: true,
         block: llama(8, 64, Rotary { theta: 500_000.0, scaling: Some(LLAMA_3) }),
-        stored: None,
+        ..Config::default()
     }
 }
 
