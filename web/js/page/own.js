@@ -5,6 +5,11 @@ import { element, say, the } from "./element.js";
 import { Kept } from "./kept.js";
 import { progress } from "./progress.js";
 
+/** Where an address leads; null where it is none, of which `fromUrl` says what is wrong. */
+function placed(address) {
+  return URL.canParse(address, document.baseURI) ? placeOf(address).href : null;
+}
+
 export class Own {
   constructor(generation) {
     this.generation = generation;
@@ -60,10 +65,12 @@ export class Own {
 
   /** Loads what the page's own address names: as it is kept here, where it is, which needs no network; else from there. */
   async open(address) {
-    if (!URL.canParse(address, document.baseURI)) return this.fetch(address);
-    const place = placeOf(address).href;
-    the("url").value = place;
-    if (!(await this.kept.loadFrom(place))) await this.fetch(address);
+    const place = placed(address);
+    if (place !== null) {
+      the("url").value = place;
+      if (await this.kept.loadFrom(place)) return;
+    }
+    await this.fetch(address);
   }
 
   /** Loads from an address, and offers the page's own address with it. */
@@ -79,7 +86,7 @@ export class Own {
       } finally {
         the("fetch-stop").hidden = true;
       }
-    }, address, URL.canParse(address, document.baseURI) ? placeOf(address).href : null);
+    }, address, placed(address));
     if (!loaded) return;
     const url = new URL(location.href);
     url.search = "";
