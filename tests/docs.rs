@@ -8,6 +8,7 @@ use onedispatch::analysis::{published, rollouts};
 use onedispatch::program::Policy;
 use onedispatch::spec::{Spec, Workload};
 use onedispatch::workload::decode::arm::{ALGORITHMS, About, CHECKS};
+use onedispatch::workload::decode::config::families;
 use onedispatch::workload::decode::format::Format;
 use onedispatch::workload::rollout;
 use onedispatch::workload::rollout::environment::Environment;
@@ -115,6 +116,17 @@ fn the_readme_describes_every_arm_policy_and_environment() {
     }
     for arm in [rollout::Arm::PerOperation, rollout::Arm::STEP, rollout::Arm::WHOLE].map(rollout::Arm::name) {
         assert!(readme.contains(&format!("\n| `{arm}` |")), "the README does not describe `{arm}`");
+    }
+}
+
+#[test]
+fn families_of_models_are_named_where_models_are_told_of() {
+    for path in ["README.md", "web/js/README.md"] {
+        // GPT-2 has a hyphen there.
+        let told = text(path).to_lowercase().replace("gpt-2", "gpt2");
+        for family in families() {
+            assert!(told.contains(family), "{path} does not name the family {family}");
+        }
     }
 }
 

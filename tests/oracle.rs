@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use onedispatch::workload::decode::checkpoint;
+use onedispatch::workload::decode::config;
 use onedispatch::workload::decode::gate;
 use onedispatch::workload::decode::model::{Request, Sampling};
 use onedispatch::workload::decode::model_files::ModelFiles;
 use onedispatch::workload::decode::oracle::Oracle;
 use onedispatch::workload::decode::sampling::choose;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Names, and the largest error of a logit. The two differ only by the order of f64 sums and the last bit of exp and tanh; of
 /// the Llama family also by cosines and sines, which both round to f32 from other angles.
@@ -47,6 +49,29 @@ fn error(found: &[f64], expected: &[f64]) -> f64 {
     let max = expected.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let min = expected.iter().copied().fold(f64::INFINITY, f64::min);
     found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / (max - min)
+}
+
+/// What an independent implementation made is compared with the oracle here, and with arms in `arms.rs`.
+#[test]
+fn every_golden_checkpoint_is_compared() {
+    let arms = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/arms.rs")).unwrap();
+    for entry in std::fs::read_dir(golden("")).unwrap().map(|entry| entry.unwrap()) {
+        let name = entry.file_name().into_string().unwrap();
+        if entry.path().is_dir() {
+            assert!(MODELS.iter().any(|(listed, _)| *listed == name), "MODELS in tests/oracle.rs lacks {name}");
+            assert!(arms.contains(&format!("reproduces_golden(\"{name}\"")), "no test in tests/arms.rs decodes {name}");
+        }
+    }
+}
+
+/// Each family of models has such a checkpoint.
+#[test]
+fn every_family_has_a_golden_checkpoint() {
+    let models = MODELS.map(|(name, _)| std::fs::read_to_string(golden(name).join("config.json")).unwrap());
+    for family in config::families() {
+        let has = models.iter().any(|keys| serde_json::from_str::<Value>(keys).unwrap()["model_type"] == family);
+        assert!(has, "no checkpoint in tests/golden/decode/ is a {family}");
+    }
 }
 
 #[test]

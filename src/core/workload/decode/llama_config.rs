@@ -173,6 +173,7 @@ fn positive(key: &str, value: &Value) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::super::config::parse;
+    use super::super::model_shapes;
     use super::*;
 
     fn keys() -> Value {
@@ -206,6 +207,15 @@ mod tests {
         assert!(with(&[("model_type", json!("qwen2")), ("sliding_window", json!(8))]).is_ok());
     }
 
+    /// A peer computes what is written; what is left out of it would be another model.
+    #[test]
+    fn shapes_are_read_as_they_are_written() {
+        for shape in model_shapes::SHAPES.iter().filter(|shape| !(shape.config)(1).block.is_gpt2()) {
+            let config = (shape.config)(40);
+            assert_eq!(parse(&written(&config).to_string()).unwrap().0, config, "{}", shape.name);
+        }
+    }
+
     #[test]
     fn rotary_positions_are_read_in_both_forms() {
         let newer = json!({"rope_type": "linear", "factor": 4.0, "rope_theta": 5e5});
@@ -220,7 +230,6 @@ mod tests {
     #[test]
     fn what_is_not_computed_is_refused_by_key() {
         let refused = [
-            ("model_type", json!("gemma")),
             ("hidden_act", json!("gelu")),
             ("num_key_value_heads", json!(4)),
             ("num_key_value_heads", json!(0)),
