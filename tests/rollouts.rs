@@ -1,5 +1,7 @@
 //! Rollouts against Gymnasium in float64: the oracle alone, then every arm on whatever device there is.
 
+mod optional;
+
 use std::path::Path;
 
 use onedispatch::cases::rollout::task_of;
@@ -127,9 +129,22 @@ fn the_oracle_makes_gymnasiums_episodes() {
     }
 }
 
+/// Every arm, with every number of threads that may follow an individual.
+fn arms(gpu: &Gpu, environment: &Environment) -> Vec<(Arm, u32)> {
+    let all = Arm::PLAIN.into_iter().flat_map(|arm| arm.lanes(environment).into_iter().map(move |lanes| (arm, lanes)));
+    all.filter(|&(_, lanes)| lanes == 1 || optional::has_subgroups(gpu, lanes, environment.name)).collect()
+}
+
 /// Runs a program of an arm once and reads what it made.
-fn run(gpu: &Gpu, environment: &Environment, arm: Arm, policy: Policy, population: &Population, steps: u32) -> Found {
-    let tuning = Tuning { workgroup_size: 64, traced: false };
+fn run(
+    gpu: &Gpu,
+    environment: &Environment,
+    (arm, lanes): (Arm, u32),
+    policy: Policy,
+    population: &Population,
+    steps: u32,
+) -> Found {
+    let tuning = Tuning { lanes, ..Tuning::of(64) };
     let program = arm.program(environment, population.individuals, steps, &tuning);
     let prepared = Prepared::new(gpu, &program, &population.blocks(environment)).unwrap();
     prepared.run(policy).unwrap();
@@ -157,9 +172,9 @@ fn follows_golden(gpu: &Gpu, environment: &'static Environment) {
     let singles = Population::of_rows(environment, &genomes, &states);
     let population = Population::of_rows(environment, &golden.genomes, &golden.initial);
     let reference = Reference::new(environment, &population, environment.steps, 1e-3);
-    for arm in Arm::PLAIN {
-        let what = format!("{} {}", environment.name, arm.name());
-        let found = run(gpu, environment, arm, Policy::OneSubmit, &singles, 1);
+    for (arm, lanes) in arms(gpu, environment) {
+        let what = format!("{} {} by {lanes}", environment.name, arm.name());
+        let found = run(gpu, environment, (arm, lanes), Policy::OneSubmit, &singles, 1);
         let mut undecided = 0;
         for (index, expected) in expected.iter().enumerate() {
             let column: Vec<f32> = found.states.iter().skip(index).step_by(found.episodes.len()).copied().collect();
@@ -175,7 +190,7 @@ fn follows_golden(gpu: &Gpu, environment: &'static Environment) {
 
         let policies = if arm == Arm::STEP { Policy::ALL.to_vec() } else { vec![Policy::OneSubmit] };
         for policy in policies {
-            let found = run(gpu, environment, arm, policy, &population, environment.steps);
+            let found = run(gpu, environment, (arm, lanes), policy, &population, environment.steps);
             let gate = reference.check(&found);
             assert!(gate.reason.is_empty(), "{what} {policy}: {}", gate.reason);
             assert!(gate.compared >= 4, "{what} compares {}", gate.compared);
@@ -196,14 +211,14 @@ fn portfolio_arms_follow_the_oracle() {
     let population = Population::random(environment, 64, 11);
     let steps = 120;
     let reference = Reference::new(environment, &population, steps, 1e-4);
-    for arm in Arm::PLAIN {
+    for arm in arms(&gpu, environment) {
         let single = run(&gpu, environment, arm, Policy::OneSubmit, &reference.shared, 1);
         let gate = reference.check_single(&single);
-        assert!(gate.reason.is_empty() && gate.compared > 900, "{}: {gate:?}", arm.name());
+        assert!(gate.reason.is_empty() && gate.compared > 900, "{arm:?}: {gate:?}");
         let found = run(&gpu, environment, arm, Policy::OneSubmit, &population, steps);
         let gate = reference.check(&found);
         // Where a position nearly needs no trade, rounding decides on one: most are compared as a distribution.
-        assert!(gate.reason.is_empty() && gate.compared > 8, "{}: {gate:?}", arm.name());
+        assert!(gate.reason.is_empty() && gate.compared > 8, "{arm:?}: {gate:?}");
         let invested: f32 = found.states[4 * 64..7 * 64].iter().sum();
         assert!(invested > 64.0, "what is held is more than what was paid in: {invested}");
         let returns = found.episodes.iter().map(|episode| episode.episode_return).collect::<Vec<_>>();

@@ -70,7 +70,7 @@ fn every_file_is_valid() {
 
 /// The texts of decoding.
 fn of_decoding() -> impl Iterator<Item = &'static str> {
-    shaders::composed().keys().copied().filter(|file| file.starts_with("decode/"))
+    shaders::composed().keys().map(String::as_str).filter(|file| file.starts_with("decode/"))
 }
 
 #[test]
@@ -164,9 +164,11 @@ fn programs() -> Vec<Program> {
     }
     for environment in Environment::all() {
         for arm in rollout::Arm::PLAIN {
-            for traced in [false, true] {
-                let tuning = rollout::Tuning { workgroup_size: 32, traced };
-                programs.push(arm.program(environment, 100, 7, &tuning));
+            for lanes in arm.lanes(environment) {
+                for traced in [false, true] {
+                    let tuning = rollout::Tuning { workgroup_size: 32, lanes, traced };
+                    programs.push(arm.program(environment, 100, 7, &tuning));
+                }
             }
         }
         let evolution =
@@ -215,7 +217,7 @@ fn kernels_are_what_programs_say() {
             seen.insert(kernel.shader.clone());
         }
     }
-    let all: BTreeSet<String> = shaders::composed().keys().map(|file| file.to_string()).collect();
+    let all: BTreeSet<String> = shaders::composed().keys().cloned().collect();
     assert_eq!(seen, all, "every shader is in some program");
 }
 

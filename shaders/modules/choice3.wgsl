@@ -16,6 +16,10 @@ fn load_biases(individual: u32, first: u32) -> Outputs {
     return vec3f(gene(individual, first), gene(individual, first + 1u), gene(individual, first + 2u));
 }
 
+fn total(part: Outputs) -> Outputs {
+    return total3(part);
+}
+
 fn decide(outputs: Outputs) -> Action {
     let second = select(0.0, 1.0, outputs.y > outputs.x);
     return select(second, 2.0, outputs.z > max(outputs.x, outputs.y));

@@ -5,6 +5,7 @@
 //     Inward, load_inward, weigh      weights of four units, from each observation; what a sight adds up to by them
 //     Outward, load_outward, combine  weights of four units, to each output; what they add up to
 //     Outputs, load_biases, decide    sums of these, to begin with b2; the action that follows from them
+//     total                           such a sum over all threads that follow an individual: lanes.wgsl has its parts
 struct Units {
     inward: Inward,
     bias: vec4f,
@@ -29,3 +30,4 @@ fn contribution(units: Units, sight: Sight) -> Outputs {
 
 #import modules/genome.wgsl
 #import modules/hyperbolic.wgsl
+#import modules/lanes.wgsl

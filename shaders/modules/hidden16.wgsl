@@ -9,7 +9,7 @@ struct Genome {
     biases: Outputs,
 }
 
-fn load_genome(individual: u32) -> Genome {
+fn load_genome(individual: u32, lane: u32) -> Genome {
     return Genome(
         load_units(individual, 0u),
         load_units(individual, 4u),
@@ -22,7 +22,7 @@ fn load_genome(individual: u32) -> Genome {
 fn act(genome: Genome, sight: Sight) -> Action {
     let near = contribution(genome.units0, sight) + contribution(genome.units1, sight);
     let far = contribution(genome.units2, sight) + contribution(genome.units3, sight);
-    return decide(near + far + genome.biases);
+    return decide(total(near + far) + genome.biases);
 }
 
 #import modules/hidden.wgsl

@@ -7,12 +7,12 @@ struct Genome {
     biases: Outputs,
 }
 
-fn load_genome(individual: u32) -> Genome {
+fn load_genome(individual: u32, lane: u32) -> Genome {
     return Genome(load_units(individual, 0u), load_units(individual, 4u), load_biases(individual, SECOND_BIASES));
 }
 
 fn act(genome: Genome, sight: Sight) -> Action {
-    return decide(contribution(genome.units0, sight) + contribution(genome.units1, sight) + genome.biases);
+    return decide(total(contribution(genome.units0, sight) + contribution(genome.units1, sight)) + genome.biases);
 }
 
 #import modules/hidden.wgsl

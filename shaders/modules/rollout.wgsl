@@ -1,6 +1,6 @@
 // A population's episodes in an environment, however many steps of them a dispatch covers.
 //
-// One thread follows one individual. `fused` makes a span of steps, with genome and state in registers, and goes on from
+// One thread follows one individual, or in `fused` LANES of them together. `fused` makes a span of steps, with genome and state in registers, and goes on from
 // where the dispatch before it left the episode: one step, some, or all are the same kernel and the same memory. `observe`
 // and `advance` are the two ends of a step where each operation is a dispatch, with the network of operations.wgsl between
 // them. No thread waits for another: there are no barriers. A thread whose episode has ended idles.
@@ -9,7 +9,7 @@
 //
 //     State, COMPONENTS, load_state, component          in registers, and as the numbers that stand in memory
 //     Sight, OBSERVATIONS, see, observation             what a policy is shown, and as numbers
-//     Genome, load_genome, act                          the policy: hidden8.wgsl and hidden16.wgsl have them
+//     Genome, load_genome, act                          the policy: hidden8.wgsl and hidden16.wgsl have them, and LANES
 //     Action, load_action, transition                   what it does, and what comes of it
 //     FREE_BINDING                                      the first that is free: 4, or 5 behind a `market` at 4
 
@@ -32,7 +32,8 @@ struct Transition {
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn fused(@builtin(global_invocation_id) id: vec3u) {
-    let individual = id.x;
+    let individual = id.x / LANES;
+    let lane = id.x % LANES;
     if individual >= request.population {
         return;
     }
@@ -45,15 +46,23 @@ fn fused(@builtin(global_invocation_id) id: vec3u) {
     if episode.steps >= end || episode.terminated != 0u {
         return;
     }
-    let genome = load_genome(individual);
-    var state = current_state(individual, episode);
+    let genome = load_genome(individual, lane);
+    var state = load_state(individual, episode.steps == 0u);
+    let keeps = lane == 0u;
+    if keeps {
+        begin_trace(individual, episode, state);
+    }
     while episode.steps < end && episode.terminated == 0u {
         let next = transition(state, act(genome, see(state)));
         state = next.state;
         episode = after(episode, next);
-        trace(individual, episode, state);
+        if keeps {
+            trace(individual, episode, state);
+        }
     }
-    store(individual, episode, state);
+    if keeps {
+        store(individual, episode, state);
+    }
 }
 
 // What the policy sees.
@@ -78,19 +87,19 @@ fn advance(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
     let before = episodes[individual];
-    let next = transition(current_state(individual, before), load_action(individual));
+    let state = load_state(individual, before.steps == 0u);
+    begin_trace(individual, before, state);
+    let next = transition(state, load_action(individual));
     let episode = after(before, next);
     trace(individual, episode, next.state);
     store(individual, episode, next.state);
 }
 
-// The state that an episode goes on from. The initial one is traced as it is met.
-fn current_state(individual: u32, episode: Episode) -> State {
-    let state = load_state(individual, episode.steps == 0u);
+// The initial state is traced as it is met.
+fn begin_trace(individual: u32, episode: Episode, state: State) {
     if episode.steps == 0u {
         trace(individual, episode, state);
     }
-    return state;
 }
 
 fn after(episode: Episode, next: Transition) -> Episode {

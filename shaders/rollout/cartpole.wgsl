@@ -63,6 +63,10 @@ fn load_biases(individual: u32, first: u32) -> Outputs {
     return vec2f(gene(individual, first), gene(individual, first + 1u));
 }
 
+fn total(part: Outputs) -> Outputs {
+    return total2(part);
+}
+
 // The number of the larger output, the first among equals.
 fn decide(outputs: Outputs) -> Action {
     return select(0.0, 1.0, outputs.y > outputs.x);

@@ -58,6 +58,10 @@ fn load_biases(individual: u32, first: u32) -> Outputs {
     return gene(individual, first);
 }
 
+fn total(part: Outputs) -> Outputs {
+    return total1(part);
+}
+
 fn decide(output: Outputs) -> Action {
     return 2.0 * tanh4(vec4f(output)).x;
 }

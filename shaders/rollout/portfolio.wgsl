@@ -115,6 +115,10 @@ fn load_biases(individual: u32, first: u32) -> Outputs {
     return mat2x3f(near.xyz, vec3f(near.w, gene(individual, first + 4u), gene(individual, first + 5u)));
 }
 
+fn total(part: Outputs) -> Outputs {
+    return mat2x3f(total3(part[0]), total3(part[1]));
+}
+
 fn decide(outputs: Outputs) -> Action {
     return mat2x3f(sigmoid3(outputs[0]), sigmoid3(outputs[1]));
 }

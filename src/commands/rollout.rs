@@ -80,7 +80,7 @@ pub fn run(args: Args) -> Result<()> {
     }
 
     let gpu = Gpu::open(args.adapter.as_deref())?;
-    let tuning = Tuning { workgroup_size: WORKGROUP_SIZE, traced: args.trajectory.is_some() };
+    let tuning = Tuning { traced: args.trajectory.is_some(), ..Tuning::of(WORKGROUP_SIZE) };
     let program = arm.program(environment, population.individuals, steps, &tuning);
     of_policy(policy, &program)?;
     let prepared = prepare(&gpu, &program, || population.blocks(environment))?;

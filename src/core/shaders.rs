@@ -23,15 +23,22 @@ const COUNTING: &str = "//+ ";
 /// Behind the name of an entry file: its text as it counts.
 pub const COUNTED: &str = "#counted";
 
-/// The composed shaders, by the names of their entry files.
-pub fn composed() -> &'static BTreeMap<&'static str, String> {
-    static COMPOSED: OnceLock<BTreeMap<&'static str, String>> = OnceLock::new();
+/// Behind the name of an entry file that imports modules of which there are two: its text with those that are named after subgroups,
+/// `modules/lanes_by_subgroup.wgsl` in the place of `modules/lanes.wgsl`.
+pub const BY_SUBGROUP: &str = "#by-subgroup";
+
+/// What such a text begins with.
+const WITH_SUBGROUPS: &str = "modules/by_subgroup.wgsl";
+
+/// The composed shaders, by the names of their entry files and of what these are besides.
+pub fn composed() -> &'static BTreeMap<String, String> {
+    static COMPOSED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
     COMPOSED.get_or_init(|| compose_all(false))
 }
 
 /// The same texts with counters.
-fn counted() -> &'static BTreeMap<&'static str, String> {
-    static COUNTED: OnceLock<BTreeMap<&'static str, String>> = OnceLock::new();
+fn counted() -> &'static BTreeMap<String, String> {
+    static COUNTED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
     COUNTED.get_or_init(|| compose_all(true))
 }
 
@@ -44,28 +51,57 @@ pub fn source(name: &str) -> Option<&'static str> {
     text.map(String::as_str)
 }
 
-fn compose_all(counts: bool) -> BTreeMap<&'static str, String> {
+fn compose_all(counts: bool) -> BTreeMap<String, String> {
     let entries = FILES.iter().filter(|(name, _)| !name.starts_with(MODULES));
-    entries.map(|(name, text)| (*name, compose(text, counts, &mut Vec::new()))).collect()
+    let texts = entries.flat_map(|(name, text)| {
+        let plain = Composing { counts, ..Composing::default() }.text(text);
+        let begin = format!("{IMPORT}{WITH_SUBGROUPS}\n{text}");
+        let mut composing = Composing { counts, by_subgroup: true, ..Composing::default() };
+        let by_subgroup = composing.text(&begin);
+        let other = composing.is_other.then(|| (format!("{name}{BY_SUBGROUP}"), by_subgroup));
+        [(name.to_string(), plain)].into_iter().chain(other)
+    });
+    texts.collect()
 }
 
-/// `text` with each import in the place of its line; `brought` are the modules that are there already.
-fn compose(text: &str, counts: bool, brought: &mut Vec<&'static str>) -> String {
-    let mut composed = String::new();
-    for line in text.split_inclusive('\n') {
-        let line = if counts { counting(line) } else { line.to_string() };
-        let Some(name) = line.strip_prefix(IMPORT).map(str::trim) else {
-            composed.push_str(&line);
-            continue;
-        };
-        let module = FILES.iter().find(|(file, _)| *file == name);
-        let (name, module) = module.unwrap_or_else(|| panic!("a shader imports {name}, which is not there"));
-        if !brought.contains(name) {
-            brought.push(name);
-            composed.push_str(&compose(module, counts, brought));
+/// A text whose imports are being put in their places.
+#[derive(Default)]
+struct Composing {
+    counts: bool,
+    by_subgroup: bool,
+    /// Modules that are there already.
+    brought: Vec<&'static str>,
+    /// Whether one of them is there because it is by subgroup.
+    is_other: bool,
+}
+
+impl Composing {
+    fn text(&mut self, text: &str) -> String {
+        let mut composed = String::new();
+        for line in text.split_inclusive('\n') {
+            let line = if self.counts { counting(line) } else { line.to_string() };
+            let Some(name) = line.strip_prefix(IMPORT).map(str::trim) else {
+                composed.push_str(&line);
+                continue;
+            };
+            let (name, module) = self.module(name);
+            if !self.brought.contains(&name) {
+                self.brought.push(name);
+                composed.push_str(&self.text(module));
+            }
         }
+        composed
     }
-    composed
+
+    fn module(&mut self, name: &str) -> (&'static str, &'static str) {
+        let named = |name: &str| FILES.iter().find(|(file, _)| *file == name).copied();
+        let other = name.strip_suffix(".wgsl").and_then(|stem| named(&format!("{stem}_by_subgroup.wgsl")));
+        if let (true, Some(other)) = (self.by_subgroup, other) {
+            self.is_other = true;
+            return other;
+        }
+        named(name).unwrap_or_else(|| panic!("a shader imports {name}, which is not there"))
+    }
 }
 
 /// A line as it counts: what is for counting alone is no comment, and every barrier is counted ahead of it. WGSL defines a

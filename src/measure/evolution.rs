@@ -95,7 +95,7 @@ pub fn tried(
     Ok((found.episodes.iter().map(|episode| episode.episode_return.into()).collect(), gate))
 }
 
-const TUNING: Tuning = Tuning { workgroup_size: WORKGROUP_SIZE, traced: false };
+const TUNING: Tuning = Tuning::of(WORKGROUP_SIZE);
 
 /// Steps and median wall time in nanoseconds of the first generation's evaluation by itself, an episode each.
 pub fn evaluation_alone(gpu: &Gpu, evolution: &Evolution) -> Result<(u64, f64)> {

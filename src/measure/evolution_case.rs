@@ -114,7 +114,7 @@ struct Loop<'a> {
 impl Judge for Loop<'_> {
     fn describe(&self, arm: usize, policy: Policy, prepared: &Prepared, row: &mut ResultRow) -> Result<()> {
         let Evolution { environment, population, steps, .. } = self.evolution;
-        let tuning = Tuning { workgroup_size: WORKGROUP_SIZE, traced: false };
+        let tuning = Tuning::of(WORKGROUP_SIZE);
         let fused = Arm::WHOLE.program(environment, population, steps, &tuning);
         prepared.run(policy)?;
         row.units = made(&self.evolution, &self.arms[arm], prepared)?;

@@ -66,7 +66,8 @@ impl Subject for Episodes<'_> {
     }
 
     fn objection(&self, arm: &Arm) -> Option<String> {
-        let program = arm.program(self.environment, self.case.population, self.case.steps, &tuning(WORKGROUP_SIZES[0]));
+        let program =
+            arm.program(self.environment, self.case.population, self.case.steps, &Tuning::of(WORKGROUP_SIZES[0]));
         self.gpu.objection(&program).map(does_not_run)
     }
 
@@ -107,19 +108,16 @@ impl Episodes<'_> {
     fn fastest(&self, calibrator: &mut Calibrator, arm: Arm, blocks: &Blocks) -> Result<Tuning> {
         let sizes = if self.gpu.info.is_software { &WORKGROUP_SIZES[..1] } else { &WORKGROUP_SIZES[..] };
         let steps = self.case.steps.min(CALIBRATION_STEPS);
-        let choice = |&size: &u32| {
-            let tuning = tuning(size);
-            (tuning, arm.program(self.environment, self.case.population, steps, &tuning))
-        };
-        let choices = sizes.iter().map(choice).filter(|(_, program)| self.gpu.objection(program).is_none()).collect();
+        // A software device runs threads one after the other.
+        let lanes = if self.gpu.info.is_software { vec![1] } else { arm.lanes(self.environment) };
+        let tunings =
+            sizes.iter().flat_map(|&size| lanes.iter().map(move |&lanes| Tuning { lanes, ..Tuning::of(size) }));
+        let choice = |tuning| (tuning, arm.program(self.environment, self.case.population, steps, &tuning));
+        let choices = tunings.map(choice).filter(|(_, program)| self.gpu.objection(program).is_none()).collect();
         // A population may be there only so often.
         let fastest = calibrator.fastest(&arm.name(), choices, blocks, Turns::OneByOne)?;
-        Ok(fastest.unwrap_or(tuning(WORKGROUP_SIZES[0])))
+        Ok(fastest.unwrap_or(Tuning::of(WORKGROUP_SIZES[0])))
     }
-}
-
-fn tuning(workgroup_size: u32) -> Tuning {
-    Tuning { workgroup_size, traced: false }
 }
 
 struct Oracle<'a> {
@@ -139,6 +137,8 @@ impl Judge for Oracle<'_> {
         row.units = found(prepared)?.steps();
         row.multiply_adds = row.units * cost::multiply_adds_per_step(prepared.program(), environment);
         row.min_bytes = cost::min_bytes(environment, case.population);
+        let kernels = &prepared.program().kernels;
+        row.subgroup_size = kernels.iter().map(|kernel| kernel.subgroup_size).max().unwrap_or(0);
         Ok(())
     }
 

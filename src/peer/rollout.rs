@@ -279,7 +279,7 @@ impl<'a> Judge<'a> {
     pub fn of(spec: &Spec, case: &RolloutCase, environment: &'a Environment) -> Judge<'a> {
         let population = Population::random(environment, case.population, case.seed);
         // The count does not depend on the workgroup.
-        let tuning = Tuning { workgroup_size: 64, traced: false };
+        let tuning = Tuning::of(64);
         let program = Arm::WHOLE.program(environment, case.population, case.steps, &tuning);
         Judge {
             environment,

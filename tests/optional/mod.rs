@@ -22,6 +22,16 @@ pub fn runs(gpu: &Gpu, algorithm: Algorithm, program: &Program) -> bool {
     fits
 }
 
+/// Whether a device has subgroups of at least `size` threads, for what is to be run with them.
+pub fn has_subgroups(gpu: &Gpu, size: u32, what: &str) -> bool {
+    let there = gpu.info.subgroup_min_size;
+    assert!(there >= size || !required(), "{} is required to run {what} with subgroups of {size}", gpu.info.name);
+    if there < size {
+        let _ = writeln!(std::io::stderr(), "skipped on {}: {what} with subgroups of {size}", gpu.info.name);
+    }
+    there >= size
+}
+
 /// Whether a program can run, of several in sizes that not every device with subgroups has.
 pub fn fits(gpu: &Gpu, algorithm: Algorithm, program: &Program) -> bool {
     let Some(objection) = gpu.objection(program) else { return true };

@@ -193,8 +193,8 @@ fn rollout_arms(spec: &Spec, case: &RolloutCase) -> Result<Vec<rollout::Arm>> {
 }
 
 fn rollouts(arms: &[rollout::Arm], environment: &Environment, population: u32, steps: u32) -> Vec<PageProgram> {
-    let program = |arm: rollout::Arm, workgroup_size: u32| {
-        let tuning = rollout::Tuning { workgroup_size, traced: false };
+    let program = |arm: rollout::Arm, workgroup_size: u32, lanes: u32| {
+        let tuning = rollout::Tuning { lanes, ..rollout::Tuning::of(workgroup_size) };
         let program = arm.program(environment, population, steps, &tuning);
         PageProgram {
             multiply_adds: rollout_cost::multiply_adds_per_step(&program, environment),
@@ -202,7 +202,11 @@ fn rollouts(arms: &[rollout::Arm], environment: &Environment, population: u32, s
             ..PageProgram::of(arm.name(), "environment step", program)
         }
     };
-    arms.iter().flat_map(|&arm| ROLLOUT_WORKGROUPS.map(|size| program(arm, size))).collect()
+    let of_arm = |&arm: &rollout::Arm| {
+        let tunings = arm.lanes(environment).into_iter().flat_map(|lanes| ROLLOUT_WORKGROUPS.map(|size| (size, lanes)));
+        tunings.map(|(size, lanes)| program(arm, size, lanes)).collect::<Vec<_>>()
+    };
+    arms.iter().flat_map(of_arm).collect()
 }
 
 /// The controls of a browser, for software devices and for hardware. They are smaller than the native ones, since a page may

@@ -1,5 +1,6 @@
 //! The ways to follow a population, and what a name of one says.
 
+use super::environment::Environment;
 use super::span::Span;
 use crate::error::{Error, Result};
 
@@ -8,8 +9,17 @@ use crate::error::{Error, Result};
 pub struct Tuning {
     /// Threads in a workgroup.
     pub workgroup_size: u32,
+    /// Threads that follow an individual together: 1, or [`Environment::lanes`] of a subgroup.
+    pub lanes: u32,
     /// Whether every state is kept, or only the last ones.
     pub traced: bool,
+}
+
+impl Tuning {
+    /// A thread to an individual, of whose states the last are kept.
+    pub const fn of(workgroup_size: u32) -> Tuning {
+        Tuning { workgroup_size, lanes: 1, traced: false }
+    }
 }
 
 /// A way to compute the workload.
@@ -73,6 +83,15 @@ impl Arm {
                 "a dispatch of fused covers a step or more; the arm per-operation has one for each operation",
             )),
             (Arm::Fused(_), span) => Ok(Arm::Fused(span)),
+        }
+    }
+
+    /// How many threads may follow an individual together, the most first.
+    pub fn lanes(self, environment: &Environment) -> Vec<u32> {
+        match self {
+            Arm::Fused(_) => vec![environment.lanes(), 1],
+            // Operations have no policy to share out.
+            Arm::PerOperation => vec![1],
         }
     }
 

@@ -15,7 +15,8 @@ pub fn multiply_adds_per_step(program: &Program, environment: &Environment) -> u
             let kernel = &program.kernels[dispatch.kernel];
             let get = |name| kernel.constants[name] as u64;
             match (kernel.shader.as_str(), kernel.entry.as_str()) {
-                (_, "fused") => network + physics_multiply_adds,
+                // Threads that share a policy make the step of the environment each.
+                (_, "fused") => network + physics_multiply_adds * u64::from(kernel.subgroup_size.max(1)),
                 (_, "advance") => physics_multiply_adds,
                 (_, "linear") => get("INPUTS") * get("OUTPUTS"),
                 (_, "observe" | "activate" | "choose" | "squash" | "share") => 0,

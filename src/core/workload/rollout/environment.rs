@@ -77,6 +77,11 @@ impl Environment {
         self.hidden * (self.observations + 1)
     }
 
+    /// Threads that can share out a policy, four hidden units to each.
+    pub fn lanes(&self) -> u32 {
+        self.hidden / 4
+    }
+
     /// Refuses an episode that is longer than there can be.
     pub fn check_steps(&self, steps: u32) -> Result<()> {
         if (1..=self.most_steps).contains(&steps) {

@@ -133,7 +133,7 @@ impl Plan<'_> {
     fn new<'a>(evolution: &'a Evolution<'a>, workgroup_size: u32) -> Plan<'a> {
         let Evolution { environment, population, steps, episodes, .. } = *evolution;
         let Program { mut buffers, kernels, phases, .. } =
-            Arm::WHOLE.program(environment, population, steps, &Tuning { workgroup_size, traced: false });
+            Arm::WHOLE.program(environment, population, steps, &Tuning::of(workgroup_size));
         let dispatch = phases[0].dispatches[0].clone();
         let names = dispatch.bindings.iter().map(|binding| buffers[binding.buffer].name.clone()).collect();
         for buffer in &mut buffers {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::environment::{Action, Environment};
 use super::{Arm, Tuning};
 use crate::program::{Binding, Buffer, Checks, Contents, Dispatch, Kernel, Phase, Program};
+use crate::shaders;
 
 /// Words of an `Episode` of the shaders: return, length, whether it was terminated.
 pub const EPISODE_WORDS: usize = 3;
@@ -129,10 +130,17 @@ impl Plan<'_> {
         // An unused constant would be one pipeline more.
         let traced = u32::from(self.tuning.traced);
         let constants: &[_] = if entry == "observe" { &[] } else { &[("TRACED", traced)] };
-        let workgroups = self.population.div_ceil(self.tuning.workgroup_size);
+        let lanes = if entry == "fused" { self.tuning.lanes } else { 1 };
+        let workgroups = (self.population * lanes).div_ceil(self.tuning.workgroup_size);
         let market = if self.environment.market.is_empty() { &[][..] } else { &["market"] };
         let bound = [&["request", "episodes", "states", "initial"], market, own].concat();
-        self.dispatch(self.environment.shader, entry, &bound, constants, workgroups)
+        if lanes == 1 {
+            return self.dispatch(self.environment.shader, entry, &bound, constants, workgroups);
+        }
+        let shader = format!("{}{}", self.environment.shader, shaders::BY_SUBGROUP);
+        let dispatch = self.dispatch(&shader, entry, &bound, constants, workgroups);
+        self.kernels[dispatch.kernel].subgroup_size = lanes;
+        dispatch
     }
 
     /// A kernel of `operations.wgsl` over `rows` elements of each individual.
