@@ -25,8 +25,8 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     let all: Vec<&Run> = pairs.iter().flat_map(|(native, browser)| [*native, *browser]).collect();
     let mut notes: Vec<String> = sweep::notes(&all).into_iter().skip(1).collect();
     notes.push(
-        "Two runs, one after the other, so a ratio has no interval and stands for what both have of noise. Sizes of workgroups \
-         are chosen by each for itself."
+        "The two runs were made one after the other, so a ratio has no interval, and the noise of both is in it. Each run chose \
+         its own sizes of workgroups."
             .into(),
     );
     let page = Page {

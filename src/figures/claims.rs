@@ -98,9 +98,9 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
                     over the cases measured here.";
     let mut notes = vec![
         format!(
-            "Thin ends are bootstrap 95% intervals. All over the cases that the claims were made for: n_embd 32 to 256, \
-             n_layer 1 and 4, 64 tokens. C1, C3 and C9 are of one kernel, {}, on a device that has its rungs; of it \
-             \"unfused\" is the fastest way in which no dispatch waits inside.",
+            "Thin ends are bootstrap 95% intervals. All are taken over the cases that the claims were made for: n_embd 32 to 256, \
+             n_layer 1 and 4, 64 tokens. C1, C3 and C9 compare spans of one kernel, {}, where a device was measured with \
+             them; \"unfused\" is the fastest way of that kernel in which no workgroup waits for another within a dispatch.",
             KERNEL.name()
         ),
         "\"wait-each\" waits for each operation; \"the fastest\" is whichever policy is the fastest in a case.".into(),

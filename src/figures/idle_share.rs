@@ -42,7 +42,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     let mut notes = sweep::notes(&runs);
     notes.push(
         "Computing is the sum over passes of end minus begin by GPU timestamps, in instrumented runs of their \
-         own; below 0% those took longer than the median timed one."
+         own; a share below 0% says that those runs took longer than the median timed one."
             .into(),
     );
     let claimed =

@@ -83,11 +83,15 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     }
     let subtitle = format!(
         "Tokens per second of {}, the same kernel in every row. ×: gained by this step; grey: tokens per second. Upper \
-         rows: a dispatch per operation, by policy, where batching gains. Lower rows: a dispatch covers more. {}.",
+         rows: a dispatch per operation, by policy, which is what batching gains. Lower rows: a dispatch covers more, which \
+         is what fusion gains. {}.",
         KERNEL.name(),
         sweep::constants(&runs, sweep::N_EMBD)
     );
     let mut notes = sweep::notes(&runs);
+    notes[0] = "Thick bars: from the row that a step is over. Thin ones: bootstrap 95% intervals of the median; where none is seen it is \
+                smaller than its marker."
+        .into();
     notes.push(
         "Each lower row is at its fastest policy, which its mark shows, but for the whole generation, which is one dispatch; ×: over \
          the row above it, and of the first of them over the fastest upper row. A stage goes up to where workgroups wait for each \

@@ -35,16 +35,17 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
     };
     let mut notes = sweep::notes(&runs);
     notes.push(
-        "Grey: what the A/A control of the case leaves open; a gain within it is none (≈). GPU alone: how many times as long \
-         the fastest way of several dispatches keeps the GPU, by its own clock, gaps between dispatches included; what a gain \
-         has beyond that is the host's part. The terms of a test function go through memory between two dispatches, which one \
+        "Behind a name: points × coordinates of a test function, individuals × samples of monte-carlo-pi, bodies × steps of nbody. Grey: \
+         how far the same arm, entered twice (A/A), differs from itself; a gain within it is none (≈). GPU alone: how many times \
+         as long the fastest way of several dispatches keeps the GPU busy, by its own clock, gaps between dispatches included; \
+         what a gain has beyond that is the host's part. The terms of a test function go through memory between two dispatches, which one \
          dispatch spares: that is less work."
             .into(),
     );
     let page = Page {
         title: "Does work without a chain of steps gain from one dispatch?",
         subtitle: "How many times as fast one dispatch is as several that do the same arithmetic: test functions, whose terms \
-                   stand side by side, with the terms in memory in between; counted samples, in ten dispatches of the same \
+                   stand side by side, with the terms in memory in between; pi by counted random samples, in ten dispatches of the same \
                    kernel; and bodies that all pull at each other, with a dispatch for each step."
             .into(),
         x_title: "times as fast in one dispatch",

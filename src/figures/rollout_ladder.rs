@@ -33,16 +33,17 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         look("per step", policy_look(Policy::OneSubmit)),
         look("fused", palette::arm_look("fused")),
     ];
-    let mut columns = vec!["fused over\nper operation", "fused over\nper step"];
+    let mut columns = vec!["over per\noperation", "over per\nstep"];
     let has_spans = groups.iter().flat_map(|group| &group.rows).any(|row| row.dots.iter().any(|dot| dot.kind == SPANS));
     if has_spans {
         kinds.push(look("several steps", policy_look(Policy::SubmitPerToken)));
-        columns.push("fused over\nseveral steps");
+        columns.push("over several\nsteps");
     }
     let mut notes = sweep::notes(&runs);
     notes.push(
         "×: how many times as fast one dispatch in all is as the way of its row, which is the gain of fusion and, above \
-         one-submit, of batching. Of a rollout, a step is what a token is: submit-per-token has one submit for each step. A factor whose interval holds 1 is shown as no difference (≈)."
+         one-submit, of batching. A step takes the place of a token here: submit-per-token has one submit for each step. A factor \
+         whose interval holds 1 is shown as no difference (≈)."
             .into(),
     );
     if is_crowded {
@@ -65,7 +66,7 @@ pub fn draw(runs: &[Run]) -> Result<Picture> {
         notes,
     };
     if has_spans {
-        page.notes.push("Of several steps a dispatch the policy is shown that is the fastest.".into());
+        page.notes.push("Where a dispatch covers several steps, the fastest policy is shown.".into());
         for row in page.groups.iter_mut().flat_map(|group| &mut group.rows) {
             row.texts.resize(page.columns.len(), String::new());
         }

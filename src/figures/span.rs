@@ -1,4 +1,4 @@
-//! Tokens per second of one kernel against dispatches per token: what a dispatch gains by the more it covers.
+//! Tokens per second of one kernel against dispatches per token: what is gained as a dispatch covers more.
 
 use std::collections::BTreeMap;
 
@@ -39,15 +39,15 @@ pub fn draw(all: &[Run]) -> Result<Picture> {
     let mut notes = sweep::notes(&runs);
     notes.push(format!(
         "From right to left a dispatch covers an operation, a stage (up to where workgroups wait for each other), a layer, a token, \
-         16 tokens, and the whole generation, where policies do not tell apart. Of more than {shown} are shown."
+         16 tokens, and the whole generation, where the policy makes no difference. Of more than {shown} are shown."
     ));
     if !large.is_empty() {
         notes.push("n_embd 768 · n_layer 12 is the shape of GPT-2 124M, with its vocabulary of 50,257.".into());
     }
     Picture::drawn(Chart {
-        title: "What does a dispatch gain by the more it covers?".into(),
+        title: "What is gained as a dispatch covers more?".into(),
         subtitle: format!(
-            "Tokens per second of {} by how often it is dispatched: the same shader, of which a dispatch \
+            "Tokens per second of {} by the number of dispatches per token: the same shader, of which a dispatch \
              covers more or less. {}.",
             KERNEL.name(),
             sweep::constants(&runs, sweep::N_EMBD)
