@@ -233,8 +233,11 @@ fn the_container_has_the_rust_that_the_program_asks_for() {
 }
 
 #[test]
-fn the_citation_has_the_version_of_the_program() {
-    assert!(text("CITATION.cff").contains(concat!("\nversion: ", env!("CARGO_PKG_VERSION"), "\n")));
+fn a_release_has_one_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(text("CITATION.cff").contains(&format!("\nversion: {version}\n")));
+    assert!(text("web/js/package.json").contains(&format!("\n  \"version\": \"{version}\",\n")));
+    assert!(text("Cargo.toml").contains(&format!("\nonedispatch-core = {{ version = \"{version}\",")));
 }
 
 /// Paths of the machine that something was written, built or measured on.
