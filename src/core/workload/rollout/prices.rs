@@ -17,7 +17,8 @@ pub(super) fn closes<const ASSETS: usize>(csv: &str, fewest: usize) -> Result<Ve
     let names: Vec<&str> = header.split(',').map(|name| name.trim().trim_matches('"')).collect();
     let columns = names.len();
     if columns < ASSETS {
-        return Err(Error::input(format!("line 1: {columns} columns, expected the names of at least {ASSETS} assets")));
+        let why = "expected a header with commas between the names of assets, at least";
+        return Err(Error::input(format!("line 1 is `{}`; {why} {ASSETS}", printable(header))));
     }
     let named = |column: usize| format!("column {} (`{}`)", column + 1, printable(names[column]));
     if let Some(column) = names[..ASSETS].iter().position(|name| TIMES.contains(&name.to_lowercase().as_str())) {
@@ -126,6 +127,8 @@ mod tests {
             fault("when,B,C", |day| (19910701 + day).to_string()),
             fault("when,B,C", |day| (678326400 + 86400 * day).to_string()),
             fault("A,B,C", |_| "\u{1b}[31m".into()),
+            fault("A;B;\u{1b}", ordinary),
+            fault("", ordinary),
         ];
         insta::assert_snapshot!(lines.join("\n"), @r"
         30 days
@@ -139,6 +142,8 @@ mod tests {
         line 2, column 1 (`when`): its cells are dates; leave that column out
         line 2, column 1 (`when`): its cells are times; leave that column out
         line 2, column 1 (`A`): `\u{1b}[31m` is no price; expected a number above 0
+        line 1 is `A;B;\u{1b}`; expected a header with commas between the names of assets, at least 3
+        line 1 is ``; expected a header with commas between the names of assets, at least 3
         ");
     }
 }
