@@ -2,7 +2,7 @@
 # Feeds broken files to all that reads a file of someone else's: scripts/fuzz.sh [SECONDS [TARGET...]]
 #
 # SECONDS (60) for each target of fuzz/, one after the other. Seeds are the project's own files and those in fuzz/seeds/; what
-# libFuzzer finds beside them stays in target/fuzz/. A file that panics, takes over 10 s or over 2 GiB is left in
+# libFuzzer finds beside them stays in target/fuzz/. A file that panics, takes over 10 s (60 for a page's) or over 2 GiB is left in
 # fuzz/artifacts/. Needs `cargo install cargo-fuzz` and a nightly toolchain, as cargo-fuzz does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -42,7 +42,10 @@ for target in "${targets[@]}"; do
     # What only the program reads is built without optimization, which takes a quarter of an hour of two cores once.
     build=()
     case $target in tables | page | peer) build=(--dev --features program) ;; esac
+    # A page's result has hundreds of programs built beside it, which takes seconds in such a build.
+    timeout=10
+    [ "$target" != page ] || timeout=60
     largest=$(find "$found/seeds" -type f -printf '%s\n' | sort -n | tail -n 1)
     cargo +nightly fuzz run "${build[@]}" --target-dir target/fuzz/build "$target" "$found/corpus" "$found/seeds" -- \
-        -max_total_time="$seconds" -max_len="$((largest * 2))" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
+        -max_total_time="$seconds" -max_len="$((largest * 2))" -timeout="$timeout" -rss_limit_mb=2048 -print_final_stats=1
 done
