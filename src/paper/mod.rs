@@ -29,6 +29,8 @@ pub mod world;
 pub const NUMBERS: &str = "paper/numbers.toml";
 pub const PAPER: &str = "paper/paper.pdf";
 const MAIN: &str = "paper/main.typ";
+/// Whose table of claims an appendix shows.
+const ARTIFACT: &str = "ARTIFACT.md";
 
 /// What is committed of the paper.
 pub struct Built {
@@ -72,12 +74,18 @@ pub fn build(mut sources: Files, runs: &[Run], root_digest: &str) -> Result<Buil
     }
 }
 
-/// The paper's sources, the figures and the shipped fonts below the project's root, and the numbers that it printed last.
+/// The paper's sources, `ARTIFACT.md`, the figures and the shipped fonts below the project's root, and the numbers that it printed last.
 ///
 /// # Errors
 /// An input error where a directory or a file is there and cannot be read.
 pub fn read_sources(root: &Path) -> Result<Files> {
     let mut files = Files::new();
+    let artifact = root.join(ARTIFACT);
+    match std::fs::read(&artifact) {
+        Ok(contents) => _ = files.insert(ARTIFACT.to_owned(), contents),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::io(&artifact, error)),
+    }
     for (directory, kinds) in [("paper", &["typ", "yml", "bib"][..]), ("figures", &["svg"]), ("fonts", &["ttf", "otf"])]
     {
         let path = root.join(directory);
