@@ -133,7 +133,7 @@ pub fn by_case(test: Test, run: &Run, baseline: Baseline) -> Vec<Compared<'_>> {
         }
         (Test::Speedup(arm), _) => over(case, run.arm(case, arm), baseline.stepwise(run, case)),
         (Test::OverPeer(arm, peer), Baseline::STRONG) => {
-            over(case, run.arm(case, arm), run.fastest_of_peer(case, peer))
+            over(case, run.arm(case, arm), run.strongest_of_peer(case, peer))
         }
         (Test::OverPeer(arm, peer), Baseline::WEAK) => {
             over(case, run.arm(case, arm), run.peer(case, &format!("{peer}.{WEAK_VARIANT}")))

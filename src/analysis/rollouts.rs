@@ -222,7 +222,7 @@ fn both_over_pytorch<'a>(
     (name, fast): (&str, Option<Measured<'a>>),
     bound: Bound,
 ) -> [Option<Wanted>; 2] {
-    let strong = run.fastest_of_peer(case, "pytorch");
+    let strong = run.strongest_of_peer(case, "pytorch");
     let weak = run.peer(case, &format!("pytorch.{WEAK_VARIANT}"));
     [strong, weak].map(|slow| {
         let (fast, slow) = fast.zip(slow)?;

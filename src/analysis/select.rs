@@ -160,6 +160,13 @@ impl Run {
         fastest(variants.filter(|row| !rounds(row)))
     }
 
+    /// The same for a claim to be held against: nothing of PyTorch where its compiled variant in a CUDA graph was not tried in the case,
+    /// since to be faster than its other variants says little.
+    pub fn strongest_of_peer<'a>(&'a self, case: &'a Case, peer: &str) -> Option<Measured<'a>> {
+        let is_there = peer != "pytorch" || self.peer(case, "pytorch.compile-graph").is_some();
+        self.fastest_of_peer(case, peer).filter(|_| is_there)
+    }
+
     /// Names of the peers, in the order of their first rows.
     pub fn peer_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
