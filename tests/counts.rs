@@ -39,10 +39,15 @@ struct Case {
     weighed: bool,
     /// Of the Llama family, with half as many heads of keys.
     llama: bool,
+    /// Tokens of a prompt that are fed together.
+    tile: u32,
     workgroups: u32,
     workgroup_size: u32,
     memory: u32,
 }
+
+/// Two tiles of eight, and one that is not full.
+const PROMPT: u32 = 21;
 
 fn case(n_embd: u32, n_head: u32, algorithm: Algorithm, tuning: (u32, u32, u32)) -> Case {
     let (workgroups, workgroup_size, memory) = tuning;
@@ -54,6 +59,7 @@ fn case(n_embd: u32, n_head: u32, algorithm: Algorithm, tuning: (u32, u32, u32))
         drawn: false,
         weighed: false,
         llama: false,
+        tile: 1,
         workgroups,
         workgroup_size,
         memory,
@@ -86,6 +92,11 @@ impl Case {
         Case { llama: true, ..self }
     }
 
+    /// With a prompt of [`PROMPT`] tokens in tiles.
+    fn in_tiles(self, tile: u32) -> Case {
+        Case { tile, ..self }
+    }
+
     fn of(self, format: Format) -> Case {
         Case { format, ..self }
     }
@@ -93,7 +104,7 @@ impl Case {
     fn config(&self) -> Config {
         Config {
             vocab_size: 75,
-            n_positions: 8,
+            n_positions: if self.tile > 1 { PROMPT + 8 } else { 8 },
             n_embd: self.n_embd,
             n_head: self.n_head,
             n_layer: 2,
@@ -118,7 +129,8 @@ impl Case {
             },
             false => sampling,
         };
-        let request = Request { prompt: vec![1, 2], new_tokens: 2, sampling, end_tokens: Vec::new() };
+        let prompt = if self.tile > 1 { (1..=PROMPT).collect() } else { vec![1, 2] };
+        let request = Request { prompt, new_tokens: 2, sampling, end_tokens: Vec::new() };
         let longer = Request { prompt: vec![7], new_tokens: 4, ..request.clone() };
         if self.algorithm.about().answers_many { vec![request, longer] } else { vec![request] }
     }
@@ -131,7 +143,8 @@ impl Case {
             waiting: waiting(gpu.info.is_software),
             subgroup_size: gpu.info.subgroup_min_size,
             memory: self.memory,
-            ..Tuning::of(self.workgroup_size, 8)
+            tile: self.tile,
+            ..Tuning::of(self.workgroup_size, self.config().n_positions)
         };
         let three = Span::Chunk(NonZeroU32::new(3).unwrap());
         let spans = [&[Span::Stage, Span::Operation][..], &[Span::Generation, three, Span::Token], &[Span::Layer]];
@@ -181,6 +194,8 @@ fn agrees(cases: Vec<Case>) {
         let prepared = Prepared::new(&gpu, counted, &blocks).unwrap();
         prepared.run(Policy::OneSubmit).unwrap();
         assert!(!gave_up(&prepared).unwrap());
+        let is_in_tiles = program.kernels.iter().all(|kernel| kernel.constants.contains_key("TILE"));
+        assert_eq!(is_in_tiles, case.tile > 1, "{}", program.name);
         let words: Vec<u32> = bytemuck::pod_collect_to_vec(&prepared.read(counted::COUNTS).unwrap());
         let found = counted::work(&words);
         let Case { n_embd, n_head, workgroups, workgroup_size, memory, drawn, .. } = case;
@@ -237,4 +252,14 @@ fn with_subgroups() {
             case(768, 1, FusedGrid, (2, 256, LEAST_MEMORY)).drawn().weighed(),
         ],
     ));
+}
+
+#[test]
+fn prompts_in_tiles() {
+    use Algorithm::{FusedGrid, FusedSubgroup};
+    agrees(vec![
+        case(48, 6, FusedGrid, (2, 64, AMPLE)).in_tiles(8),
+        case(48, 6, FusedGrid, (2, 64, LEAST_MEMORY)).in_tiles(16).llama().of(Format::F16),
+        case(64, 4, FusedSubgroup, (1, 64, 9_000)).in_tiles(8).of(Format::Q8_0),
+    ]);
 }

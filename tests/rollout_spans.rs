@@ -1,5 +1,7 @@
 //! One kernel, however many steps of an episode a dispatch covers: nothing else differs between the rungs of a ladder.
 
+mod optional;
+
 use std::num::NonZeroU32;
 
 use onedispatch::cases::rollout::entries;
@@ -31,8 +33,9 @@ fn without_span(mut program: Program) -> (Program, u32, u32) {
 #[test]
 fn only_the_span_differs_between_rungs() {
     let steps = 50;
-    for environment in Environment::all() {
-        let program = |arm: Arm| arm.program(environment, 100, steps, &Tuning { workgroup_size: 128, traced: false });
+    let all = Environment::all().into_iter();
+    for (environment, lanes) in all.flat_map(|one| Arm::WHOLE.lanes(one).into_iter().map(move |lanes| (one, lanes))) {
+        let program = |arm: Arm| arm.program(environment, 100, steps, &Tuning { lanes, ..Tuning::of(128) });
         let whole = program(Arm::WHOLE);
         assert_eq!(whole.dispatches(), 1, "{}", environment.name);
         for arm in ladder(steps) {
@@ -54,20 +57,23 @@ fn every_span_makes_the_same_episodes() {
     let steps = 50;
     for environment in Environment::all() {
         let population = Population::random(environment, 100, 11);
-        let made = |arm: Arm, policy: Policy, traced: bool| {
-            let tuning = Tuning { workgroup_size: 64, traced };
+        let made = |arm: Arm, policy: Policy, lanes: u32, traced: bool| {
+            let tuning = Tuning { workgroup_size: 64, lanes, traced };
             let program = arm.program(environment, population.individuals, steps, &tuning);
             let prepared = Prepared::new(&gpu, &program, &population.blocks(environment)).unwrap();
             prepared.run(policy).unwrap();
             ["episodes", "states", "trajectory"].map(|output| prepared.read(output).unwrap())
         };
-        for traced in [false, true] {
-            let whole = made(Arm::WHOLE, Policy::OneSubmit, traced);
+        let lanes = Arm::WHOLE.lanes(environment).into_iter();
+        let lanes = lanes.filter(|&lanes| lanes == 1 || optional::has_subgroups(&gpu, lanes, environment.name));
+        for (lanes, traced) in lanes.flat_map(|lanes| [(lanes, false), (lanes, true)]) {
+            let made = |arm, policy| made(arm, policy, lanes, traced);
+            let whole = made(Arm::WHOLE, Policy::OneSubmit);
             for arm in ladder(steps) {
                 let policies = if arm == Arm::STEP { &Policy::ALL[..] } else { &[Policy::OneSubmit] };
                 for &policy in policies {
-                    let same = made(arm, policy, traced) == whole;
-                    assert!(same, "{} {} {policy}, traced: {traced}", environment.name, arm.name());
+                    let same = made(arm, policy) == whole;
+                    assert!(same, "{} {} {policy} by {lanes}, traced: {traced}", environment.name, arm.name());
                 }
             }
         }

@@ -70,6 +70,7 @@ fn walk_tile(own: u32, step: u32, members: u32, round: u32, since: u32, until: u
 // Waits for the stream of the first member, whose slots are those of single tokens too: no workgroup reads an older one then.
 fn await_tile() {
     if covers(MLP_AT) {
+        //+ meets_round();
         for (var i = thread; i < 4u * N_EMBD4; i += WORKGROUP_SIZE) {
             _ = received(AFTER_LAYER + i, parity);
         }

@@ -58,7 +58,7 @@ impl Subject for Model<'_> {
     }
 
     fn objection(&self, arm: &Arm) -> Option<String> {
-        tunings(self.gpu, &self.config, &self.requests, *arm, 1, false).err().map(does_not_run)
+        tunings(self.gpu, &self.config, &self.requests, *arm, tile(self.gpu), false).err().map(does_not_run)
     }
 
     fn make(&self, arms: &[Arm]) -> Result<Made<'_>> {
@@ -101,6 +101,11 @@ fn references(
     formats.into_iter().zip(references).collect()
 }
 
+/// Tokens of a prompt that an arm feeds together where it can, as `generate` does.
+fn tile(gpu: &Gpu) -> u32 {
+    Tuning::tile_for(gpu.info.is_software)
+}
+
 /// The fastest tuning of an arm, and how long its calibration run takes. All rungs of a ladder, the spans of one kernel, have the
 /// tuning that is the fastest in one dispatch, so that nothing but the span differs between them; `ladders` keeps those that are
 /// known.
@@ -110,7 +115,7 @@ fn tune(
     arm: Arm,
     ladders: &mut Vec<(Arm, Tuning)>,
 ) -> Result<Calibrated> {
-    let fitting = |arm| tunings(decoding.gpu, decoding.config, decoding.requests, arm, 1, false);
+    let fitting = |arm| tunings(decoding.gpu, decoding.config, decoding.requests, arm, tile(decoding.gpu), false);
     let whole = Arm { span: arm.algorithm.span(), ..arm };
     let mut of_ladder = ladders.iter().find(|(known, _)| *known == whole).map(|(_, tuning)| *tuning);
     if let (None, Ok(of_whole)) = (of_ladder, fitting(whole)) {
@@ -173,7 +178,7 @@ impl Judge for Oracle<'_> {
         row.rounds = work.rounds;
         row.row_lanes = cost::row_lanes(program);
         row.multiply_adds = work.multiply_adds;
-        row.min_bytes = cost::min_bytes(self.config, &tuned.requests, tuned.arm.format);
+        row.min_bytes = cost::min_bytes(self.config, &tuned.requests, tuned.arm.format, cost::tile(program));
         row.span = tuned.arm.span.name();
         row.cap = tuned.cap.clone();
         Ok(())

@@ -141,7 +141,7 @@ pub fn of_decode(spec: &Spec, case: &DecodeCase) -> Result<Vec<PageProgram>> {
                         // Of several counts, the least is the one for software.
                         for_software: (counts.len() > 1).then_some(workgroups == counts[0]),
                         multiply_adds: work.multiply_adds,
-                        min_bytes: cost::min_bytes(&config, std::slice::from_ref(&request), arm.format),
+                        min_bytes: cost::min_bytes(&config, std::slice::from_ref(&request), arm.format, 1),
                         barriers: work.barriers,
                         rounds: work.rounds,
                         ..PageProgram::of(arm.name(), "token", program)

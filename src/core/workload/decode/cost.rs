@@ -5,6 +5,8 @@
 //! and of attention, padding included; norms, GELU and sampling are left out. A build of the same kernels that counts
 //! ([`super::counted`]) holds these terms to what is done.
 
+mod prompt;
+
 use super::buffers::{REQUEST_WORDS, REQUESTS};
 use super::format::{Format, Formats};
 use super::model::{Config, Request};
@@ -37,11 +39,16 @@ pub fn row_lanes(program: &Program) -> u32 {
     lanes.copied().reduce(f64::min).map_or(0, |lanes| lanes as u32)
 }
 
-/// Fewest bytes that answer a request token by token, without padding: for each token fed to the model, every weight
-/// of the layers once, the embeddings' two rows, the keys and values before it read and its own written; for each new
-/// token the head once and the logits. Matrices are as [`Formats::of`] has them, all else in f32.
+/// Tokens of a prompt that a program feeds together.
+pub fn tile(program: &Program) -> u32 {
+    program.kernels.iter().map(|kernel| Sizes { kernel }.tile()).max().unwrap_or(1)
+}
+
+/// Fewest bytes that answer a request token by token, the prompt but its last one `tile` of them at a time, without padding: each
+/// time every weight of the layers once; for each token fed to the model the embeddings' two rows, the keys and values before it
+/// read and its own written; for each new token the head once and the logits. Matrices are as [`Formats::of`] has them, all else in f32.
 /// Sequences that are answered together read the weights together, as often as the longest of them does.
-pub fn min_bytes(config: &Config, requests: &[Request], format: Format) -> u64 {
+pub fn min_bytes(config: &Config, requests: &[Request], format: Format, tile: u32) -> u64 {
     let [embd, inner, vocab, layers] =
         [config.n_embd, config.n_inner, config.vocab_size, config.n_layer].map(u64::from);
     let [heads, query_key_value, gates] =
@@ -54,7 +61,8 @@ pub fn min_bytes(config: &Config, requests: &[Request], format: Format) -> u64 {
         + formats.mlp.bytes_of(embd * inner);
     let vectors = (4 + 1 + 1) * embd + query_key_value + gates * inner;
     let most = |of: fn(&Request) -> u32| requests.iter().map(of).max().map_or(0, u64::from);
-    let shared = most(Request::positions) * layers * (of_layer + 4 * vectors)
+    let times = requests.iter().map(|request| (request.prompt.len() as u32 - 1).div_ceil(tile) + request.new_tokens);
+    let shared = u64::from(times.max().unwrap_or(0)) * layers * (of_layer + 4 * vectors)
         + most(|request| request.new_tokens) * (formats.head.bytes_of(embd * vocab) + 4 * 2 * embd);
     let own = |request: &Request| {
         let positions = u64::from(request.positions());
@@ -64,8 +72,7 @@ pub fn min_bytes(config: &Config, requests: &[Request], format: Format) -> u64 {
     shared + requests.iter().map(own).sum::<u64>()
 }
 
-/// The work of one run of a program made by this workload that feeds tokens one by one, every token generated. (Nothing that is
-/// measured reads a prompt in tiles.)
+/// The work of one run of a program made by this workload, every token generated.
 pub fn work(program: &Program) -> Work {
     let mut work = Work::default();
     for phase in &program.phases {
@@ -129,12 +136,20 @@ impl Sizes<'_> {
 
     fn of_dispatch(&self, covered: &Covered) -> Work {
         let operations = Operations::of_kernel(self.kernel);
+        let mut first = covered.first;
+        let mut work = Work::default();
+        if self.tile() > 1 {
+            (work, first) = self.read_prompt(&operations, covered);
+            if first.step + 1 < covered.prompt_tokens {
+                return work;
+            }
+        }
         // The token that comes first is told to all.
-        let mut work = barriers(2);
-        for step in covered.first.step..=covered.end.step {
-            let from = if step == covered.first.step { covered.first.operation } else { 0 };
+        work += barriers(2);
+        for step in first.step..=covered.end.step {
+            let from = if step == first.step { first.operation } else { 0 };
             let to = if step == covered.end.step { covered.end.operation } else { operations.choice + 1 };
-            if step == covered.first.step && from > 0 {
+            if step == first.step && from > 0 {
                 work += self.entering(&operations, from);
             }
             let makes_token = step + 1 >= covered.prompt_tokens;
