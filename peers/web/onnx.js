@@ -1,19 +1,20 @@
 // An ONNX model as bytes: of the protocol buffers of onnx.proto, what a graph of constants and operators needs.
 
-const FLOAT = 1;
-const INT32 = 6;
+export const FLOAT = 1;
+export const INT32 = 6;
 const INT64 = 7;
+export const FLOAT16 = 10;
 
 /** By the name that ONNX Runtime has for a type of element: ONNX's number for it. */
-const TYPES = { float32: FLOAT, int32: INT32, int64: INT64 };
-const ELEMENTS = new Map([[Float32Array, FLOAT], [Int32Array, INT32], [BigInt64Array, INT64]]);
+const TYPES = { float32: FLOAT, float16: FLOAT16, int32: INT32, int64: INT64 };
+const ELEMENTS = new Map([[Float32Array, FLOAT], [Uint16Array, FLOAT16], [Int32Array, INT32], [BigInt64Array, INT64]]);
 
 /** A graph as it grows; `op` adds a node and gives the name of its (first) output. */
 export class Graph {
   nodes = [];
   constants = [];
 
-  /** `data` is a typed array of f32, i32 or i64. */
+  /** `data` is a typed array of f32, i32 or i64, or the bits of f16. */
   constant(name, dims, data) {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const type = ELEMENTS.get(data.constructor);
@@ -29,10 +30,10 @@ export class Graph {
     return outputs[0];
   }
 
-  /** The model; inputs and outputs are `[{name, type, dims}]`, `opsets` maps domains to versions. */
+  /** The model; inputs and outputs are `[{name, type, dims}]`, where a size that is not fixed has a name; `opsets` maps domains to versions. */
   model(inputs, outputs, opsets) {
     const value = (number) => ({ name, type, dims }) => {
-      const shape = message(...dims.map((size) => field(1, message(integer(1, size)))));
+      const shape = message(...dims.map((size) => field(1, message(typeof size === "string" ? text(2, size) : integer(1, size)))));
       return field(number, message(text(1, name), field(2, message(field(1, message(integer(1, TYPES[type]), field(2, shape)))))));
     };
     const graph = message(
