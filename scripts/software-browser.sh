@@ -19,7 +19,7 @@ if [ ! -x "${ONEDISPATCH_CHROMIUM:-/usr/bin/chromium}" ]; then
     fi
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null
 fi
-for folder in web peers/onnxruntime-web peers/tfjs; do
+for folder in web peers/onnxruntime-web peers/tfjs peers/transformers-js; do
     installed=$folder/node_modules/.package-lock.json
     if [ ! "$installed" -nt "$folder/package-lock.json" ]; then
         # No package needs a script of its own.

@@ -33,7 +33,7 @@ export async function measure(made, variants) {
       result.prepare_s = (performance.now() - begin) / 1e3;
       // Only the library knows some of them.
       result.settings = variant.settings;
-      Object.assign(result, made.judge(await variant.output()));
+      Object.assign(result, await made.judge(await variant.output(), variant.settings.weights));
       if (result.reason) return;
       [counts[index], result.cap] = samplesWithinCap(protocol, await warmUp(protocol, () => timed(variant)));
     });
@@ -41,7 +41,7 @@ export async function measure(made, variants) {
   for (const index of interleaved(protocol, counts)) {
     await attempt(index, async (variant, result) => {
       result.samples_ns.push(await timed(variant));
-      if (result.samples_ns.length === counts[index]) Object.assign(result, made.judge(await variant.output()));
+      if (result.samples_ns.length === counts[index]) Object.assign(result, await made.judge(await variant.output(), variant.settings.weights));
     });
   }
   for (const [index, result] of results.entries()) {

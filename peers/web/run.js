@@ -15,7 +15,7 @@ import { Refusal } from "../../web/js/refusal.js";
 import { median } from "../../web/js/core.js";
 
 const FORMAT = "onedispatch-result-1";
-const PEERS = ["onnxruntime-web", "tfjs"];
+const PEERS = ["onnxruntime-web", "tfjs", "transformers-js"];
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 const { values: options, positionals } = parseArgs({
