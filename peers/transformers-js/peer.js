@@ -12,7 +12,7 @@ const FORMATS = { fp32: { type: "float32", suffix: "" }, fp16: { type: "float16"
 async function library(host, threads, files) {
   // The number of threads is settled once for a module, so there is one for each.
   const url = new URL(`@huggingface/transformers/dist/transformers.min.js?threads=${threads}`, MODULES);
-  const { AutoModelForCausalLM, env, Tensor } = await (host.isNode ? asInPage(() => import(url)) : import(url));
+  const { AutoModelForCausalLM, env, Tensor } = await host.asInPage(() => import(url));
   const { wasm } = env.backends.onnx;
   wasm.wasmPaths = { mjs: `${RUNTIME.href}.mjs`, wasm: `${RUNTIME.href}.wasm` };
   wasm.wasmBinary ??= await host.bytes(new URL(`${RUNTIME.href}.wasm`));
@@ -23,18 +23,6 @@ async function library(host, threads, files) {
   };
   Object.assign(env, { allowRemoteModels: false, allowLocalModels: true, useWasmCache: false, useCustomCache: true, customCache: { match, put() {} } });
   return { AutoModelForCausalLM, Tensor };
-}
-
-/** The library's module for pages asks which place it is in while it loads, and in Node would look for another runtime. */
-async function asInPage(load) {
-  const { release } = process;
-  const become = (value) => Object.defineProperty(process, "release", { value, configurable: true, enumerable: true });
-  become({ ...release, name: "" });
-  try {
-    return await load();
-  } finally {
-    become(release);
-  }
 }
 
 class Variant {

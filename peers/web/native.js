@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { within } from "./within.js";
 
 /** Makes of this process what libraries for pages expect: `navigator.gpu`, and WebGPU's classes and constants. */
 export function becomePage({ dawn, globals }) {
@@ -25,6 +26,7 @@ export const host = {
   bytes: async (url) => exactly(await readFile(url)),
   place: fileURLToPath,
   require: (url) => createRequire(import.meta.url)(fileURLToPath(url)),
+  asInPage: (work) => within({ process: undefined, location: new URL("http://localhost/") }, work),
 };
 
 /** The bytes of a buffer of Node's, which may lie in a larger one. */

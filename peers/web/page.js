@@ -29,6 +29,8 @@ const host = {
       document.head.append(element);
     });
   },
+  /** Runs what asks, while it loads, whether it is in Node. */
+  asInPage: (work) => work(),
 };
 
 /** `{device, engine, results}` of a case's directory. */
