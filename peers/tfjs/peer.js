@@ -88,6 +88,7 @@ class Variant {
   }
 
   async prepare() {
+    if (this.made.config.block) throw new Error("this peer computes the layout of GPT-2 alone");
     Object.assign(this, await library(this.name, this.host));
     this.network = new Network(this.tf, this.made);
   }

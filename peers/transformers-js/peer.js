@@ -1,5 +1,6 @@
 // transformers.js: `generate` of a causal language model, as its users call it. See README.md.
 
+import { heads } from "../web/network.js";
 import { decoder } from "./model.js";
 
 const MODULES = new URL("node_modules/", import.meta.url);
@@ -25,6 +26,14 @@ async function library(host, threads, files) {
   return { AutoModelForCausalLM, Tensor };
 }
 
+/** What the library asks of a `config.json`: the model's family, and the sizes of its cache by that family's names. */
+function configuration(config) {
+  if (!config.block) return { ...config, model_type: "gpt2" };
+  const { n_embd: hidden_size, n_head: num_attention_heads, n_layer: num_hidden_layers, vocab_size } = config;
+  const { keys: num_key_value_heads, channels: head_dim } = heads(config);
+  return { model_type: "llama", hidden_size, num_attention_heads, num_hidden_layers, num_key_value_heads, head_dim, vocab_size };
+}
+
 class Variant {
   constructor(made, host, device, { dtype = "fp32", threads = 1 } = {}) {
     Object.assign(this, { made, host, device, dtype, threads });
@@ -37,7 +46,7 @@ class Variant {
     const { type, suffix } = FORMATS[dtype];
     const json = (value) => JSON.stringify(value);
     const { AutoModelForCausalLM, Tensor } = await library(host, threads, {
-      "config.json": json({ ...made.config, model_type: "gpt2" }),
+      "config.json": json(configuration(made.config)),
       "generation_config.json": json({}),
       [`onnx/model${suffix}.onnx`]: decoder(made, type),
     });

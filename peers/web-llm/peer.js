@@ -45,6 +45,7 @@ class Variant {
 
   async prepare() {
     const { made, host } = this;
+    if (made.config.block) throw new Error("the model library is of GPT-2 alone");
     const other = Object.entries(LIBRARY_SHAPE).find(([name, size]) => made.config[name] !== size);
     if (other) throw new Error(`the model library is of ${other[0]} ${other[1]} alone`);
     const library = await modelLibrary(host);

@@ -28,7 +28,7 @@ export class Case {
 
   constructor(spec, model) {
     const { config, tensors } = JSON.parse(model.about());
-    if (config.block) throw new Refusal(`${spec.case}: peers in JavaScript compute the layout of GPT-2 alone`);
+    if (config.block && !isLlama(config.block)) throw new Refusal(`${spec.case}: peers in JavaScript compute the layouts of GPT-2 and Llama alone`);
     Object.assign(this, { spec, config, model });
     this.weights = new Map(tensors.map(({ name, shape }) => [name, { shape, data: model.tensor(name) }]));
     this.name = spec.case;
@@ -36,7 +36,7 @@ export class Case {
     this.newTokens = spec.new_tokens;
     /** Tokens fed to the model, and so positions of the KV cache: all but the last new one. */
     this.positions = this.prompt.length + this.newTokens - 1;
-    this.attentionScale = config.scale_attn_weights ? 1 / Math.sqrt(config.n_embd / config.n_head) : 1;
+    this.attentionScale = config.scale_attn_weights ? 1 / Math.sqrt(config.block?.head_dim ?? config.n_embd / config.n_head) : 1;
   }
 
   /** Of an output `{tokens, logits}` (the new ones, and those that chose the last), of weights in a format: what the result has of
@@ -50,6 +50,9 @@ export class Case {
     return { units: tokens.length, tokens: [...tokens], last_logits: [...logits], check_error: error, reason };
   }
 }
+
+const isLlama = ({ root_mean_square, rotary, gated, activation, query_key_norm, scale_by_layer }) =>
+  root_mean_square && rotary && gated && activation === "silu" && !query_key_norm && !scale_by_layer;
 
 /** A checkpoint in f32 whose matrices are rounded to f16: 8 bytes of the header's length, a JSON header, then the tensors' bytes. */
 function inHalves(buffer) {

@@ -13,6 +13,7 @@ import { measureAll } from "./measured.js";
 import { onedispatch } from "./onedispatch.js";
 
 const SPEC = join(import.meta.dirname, "experiments", "decode.toml");
+const LLAMA = join(import.meta.dirname, "experiments", "llama.toml");
 const VARIANTS = {
   "onnxruntime-web": ["wasm", "webgpu", "webgpu-graph"],
   tfjs: ["wasm", "webgpu"],
@@ -34,6 +35,7 @@ before(async () => {
   const made = await Promise.all([
     onedispatch("web", "--spec", SPEC, "--out", join(folder, "site")),
     onedispatch("export", SPEC, "--out", join(folder, "cases")),
+    onedispatch("export", LLAMA, "--out", join(folder, "llama")),
   ]);
   made.forEach(({ status, stderr }) => assert.equal(status, 0, stderr));
 });
@@ -43,16 +45,12 @@ after(async () => {
 });
 
 test("every variant gives the oracle's tokens, and stands beside the arms of its browser", { skip }, async () => {
-  const [arms] = await Promise.all([measureArms(), runPeers()]);
+  const [arms] = await Promise.all([measureArms(), runPeers("cases", "results")]);
   const saved = join(folder, "arms.json");
   await writeFile(saved, JSON.stringify(arms));
   const data = ["--data", join(folder, "data")];
   const files = (await readdir(join(folder, "results"))).map((file) => join(folder, "results", file));
-  for (const file of files) {
-    const { peer, results } = JSON.parse(await readFile(file, "utf8"));
-    const reasons = results.map(({ variant, reason }) => [variant, reason === WITHOUT_F16 ? "" : reason]);
-    assert.deepEqual(reasons.filter(([name]) => name !== "wasm-threads").sort(), VARIANTS[peer].map((name) => [name, ""]));
-  }
+  for (const file of files) await assertRight(file);
   const ofPage = await onedispatch("import", "--spec", SPEC, ...data, saved);
   assert.equal(ofPage.status, 0, ofPage.stderr);
   await refused(files[0], (file) => (file.engine.version = "1"), /it ran in Chromium 1, the run in Chromium \d/);
@@ -68,6 +66,19 @@ test("every variant gives the oracle's tokens, and stands beside the arms of its
   const verified = await onedispatch("verify", join(folder, "data"));
   assert.equal(verified.status, 0, verified.stderr);
 });
+
+test("peers that compute a Llama give the oracle's tokens", { skip }, async () => {
+  const peers = ["onnxruntime-web", "transformers-js"];
+  await runPeers("llama", "of-llama", ...peers.flatMap((peer) => ["--peer", peer]));
+  for (const file of await readdir(join(folder, "of-llama"))) await assertRight(join(folder, "of-llama", file));
+});
+
+/** All variants of a result are there, and right by the peer's own check. */
+async function assertRight(path) {
+  const { peer, results } = JSON.parse(await readFile(path, "utf8"));
+  const reasons = results.map(({ variant, reason }) => [variant, reason === WITHOUT_F16 ? "" : reason]);
+  assert.deepEqual(reasons.filter(([name]) => name !== "wasm-threads").sort(), VARIANTS[peer].map((name) => [name, ""]));
+}
 
 /** A changed result is no result of this run. */
 async function refused(path, change, pattern) {
@@ -97,7 +108,7 @@ async function measureArms() {
   }
 }
 
-async function runPeers() {
+async function runPeers(cases, results, ...options) {
   const driver = join(ROOT, "peers", "web", "run.js");
-  await promisify(execFile)("node", [driver, join(folder, "cases"), join(folder, "results"), "--chromium"]);
+  await promisify(execFile)("node", [driver, join(folder, cases), join(folder, results), "--chromium", ...options]);
 }
