@@ -15,7 +15,7 @@
 //! - `commands`.
 
 pub use onedispatch_core::{
-    cases, device_info, digest, error, philox, program, protocol, shaders, spec, statistics, workload,
+    cases, device_info, digest, error, pause, philox, program, protocol, shaders, spec, statistics, workload,
 };
 
 pub mod analysis;

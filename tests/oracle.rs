@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use onedispatch::pause::at_once;
 use onedispatch::workload::decode::checkpoint;
 use onedispatch::workload::decode::config;
 use onedispatch::workload::decode::gate;
@@ -81,10 +82,10 @@ fn reproduces_golden_tokens_and_logits() {
         let expected = expected(name);
         let mut oracle = Oracle::new(&model.config, &model.weights);
         let (last, before) = expected.prompt.split_last().unwrap();
-        before.iter().for_each(|&token| oracle.feed(token));
+        before.iter().for_each(|&token| at_once(oracle.feed(token)));
 
         let mut tokens = expected.prompt.clone();
-        let mut logits = oracle.step(*last);
+        let mut logits = at_once(oracle.step(*last));
         assert!(error(&logits, &expected.logits_step0) < tolerance, "{name}: first logits");
         loop {
             let token = choose(&logits, Sampling::GREEDY, 0);
@@ -92,7 +93,7 @@ fn reproduces_golden_tokens_and_logits() {
             if tokens.len() == expected.tokens.len() {
                 break;
             }
-            logits = oracle.step(token);
+            logits = at_once(oracle.step(token));
         }
         assert_eq!(tokens, expected.tokens, "{name}");
         assert!(error(&logits, &expected.logits_last) < tolerance, "{name}: last logits");

@@ -45,8 +45,8 @@ export class Case {
     const request = JSON.stringify({ prompt: this.prompt, new_tokens: this.newTokens, sampling: null, end_tokens: [] });
     const oracle = await this.oracle(weights);
     const tolerance = Math.max(this.spec.tolerance, ENGINE_ERROR[weights]);
-    const judged = oracle.check(request, Uint32Array.from(tokens), Float32Array.from(logits), tolerance);
-    const { error, reason } = JSON.parse(judged);
+    const check = oracle.check(request, Uint32Array.from(tokens), Float32Array.from(logits), tolerance);
+    const { error, reason } = JSON.parse(check.finish());
     return { units: tokens.length, tokens: [...tokens], last_logits: [...logits], check_error: error, reason };
   }
 }

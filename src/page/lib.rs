@@ -2,6 +2,7 @@
 
 mod block;
 mod case;
+mod check;
 mod file;
 mod measuring;
 mod model;

@@ -6,7 +6,7 @@ use onedispatch_core::workload::decode::checkpoint::{self, Checkpoint};
 use onedispatch_core::workload::decode::file_bytes::Shared;
 use onedispatch_core::workload::decode::format::{Format, Formats};
 use onedispatch_core::workload::decode::gate::Reference;
-use onedispatch_core::workload::decode::model::{Config, Request, Sampling};
+use onedispatch_core::workload::decode::model::{Config, Request, Sampling, Weights};
 use onedispatch_core::workload::decode::packing::{Layout, Packed};
 use onedispatch_core::workload::decode::span::Span;
 use onedispatch_core::workload::decode::tensors::{Kind, Tensor, Values};
@@ -16,6 +16,7 @@ use serde_json::json;
 use wasm_bindgen::prelude::*;
 
 use crate::block::Block;
+use crate::check::Check;
 use crate::file::FileBytes;
 use crate::tokenizer::Tokenizer;
 use crate::{Answer, from_json, refusal, to_json};
@@ -28,8 +29,8 @@ pub struct Model {
     checkpoint: Checkpoint,
     /// As most of its matrices are stored, which is how kernels read them: see [`Formats::of`].
     format: Format,
-    /// Of the weights as they are, or as an arm reads them.
-    reference: Reference<'static>,
+    /// As the arm in use reads them; before one is, as they are.
+    read: Weights,
     /// Of a file that has one: its name and bytes, until it is asked for.
     tokenizer: Option<(String, Shared)>,
 }
@@ -67,8 +68,8 @@ impl Model {
     fn of(checkpoint: Checkpoint, tokenizer: Option<(String, Shared)>) -> Result<Model> {
         let format = Formats::stored(&checkpoint.weights).fc;
         format.check(&checkpoint.config, &checkpoint.weights)?;
-        let reference = Reference::owning(checkpoint.config.clone(), checkpoint.weights.clone());
-        Ok(Model { checkpoint, format, reference, tokenizer })
+        let read = checkpoint.weights.clone();
+        Ok(Model { checkpoint, format, read, tokenizer })
     }
 }
 
@@ -201,22 +202,13 @@ impl Model {
     pub fn follow(&mut self, arm: &str) -> Answer<()> {
         let Checkpoint { config, weights, .. } = &self.checkpoint;
         let Arm { format, .. } = Arm::named(arm).map_err(refusal)?;
-        self.reference = Reference::owning(config.clone(), format.rounded(config, weights));
+        self.read = format.rounded(config, weights);
         Ok(())
     }
 
-    /// Asks the f64 oracle for the logits that choose each of `tokens`, so that a check of more of them is quick.
-    pub fn expect(&mut self, prompt: &[u32], tokens: &[u32]) {
-        self.reference.logits(prompt, tokens);
-    }
-
-    /// Checks new tokens against the f64 oracle, and the logits that chose the last of them where they are given: `{error, reason}`.
-    pub fn check(&mut self, request: &str, tokens: &[u32], logits: &[f32], tolerance: f64) -> Answer<String> {
-        let request = read(request)?;
-        let gate = match logits {
-            [] => self.reference.check_tokens(&request, tokens, tolerance),
-            logits => self.reference.check(&request, tokens, logits, tolerance),
-        };
-        Ok(to_json(&json!({ "error": gate.error, "reason": gate.reason })))
+    /// The check of new tokens against the f64 oracle, and of the logits that chose the last of them where they are given.
+    pub fn check(&self, request: &str, tokens: Vec<u32>, logits: Vec<f32>, tolerance: f64) -> Answer<Check> {
+        let reference = Reference::owning(self.checkpoint.config.clone(), self.read.clone());
+        Ok(Check::of(reference, read(request)?, tokens, logits, tolerance))
     }
 }

@@ -1,7 +1,7 @@
 // Text generation on the visitor's GPU: picks a kernel and a chunk for a model, yields tokens as they are made, and has the f64
 // oracle check them.
 
-import { breathe } from "./breathe.js";
+import { breathing } from "./breathe.js";
 import { FileBytes, Model } from "./core.js";
 import { pipelineOf, Prepared, upload } from "./executor.js";
 import { LARGEST_SOFTWARE_WORKGROUP } from "./gpu.js";
@@ -186,21 +186,28 @@ export class Generator {
 
   /**
    * Asks the f64 oracle whether the new `tokens` are right, as far as it looks: `{error, reason, checked}`, or null where `go_on()`
-   * says no, which may take its time. `progress(done, all)` is told after each token; the page may do other things in between.
+   * says no, which may take its time. `progress(done, all)` is told after each token. The page may do other things all the while.
    */
   async check(request, tokens, { progress = () => {}, go_on = () => true } = {}) {
     const checked = Math.min(tokens.length, CHECKED_TOKENS);
-    const prompt = Uint32Array.from(request.prompt);
-    const all = Uint32Array.from(tokens.slice(0, checked));
-    for (let done = 1; done <= checked; done += 1) {
-      // A task of its own for each token.
-      await breathe();
-      if (!(await go_on()) || !this.model) return null;
-      this.model.expect(prompt, all.subarray(0, done));
-      progress(done, checked);
-    }
     const ends = checked === tokens.length && request.end_tokens.includes(tokens.at(-1));
     const asked = asJson({ ...request, new_tokens: checked, end_tokens: ends ? request.end_tokens : [] });
-    return { ...JSON.parse(this.model.check(asked, all, new Float32Array(0), TOLERANCE)), checked };
+    const check = this.model.check(asked, Uint32Array.from(tokens.slice(0, checked)), new Float32Array(0), TOLERANCE);
+    try {
+      const breath = breathing();
+      let followed = 0;
+      for (;;) {
+        await breath();
+        if (!(await go_on()) || !this.model) return null;
+        const found = check.goOn();
+        if (check.followed > followed) {
+          followed = check.followed;
+          progress(followed, checked);
+        }
+        if (found) return { ...JSON.parse(found), checked };
+      }
+    } finally {
+      check.free();
+    }
   }
 }

@@ -18,7 +18,7 @@ test("a golden checkpoint's tokens are right by the oracle, and a changed one is
   const model = loadModel(await readFile(join(folder, "config.json"), "utf8"), await readFile(join(folder, "model.safetensors")));
   const made = Uint32Array.from(tokens.slice(prompt.length));
   const request = JSON.stringify({ prompt, new_tokens: made.length, sampling: null, end_tokens: [] });
-  const judged = () => JSON.parse(model.check(request, made, new Float32Array(0), 1e-3));
+  const judged = () => JSON.parse(model.check(request, made, new Float32Array(0), 1e-3).finish());
   assert.equal(judged().reason, "");
   made[3] = (made[3] + 1) % 64;
   assert.match(judged().reason, /^step 3: token \d+ has logit/);

@@ -55,6 +55,28 @@ test("none while the module loads a model of 128 MiB", { skip }, async (context)
   await other.close();
 });
 
+test("none while the oracle follows an answer of such a model", { skip }, async (context) => {
+  const other = await open(chromium.context, `${site.url}blank.html`);
+  await other.evaluate(async () => {
+    const { bytesOf, fromUrl } = await import("/js/checkpoint.js");
+    const { Generator, loadModel } = await import("/js/generate.js");
+    const { config, weights } = await fromUrl("/large/");
+    globalThis.generator = new Generator(null, loadModel(config, await bytesOf(weights, () => {})));
+  });
+  const request = { prompt: Array(8).fill(1), new_tokens: 4, sampling: null, end_tokens: [] };
+  let found = null;
+  short(context, "checking", await longestTasks(chromium.context, other, async () => {
+    found = await other.evaluate(async (asked) => {
+      const followed = [];
+      const { reason } = await globalThis.generator.check(asked, [1, 2, 3, 4], { progress: (done) => followed.push(done) });
+      return { followed, reason };
+    }, request);
+  }));
+  assert.deepEqual(found.followed, [1, 2, 3, 4]);
+  assert.match(found.reason, /^step 0: token 1 has logit/);
+  await other.close();
+});
+
 test("a tab in the background rests, and goes on where it was", { skip }, async () => {
   const shown = await open(chromium.context, `${site.url}index.html`);
   await ready(shown);

@@ -12,6 +12,7 @@ use super::near_ties::left;
 use super::oracle::{Oracle, State};
 use super::request;
 use super::sampling::{argmax, penalised, scores};
+use crate::pause::{at_once, pause};
 
 /// Whether an output is right, and how far off it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +79,11 @@ impl<'a> Reference<'a> {
     /// Logits that choose each of `tokens` after `prompt`: `tokens.len()` vectors of `[vocab_size]`. Every token is
     /// below `vocab_size`, and `prompt` is not empty.
     pub fn logits(&mut self, prompt: &[u32], tokens: &[u32]) -> Vec<&[f64]> {
+        at_once(self.expect(prompt, tokens))
+    }
+
+    /// The same, as work that can be left and gone on with.
+    pub async fn expect(&mut self, prompt: &[u32], tokens: &[u32]) -> Vec<&[f64]> {
         let read = [prompt, tokens.split_last().map_or(&[][..], |(_, fed)| fed)].concat();
         let known = |reference: &Self, step: usize| reference.logits.contains_key(&read[..prompt.len() + step]);
         let first = (0..tokens.len()).find(|&step| !known(self, step)).unwrap_or(tokens.len());
@@ -87,9 +93,11 @@ impl<'a> Reference<'a> {
                 Some((fed, state)) => (fed.len(), Oracle::resume(&self.config, &self.weights, state)),
                 None => (0, Oracle::new(&self.config, &self.weights)),
             };
-            before[fed..].iter().for_each(|&token| oracle.feed(token));
+            for &token in &before[fed..] {
+                oracle.feed(token).await;
+            }
             for (i, &token) in after.iter().enumerate() {
-                self.logits.insert(read[..before.len() + i + 1].to_vec(), oracle.step(token));
+                self.logits.insert(read[..before.len() + i + 1].to_vec(), oracle.step(token).await);
             }
             self.farthest_mean = self.farthest_mean.max(oracle.farthest_mean());
             self.last = Some((read.clone(), oracle.into_state()));
@@ -101,12 +109,12 @@ impl<'a> Reference<'a> {
     /// range of the logits.
     pub fn check(&mut self, request: &Request, tokens: &[u32], last_logits: &[f32], tolerance: f64) -> Gate {
         let last = tokens.len().saturating_sub(1);
-        self.judge(request, tokens, &[(last, last_logits)], tolerance)
+        at_once(self.judge(request, tokens, &[(last, last_logits)], tolerance))
     }
 
     /// Checks new `tokens` alone.
     pub fn check_tokens(&mut self, request: &Request, tokens: &[u32], tolerance: f64) -> Gate {
-        self.judge(request, tokens, &[], tolerance)
+        at_once(self.judge(request, tokens, &[], tolerance))
     }
 
     /// Checks new `tokens` and all logits, `[tokens.len(), vocab_size]`: row i chose new token i.
@@ -125,12 +133,13 @@ impl<'a> Reference<'a> {
             );
         }
         let rows: Vec<_> = logits.chunks_exact(vocab_size).enumerate().collect();
-        self.judge(request, tokens, &rows, tolerance)
+        at_once(self.judge(request, tokens, &rows, tolerance))
     }
 
-    /// Compares, and where that fails names a likely cause.
-    fn judge(&mut self, request: &Request, tokens: &[u32], rows: &[(usize, &[f32])], tolerance: f64) -> Gate {
-        let mut gate = self.compare(request, tokens, rows, tolerance);
+    /// Checks new `tokens` and those logits that are given, each with the place of the token it chose: as work that can be left
+    /// and gone on with. Where that fails, a likely cause is named.
+    pub async fn judge(&mut self, request: &Request, tokens: &[u32], rows: &[(usize, &[f32])], tolerance: f64) -> Gate {
+        let mut gate = self.compare(request, tokens, rows, tolerance).await;
         if gate.error.is_some_and(|error| !within(error, tolerance)) && self.farthest_mean > FAR_MEAN {
             gate.reason += &format!(
                 "; a norm's mean is {:.1e} standard deviations away from zero or from the norm's before: a norm that sums about \
@@ -142,11 +151,11 @@ impl<'a> Reference<'a> {
     }
 
     /// `rows`: the logits that chose new token `.0`.
-    fn compare(&mut self, request: &Request, tokens: &[u32], rows: &[(usize, &[f32])], tolerance: f64) -> Gate {
+    async fn compare(&mut self, request: &Request, tokens: &[u32], rows: &[(usize, &[f32])], tolerance: f64) -> Gate {
         if let Err(reason) = shape(&self.config, request, tokens) {
             return fail(0, None, reason);
         }
-        let expected = self.logits(&request.prompt, tokens);
+        let expected = self.expect(&request.prompt, tokens).await;
 
         let mut largest: f64 = 0.0;
         for (step, (&token, logits)) in tokens.iter().zip(&expected).enumerate() {
@@ -164,6 +173,7 @@ impl<'a> Reference<'a> {
                     format!("step {step}: token {token} has {reason}; {}", far(error, tolerance)),
                 );
             }
+            pause().await;
         }
         for &(step, found) in rows {
             match logits_error(found, expected[step]) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::file_bytes::Shared;
 use super::format::Format;
+use crate::pause::pause;
 
 /// A matrix over a vector, `[inputs, outputs]`.
 #[derive(Clone, Debug)]
@@ -159,7 +160,7 @@ impl Rows {
     }
 }
 
-/// Weights of a matrix from which on starting threads pays.
+/// Weights of a matrix from which on starting threads pays; what a page works on for some milliseconds.
 const LARGE: usize = 1 << 20;
 
 impl Default for Matrix {
@@ -249,35 +250,53 @@ impl Matrix {
         }
     }
 
-    /// y += x W: `[inputs]` to `[outputs]`, in f64.
-    pub fn multiply(&self, x: &[f64], y: &mut [f64]) {
+    /// y += x W: `[inputs]` to `[outputs]`, in f64. Without threads, as in a page, a large product is made in parts with a pause
+    /// after each.
+    pub async fn multiply(&self, x: &[f64], y: &mut [f64]) {
         // Each output is a sum of its own, whichever thread adds it up.
         let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
-        if threads == 1 || self.inputs * self.outputs < LARGE {
-            return self.add_products(x, 0, y);
+        if threads > 1 && self.inputs * self.outputs >= LARGE {
+            let each = self.outputs.div_ceil(threads);
+            return std::thread::scope(|scope| {
+                for (index, sums) in y.chunks_mut(each).enumerate() {
+                    scope.spawn(move || self.add_products(0, x, index * each, sums));
+                }
+            });
         }
-        let each = self.outputs.div_ceil(threads);
-        std::thread::scope(|scope| {
-            for (index, sums) in y.chunks_mut(each).enumerate() {
-                scope.spawn(move || self.add_products(x, index * each, sums));
+        // Whole rows, so that none is unpacked twice.
+        let rows = |width: usize| (LARGE / width.max(1)).max(1);
+        match &self.stored {
+            Stored::ByInput(_) => {
+                let each = rows(self.outputs);
+                for (index, x) in x.chunks(each).enumerate() {
+                    self.add_products(index * each, x, 0, y);
+                    pause().await;
+                }
             }
-        });
+            Stored::ByOutput(_) => {
+                let each = rows(self.inputs);
+                for (index, sums) in y.chunks_mut(each).enumerate() {
+                    self.add_products(0, x, index * each, sums);
+                    pause().await;
+                }
+            }
+        }
     }
 
-    /// The same for some outputs, from `first` on.
-    fn add_products(&self, x: &[f64], first: usize, sums: &mut [f64]) {
+    /// The same of inputs from `input` on, all of them where outputs have rows, to outputs from `output` on.
+    fn add_products(&self, input: usize, x: &[f64], output: usize, sums: &mut [f64]) {
         let mut room = Vec::new();
         match &self.stored {
             Stored::ByInput(rows) => {
-                for (input, value) in x.iter().enumerate() {
+                for (input, value) in (input..).zip(x) {
                     let row = rows.row_in(input, &mut room).map_or(&room[..], |row| row);
-                    for (sum, &weight) in sums.iter_mut().zip(&row[first..]) {
+                    for (sum, &weight) in sums.iter_mut().zip(&row[output..]) {
                         *sum += value * f64::from(weight);
                     }
                 }
             }
             Stored::ByOutput(_) => {
-                for (output, sum) in (first..).zip(sums) {
+                for (output, sum) in (output..).zip(sums) {
                     let (rows, row) = self.part(output).expect("a matrix whose outputs have rows");
                     *sum += match rows.row_in(row, &mut room) {
                         Some(row) => dot(x, row),
@@ -395,6 +414,7 @@ fn dot(x: &[f64], y: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pause::at_once;
 
     fn two_by_three() -> [Matrix; 2] {
         let by_input = Matrix::by_input(Rows::of_f32(vec![1., 2., 3., 4., 5., 6.], 3));
@@ -410,7 +430,7 @@ mod tests {
             assert_eq!((matrix.inputs(), matrix.outputs()), (2, 3));
             assert_eq!(*matrix.by_outputs(), [1., 4., 2., 5., 3., 6.]);
             let mut y = [1.0, 0.0, 0.0];
-            matrix.multiply(&[1.0, 10.0], &mut y);
+            at_once(matrix.multiply(&[1.0, 10.0], &mut y));
             assert_eq!(y, [42.0, 52.0, 63.0]);
         }
     }

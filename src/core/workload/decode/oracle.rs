@@ -3,11 +3,13 @@
 //! The function is Hugging Face's `GPT2LMHeadModel` (`modeling_gpt2.py`), after Radford et al., "Language Models are
 //! Unsupervised Multitask Learners" (2019): learned positions, pre-norm blocks, causal attention over a KV cache,
 //! tanh-GELU, and an output head tied to the token embedding; and where its [`Block`](super::block::Block) says so that of
-//! `LlamaForCausalLM` and its relatives. One token is computed at a time, as the shaders do it.
+//! `LlamaForCausalLM` and its relatives. One token is computed at a time, as the shaders do it. All that is long can be left and gone
+//! on with: see [`crate::pause`].
 
 use super::block::Activation;
 use super::model::{Config, Layer, Linear, Norm, Request, Weights};
 use super::sampling::{choose, penalised};
+use crate::pause::{at_once, pause};
 
 /// A model and what it keeps of the tokens it was given so far.
 pub struct Oracle<'a> {
@@ -67,13 +69,13 @@ impl<'a> Oracle<'a> {
     }
 
     /// Gives the model its next token and returns the logits after it, `[vocab_size]`.
-    pub fn step(&mut self, token: u32) -> Vec<f64> {
-        self.feed(token);
-        self.logits()
+    pub async fn step(&mut self, token: u32) -> Vec<f64> {
+        self.feed(token).await;
+        self.logits().await
     }
 
     /// Gives the model its next token, `token < vocab_size`, at a position below `n_positions`.
-    pub fn feed(&mut self, token: u32) {
+    pub async fn feed(&mut self, token: u32) {
         let State { cache, tokens, hidden, means } = &mut self.state;
         let mut x = embed(self.config, self.weights, token, *tokens);
         let turns = match self.config.block.rotary {
@@ -81,7 +83,7 @@ impl<'a> Oracle<'a> {
             None => &[],
         };
         for (index, (layer, cache)) in self.weights.layers.iter().zip(cache).enumerate() {
-            block(self.config, layer, index, cache, turns, means, &mut x);
+            block(self.config, layer, index, cache, turns, means, &mut x).await;
         }
         means.see(self.config, &x);
         *hidden = x;
@@ -91,14 +93,14 @@ impl<'a> Oracle<'a> {
     /// Gives the model a prompt and its own tokens after it: these, and the logits that chose each, `[new_tokens, vocab_size]`.
     /// The last of them is not given to it.
     pub fn answer(&mut self, request: &Request) -> (Vec<u32>, Vec<f64>) {
-        request.prompt.iter().for_each(|&token| self.feed(token));
+        request.prompt.iter().for_each(|&token| at_once(self.feed(token)));
         let mut tokens = Vec::new();
         let mut rows = Vec::new();
         for step in 0..request.new_tokens {
             if let Some(&last) = tokens.last() {
-                self.feed(last);
+                at_once(self.feed(last));
             }
-            let logits = self.logits();
+            let logits = at_once(self.logits());
             let there = request.prompt.iter().chain(&tokens).copied();
             tokens.push(choose(&penalised(&logits, &request.sampling, there), request.sampling, step));
             rows.extend(logits);
@@ -114,11 +116,11 @@ impl<'a> Oracle<'a> {
 
     /// Logits after the last token that was given, `[vocab_size]`: the final norm, then its product with each row of
     /// the head.
-    pub fn logits(&self) -> Vec<f64> {
+    pub async fn logits(&self) -> Vec<f64> {
         let x = layer_norm(self.config, &self.weights.ln_f, &self.state.hidden);
         let head = if self.config.block.untied { &self.weights.lm_head } else { &self.weights.wte };
         let mut logits = vec![0.0; head.outputs()];
-        head.multiply(&x, &mut logits);
+        head.multiply(&x, &mut logits).await;
         logits
     }
 }
@@ -139,7 +141,7 @@ fn embed(config: &Config, weights: &Weights, token: u32, position: usize) -> Vec
 
 /// One pre-norm block, in place: x += attention(ln_1(x)), then x += mlp(ln_2(x)); x is `[n_embd]`.
 /// `turns` are the position's cosines and sines.
-fn block(
+async fn block(
     config: &Config,
     layer: &Layer,
     index: usize,
@@ -150,19 +152,19 @@ fn block(
 ) {
     means.see(config, x);
     let normed = layer_norm(config, &layer.ln_1, x);
-    let mut qkv = linear(&layer.attn_c_attn, &normed);
+    let mut qkv = linear(&layer.attn_c_attn, &normed).await;
     prepare(config, layer, turns, &mut qkv);
     let scale = config.attention_scale() / if config.block.scale_by_layer { (index + 1) as f64 } else { 1.0 };
-    let attended = attention(config, scale, cache, &qkv);
-    add(x, &linear(&layer.attn_c_proj, &attended));
+    let attended = attention(config, scale, cache, &qkv).await;
+    add(x, &linear(&layer.attn_c_proj, &attended).await);
 
     means.see(config, x);
     let normed = layer_norm(config, &layer.ln_2, x);
-    let mut inner = linear(&layer.mlp_c_fc, &normed);
+    let mut inner = linear(&layer.mlp_c_fc, &normed).await;
     let others = inner.split_off(config.n_inner as usize);
     inner.iter_mut().for_each(|value| *value = activated(config.block.activation, *value));
     inner.iter_mut().zip(others).for_each(|(gate, value)| *gate *= value);
-    add(x, &linear(&layer.mlp_c_proj, &inner));
+    add(x, &linear(&layer.mlp_c_proj, &inner).await);
 }
 
 /// (x - mean) / sqrt(variance + epsilon) * weight + bias with the biased variance, over `[n_embd]` (Ba, Kiros and
@@ -205,16 +207,16 @@ fn prepare(config: &Config, layer: &Layer, turns: &[f32], qkv: &mut [f64]) {
 }
 
 /// x W + b: `[in]` to `[out]`.
-fn linear(linear: &Linear, x: &[f64]) -> Vec<f64> {
+async fn linear(linear: &Linear, x: &[f64]) -> Vec<f64> {
     let mut y: Vec<f64> = linear.bias.iter().map(|&b| f64::from(b)).collect();
-    linear.weight.multiply(x, &mut y);
+    linear.weight.multiply(x, &mut y).await;
     y
 }
 
 /// Causal self-attention of the newest token, whose query, key and value are `qkv`: per head, softmax(q K^T * scale) V over every
 /// token so far (Vaswani et al., "Attention Is All You Need", 2017, equation 1); neighbouring heads share keys and values where
 /// there are fewer of these (Ainslie et al., "GQA", 2023). Returns the heads side by side, `[n_head head_dim]`.
-fn attention(config: &Config, scale: f64, cache: &mut KeysValues, qkv: &[f64]) -> Vec<f64> {
+async fn attention(config: &Config, scale: f64, cache: &mut KeysValues, qkv: &[f64]) -> Vec<f64> {
     let [head_dim, heads, key_heads] =
         [config.head_dim(), config.n_head, config.n_key_head()].map(|size| size as usize);
     let keys = key_heads * head_dim;
@@ -232,6 +234,7 @@ fn attention(config: &Config, scale: f64, cache: &mut KeysValues, qkv: &[f64]) -
                 *sum += probability * v;
             }
         }
+        pause().await;
     }
     attended
 }

@@ -92,6 +92,7 @@ mod tests {
     use super::super::sampling::argmax;
     use super::super::tensors::weights_sha256;
     use super::*;
+    use crate::pause::at_once;
 
     fn config() -> Config {
         Config { vocab_size: 64, n_positions: 96, n_embd: 32, n_head: 2, n_layer: 2, n_inner: 128, ..Config::default() }
@@ -161,7 +162,7 @@ mod tests {
             let mut oracle = Oracle::new(&config, &weights);
             let mut tokens = prompt(&config, seed, 1);
             for step in 0..64 {
-                let logits = oracle.step(tokens[step]);
+                let logits = at_once(oracle.step(tokens[step]));
                 tokens.push(argmax(logits.iter().copied()));
             }
             tokens.sort_unstable();
