@@ -44,7 +44,8 @@ export interface Model {
   readonly adapter: { name: string; is_software: boolean };
   encode(text: string): number[];
   decode(ids: readonly number[]): string;
-  /** Pieces of text as they are made. Breaking off the loop stops the GPU after the dispatch at hand. */
+  /** Pieces of text as they are made. Breaking off the loop stops the GPU after the dispatch at hand. While the tab is in the
+   * background the answer rests; a worker goes on. */
   generate(prompt: string, options?: GenerateOptions): AsyncGenerator<string, void, void>;
   /** New token ids as they are made. */
   generateIds(prompt: readonly number[], options?: GenerateOptions): AsyncGenerator<number[], void, void>;

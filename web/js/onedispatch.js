@@ -8,6 +8,7 @@ import { breathe } from "./breathe.js";
 import { bytesOf, fromFiles, fromUrl } from "./checkpoint.js";
 import { Generator, loadGguf, loadModel } from "./generate.js";
 import { Gpu } from "./gpu.js";
+import { seen } from "./seen.js";
 import { loadTokenizer, wrapped } from "./tokenizer.js";
 
 /** What went wrong, as a sentence; `code` says of which kind it is: see `onedispatch.d.ts`. */
@@ -92,7 +93,7 @@ class Model {
     if (whole.length > shown.length) yield whole.slice(shown.length);
   }
 
-  /** Yields the new token ids of each dispatch, the end token too. */
+  /** Yields the new token ids of each dispatch, the end token too. Rests while the tab is in the background. */
   async *generateIds(prompt, { tokens = 128, temperature = 0, topK = 40, seed = 1, span, signal } = {}) {
     const generator = this.#generator;
     if (!generator) throw new OnedispatchError("disposed", "This model was disposed of; load it again.");
@@ -106,6 +107,7 @@ class Model {
         const { done, value } = await as("request", () => pieces.next(), () => this.#gpu.isLost);
         if (done) return;
         if (value.tokens.length > 0) yield value.tokens;
+        await seen(signal);
       }
     } finally {
       await pieces.return().catch(() => {});

@@ -80,11 +80,8 @@ test("none while the oracle follows an answer of such a model", { skip }, async 
 test("a tab in the background rests, and goes on where it was", { skip }, async () => {
   const shown = await open(chromium.context, `${site.url}index.html`);
   await ready(shown);
+  await canBeHidden(shown);
   await shown.evaluate(() => {
-    globalThis.look = (isHidden) => {
-      Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
-      document.dispatchEvent(new Event("visibilitychange"));
-    };
     document.querySelector("input[name=span][value=token]").click();
     document.querySelector("#settings").open = true;
   });
@@ -106,6 +103,43 @@ test("a tab in the background rests, and goes on where it was", { skip }, async 
   assert.ok((await shown.textContent("#answer")).startsWith(text));
   assert.equal(await shown.isHidden("#tried"), true);
   await shown.close();
+});
+
+test("the module's answers rest in the background too, unless they are stopped there", { skip }, async () => {
+  const other = await open(chromium.context, `${site.url}blank.html`);
+  await canBeHidden(other);
+  const said = await other.evaluate(async () => {
+    const { load } = await import("/js/onedispatch.js");
+    const model = await load("/models/prose-3m.gguf");
+    const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    const answer = async (signal) => {
+      const lengths = [];
+      let ids = 0;
+      const all = (async () => {
+        for await (const tokens of model.generateIds(model.encode("It is a"), { tokens: 12, span: "token", signal })) {
+          if (ids === 0) globalThis.look(true);
+          ids += tokens.length;
+        }
+      })().then(() => "done", ({ name }) => name);
+      while (ids === 0) await wait(20);
+      for (const ms of [300, 700]) {
+        await wait(ms);
+        lengths.push(ids);
+      }
+      return { all, lengths, ids: () => ids };
+    };
+    const resting = await answer();
+    globalThis.look(false);
+    const ended = [await resting.all, resting.ids()];
+    const stopping = new AbortController();
+    const stopped = await answer(stopping.signal);
+    stopping.abort();
+    const said = { lengths: [...resting.lengths, ...stopped.lengths], ended, stopped: await stopped.all };
+    model.dispose();
+    return said;
+  });
+  assert.deepEqual(said, { lengths: [1, 1, 1, 1], ended: ["done", 12], stopped: "AbortError" });
+  await other.close();
 });
 
 test("on a slow GPU a dispatch is short, and a long one is warned of", { skip }, async () => {
@@ -131,6 +165,14 @@ function short(context, what, [longest]) {
   context.diagnostic(`${what}: ${longest.ms.toFixed(1)} ms of the processor, ${longest.wall_ms.toFixed(1)} ms in all (${longest.doing.join(", ")})`);
   assert.ok(longest.ms > 0 && longest.ms < LONGEST_MS, `${what}: ${JSON.stringify(longest)}`);
 }
+
+/** Has `look(isHidden)` in a page take it from sight, as far as the page can tell, or bring it back. */
+const canBeHidden = (where) => where.evaluate(() => {
+  globalThis.look = (isHidden) => {
+    Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+});
 
 const ready = (where) => where.waitForFunction(() => !document.querySelector("#generate").disabled, null, { timeout: 60_000 });
 
