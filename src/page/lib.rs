@@ -2,6 +2,7 @@
 
 mod block;
 mod case;
+mod chat;
 mod check;
 mod file;
 mod measuring;

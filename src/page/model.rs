@@ -7,6 +7,7 @@ use onedispatch_core::workload::decode::file_bytes::Shared;
 use onedispatch_core::workload::decode::format::{Format, Formats};
 use onedispatch_core::workload::decode::gate::Reference;
 use onedispatch_core::workload::decode::model::{Config, Request, Sampling, Weights};
+use onedispatch_core::workload::decode::model_files::GgufFile;
 use onedispatch_core::workload::decode::packing::{Layout, Packed};
 use onedispatch_core::workload::decode::span::Span;
 use onedispatch_core::workload::decode::tensors::{Kind, Tensor, Values};
@@ -16,6 +17,7 @@ use serde_json::json;
 use wasm_bindgen::prelude::*;
 
 use crate::block::Block;
+use crate::chat::ChatTemplate;
 use crate::check::Check;
 use crate::file::FileBytes;
 use crate::tokenizer::Tokenizer;
@@ -110,6 +112,12 @@ impl Model {
         let checkpoint = checkpoint::of_gguf(bytes.clone());
         let tokenizer = Some((name.to_owned(), bytes));
         checkpoint.and_then(|checkpoint| Model::of(checkpoint, tokenizer)).within(name).map_err(refusal)
+    }
+
+    /// The chat template of a file that has one, until its tokenizer is taken.
+    pub fn template(&self) -> Answer<Option<ChatTemplate>> {
+        let file = |(name, bytes): &(String, Shared)| GgufFile::of_bytes(name.clone(), bytes.clone());
+        self.tokenizer.as_ref().map_or(Ok(None), |parts| ChatTemplate::of_gguf(&file(parts)))
     }
 
     /// The tokenizer of a file that has one, or why it cannot be read. It is given once.

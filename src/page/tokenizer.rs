@@ -22,6 +22,12 @@ impl Tokenizer {
         self.0.ids(text).map_err(refusal)
     }
 
+    /// Of a text that has the special tokens which the model wants written out, as chat templates write them.
+    #[wasm_bindgen(js_name = encodeAsWritten)]
+    pub fn encode_as_written(&self, text: &str) -> Answer<Vec<u32>> {
+        self.0.ids_as_written(text).map_err(refusal)
+    }
+
     pub fn decode(&self, ids: &[u32]) -> Answer<String> {
         self.0.decode(ids).map_err(refusal)
     }

@@ -1,5 +1,5 @@
-// The files of a checkpoint: chosen, dropped, or fetched. Gives `{config, weights, tokenizer, generationConfig}`: texts, and the
-// weights as a Blob; the last two are null where there are none. Of a GGUF file, which has all in one, it gives `{gguf, name}`.
+// The files of a checkpoint: chosen, dropped, or fetched. Gives `{config, weights, tokenizer, generationConfig, chatTemplate,
+// tokenizerConfig}`: texts, and the weights as a Blob; all but the first two are null where there are none. Of a GGUF file, which has all in one, it gives `{gguf, name}`.
 
 import { FileBytes } from "./core.js";
 import { download, forgetUnfinished } from "./download.js";
@@ -11,6 +11,8 @@ const NAMES = {
   weights: "model.safetensors",
   tokenizer: "tokenizer.json",
   generationConfig: "generation_config.json",
+  chatTemplate: "chat_template.jinja",
+  tokenizerConfig: "tokenizer_config.json",
 };
 const NEEDED = ["config", "weights"];
 const isGguf = (name) => name.toLowerCase().endsWith(".gguf");
@@ -33,14 +35,10 @@ export async function fromFiles(files) {
     const mend = "give both together, or one .gguf";
     throw new Refusal(`There is no ${missing.join(" and no ")} among the files given (${given}); ${mend}.`);
   }
-  const text = (file) => file?.text() ?? null;
+  const { weights, ...texts } = found;
   try {
-    return {
-      config: await text(found.config),
-      weights: found.weights,
-      tokenizer: await text(found.tokenizer),
-      generationConfig: await text(found.generationConfig),
-    };
+    for (const [part, file] of Object.entries(texts)) texts[part] = (await file?.text()) ?? null;
+    return { ...texts, weights };
   } catch (error) {
     throw unreadable(error);
   }
@@ -109,13 +107,11 @@ export async function fromUrl(address, { page, progress = () => {}, signal, stal
     const missing = NEEDED.includes(part) ? refuse(url, "is it the address of the folder?") : () => null;
     return download(url, { name: NAMES[part], missing, progress: told, signal, stallMs });
   };
-  const text = async (part) => (await fetched(part))?.text() ?? null;
-  const config = await text("config");
-  const tokenizer = await text("tokenizer");
-  const generationConfig = await text("generationConfig");
+  const { weights: _, ...texts } = NAMES;
+  for (const part of Object.keys(texts)) texts[part] = (await (await fetched(part))?.text()) ?? null;
   const weights = await fetched("weights", progress);
   forgetUnfinished();
-  return { config, weights, tokenizer, generationConfig };
+  return { ...texts, weights };
 }
 
 /** The bytes of a Blob, where the core reads them: a piece at a time, so that they are in memory once. */

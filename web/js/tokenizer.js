@@ -12,10 +12,11 @@ export function loadTokenizer(json) {
   }
 }
 
-/** `{encode(text), decode(ids), continuation(promptIds, ids, moreToCome)}` of the core's tokenizer. */
+/** `{encode(text), encodeAsWritten(text), decode(ids), continuation(promptIds, ids, moreToCome)}` of the core's tokenizer. */
 export function wrapped(tokenizer) {
   return {
     encode: (text) => Array.from(tokenizer.encode(text)),
+    encodeAsWritten: (text) => Array.from(tokenizer.encodeAsWritten(text)),
     decode: (ids) => (ids.length === 0 ? "" : tokenizer.decode(Uint32Array.from(ids))),
     continuation: (promptIds, ids, moreToCome) =>
       tokenizer.continuation(Uint32Array.from(promptIds), Uint32Array.from(ids), moreToCome),

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Case, medianInterval, shader, traffic } from "../js/core.js";
+import { Case, ChatTemplate, medianInterval, shader, traffic } from "../js/core.js";
 import { plausible } from "../js/executor.js";
 import { loadModel } from "../js/generate.js";
 import { interleaved, samplesWithinCap, warmUp } from "../js/protocol.js";
@@ -22,6 +22,20 @@ test("a golden checkpoint's tokens are right by the oracle, and a changed one is
   assert.equal(judged().reason, "");
   made[3] = (made[3] + 1) % 64;
   assert.match(judged().reason, /^step 3: token \d+ has logit/);
+});
+
+test("a conversation is written by the model's own template, wherever that stands", () => {
+  const template = "{% for said in messages %}{{ said.role }}: {{ said.content }}{{ eos_token }}{% endfor %}assistant:";
+  const settings = (more) => JSON.stringify({ eos_token: "<e>", ...more });
+  const said = JSON.stringify([["user", "Hi"], ["assistant", "Yes?"], ["user", "No"]]);
+  for (const texts of [[template, settings({ chat_template: "other" })], [undefined, settings({ chat_template: template })]]) {
+    assert.equal(ChatTemplate.ofTexts(...texts).render(said), "user: Hi<e>assistant: Yes?<e>user: No<e>assistant:");
+  }
+  assert.equal(ChatTemplate.ofTexts(undefined, settings()), undefined);
+  assert.equal(ChatTemplate.ofTexts(), undefined);
+  assert.match(ChatTemplate.ofTexts("{{ strftime_now('%d %b %Y') }}").render("[]"), /^\d\d [A-Z][a-z]{2} \d{4}$/);
+  assert.throws(() => ChatTemplate.ofTexts("{% for %}"), /^Refusal: chat_template\.jinja: the chat template cannot be read at line 1/);
+  assert.throws(() => ChatTemplate.ofTexts("{{ raise_exception('Users only') }}").render(said), /the chat template refuses this: Users only/);
 });
 
 test("a policy's traffic is counted", async () => {

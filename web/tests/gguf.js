@@ -13,8 +13,8 @@ const PARTS = {
   ln_1: "attn_norm", ln_2: "ffn_norm", wte: "token_embd", wpe: "position_embd", ln_f: "output_norm",
 };
 
-/** The file of the checkpoint in `folder`; `type` is that of its matrices. It has 64 tokens, as its vocabulary has. */
-export async function ggufOf(folder, type) {
+/** The file of the checkpoint in `folder`; `type` is that of its matrices. It has 64 tokens, as its vocabulary has; `template` is for chats. */
+export async function ggufOf(folder, type, template = null) {
   const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
   const keys = [
     ["general.architecture", text("gpt2")],
@@ -28,6 +28,7 @@ export async function ggufOf(folder, type) {
     ["tokenizer.ggml.pre", text("gpt-2")],
     ["tokenizer.ggml.tokens", texts([..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.Ġ"])],
     ["tokenizer.ggml.merges", texts([])],
+    ...(template === null ? [] : [["tokenizer.chat_template", text(template)]]),
   ];
   const tensors = await tensorsOf(join(folder, "model.safetensors"));
   const written = tensors.map((tensor) => converted(tensor, type));

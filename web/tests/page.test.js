@@ -175,6 +175,40 @@ test("a dropped GGUF file answers in text, and the page's own model comes back",
   assert.equal(await page.inputValue("#prompt"), "The morning was");
 });
 
+test("a conversation keeps its turns, by the model's own template", { skip }, async () => {
+  const template = "{% for said in messages %}{{ 'u' if said.role == 'user' else 'a' }}{{ said.content }}.{% endfor %}a";
+  await page.evaluate(() => (document.querySelector("#request").hidden = true));
+  await dropped([{ name: "chat.gguf", base64: (await ggufOf(TINY, F32, template)).toString("base64") }]);
+  await page.waitForSelector("#request:not([hidden])", { timeout: 60_000 });
+  assert.equal(await page.isChecked("#converse"), true);
+  await fill({ "new-tokens": 5, temperature: 0 });
+  const [hi, first, go, second] = await talked("Hi", "Go");
+  assert.deepEqual([hi, go], ["Hi", "Go"]);
+  await page.uncheck("#converse");
+  assert.equal(await answerTo(`uHi.a${first}.uGo.a`), second);
+  await page.check("#converse");
+  await fill({ prompt: "A".repeat(200) });
+  assert.match(await generated(), /^With this message the conversation has \d+ tokens, and the model has place for \d+; begin anew, or write less\.$/);
+  await page.click("#converse-anew");
+  assert.equal(await page.isVisible("#answer"), false);
+  assert.deepEqual(await talked("Hi"), [hi, first]);
+});
+
+test("without a template a conversation goes on where the text stopped", { skip }, async () => {
+  await page.click("#model-back");
+  await page.waitForFunction(() => /^Model: prose-3m/.test(document.querySelector("#model").textContent));
+  assert.equal(await page.isChecked("#converse"), false);
+  await page.check("#converse");
+  assert.equal(await page.textContent("#converse-note"), "This model has no chat template: what you write goes on where its text stopped.");
+  await fill({ "new-tokens": 6, temperature: 0.8, seed: 3 });
+  const [morning, first, then, second] = await talked("The morning was", " Then");
+  await page.uncheck("#converse");
+  assert.equal(await page.textContent("#converse-note"), "");
+  // Each answer draws by a seed of its own.
+  await fill({ seed: 4 });
+  assert.equal(await answerTo(morning + first + then), second);
+});
+
 test("dropped files that are broken are named by their fault", { skip }, async () => {
   const weights = (await readFile(CHECKPOINT[1])).toString("base64");
   const config = await readFile(CHECKPOINT[0], "utf8");
@@ -335,6 +369,23 @@ const span = (way) => page.locator(`label:has(> input[name=span][value=${way}])`
 async function fill(fields, where = page) {
   await where.evaluate(() => (document.querySelector("#settings").open = true));
   for (const [id, value] of Object.entries(fields)) await where.fill(`#${id}`, String(value));
+}
+
+/** Sends messages of a conversation, and gives all that is shown of it, message and answer in turn. */
+async function talked(...messages) {
+  for (const prompt of messages) {
+    await fill({ prompt });
+    await generated();
+    assert.equal(await page.inputValue("#prompt"), "");
+  }
+  return page.locator("#answer span").allTextContents();
+}
+
+/** The answer to a prompt alone. */
+async function answerTo(prompt) {
+  await fill({ prompt });
+  await generated();
+  return page.locator("#answer span").last().textContent();
 }
 
 /** Waits until the oracle has looked at an answer of so many tokens, and is content. */

@@ -1,11 +1,13 @@
 // Text from a model, the page's or a visitor's own: loads it, reads the request, shows tokens as they come, and their rate.
 
 import { breathe } from "../breathe.js";
+import { ChatTemplate } from "../core.js";
 import { Generator, loadGguf, loadModel } from "../generate.js";
 import { Refusal } from "../refusal.js";
 import { bytesOf, fromUrl } from "../checkpoint.js";
 import { seen } from "../seen.js";
-import { element, say, the } from "./element.js";
+import { Conversation } from "./conversation.js";
+import { say, the } from "./element.js";
 import { progress } from "./progress.js";
 import { loadTokenizer, parseIds, wrapped } from "../tokenizer.js";
 import { Tried } from "./tried.js";
@@ -26,6 +28,7 @@ export class Generation {
     this.tokenizer = null;
     /** The address of the page's own model. */
     this.shipped = null;
+    this.conversation = new Conversation();
     this.tried = new Tried(the("tried"));
     the("request").hidden = !gpu;
     the("request").addEventListener("submit", (event) => {
@@ -56,7 +59,7 @@ export class Generation {
     this.#forget(!atOnce);
     this.busy(true);
     try {
-      const { name, tokenizer, ...parts } = await files();
+      const { name, ...parts } = await files();
       tell("Reading the model …");
       const bytes = await bytesOf(parts.gguf ?? parts.weights, progress("Reading the weights", tell));
       await breathe();
@@ -64,7 +67,7 @@ export class Generation {
       const told = (words) => tell(`${words} …`);
       const ready = () => Generator.of(this.gpu, model, { atOnce, progress: told });
       await breathe();
-      const note = this.#readTokenizer(parts.gguf ? () => wrapped(model.takeTokenizer()) : tokenizer && (() => loadTokenizer(tokenizer)));
+      const note = this.#readText(model, parts);
       await breathe();
       // Trials of sizes would suffer from a measurement, and it from them; what is ready at once has none.
       this.generator = await (atOnce ? ready() : beside(ready));
@@ -93,16 +96,21 @@ export class Generation {
     say("generate-check", "");
   }
 
-  /** `read` is null where there is none to read. */
-  #readTokenizer(read) {
-    this.tokenizer = null;
-    if (!read) return "Without tokenizer.json, prompt and answer are token ids.";
-    try {
-      this.tokenizer = read();
-      return "";
-    } catch (error) {
-      return sentence(error);
-    }
+  /** Reads what makes token ids of text: the tokenizer and, for a conversation, the chat template. Says what is amiss. */
+  #readText(model, { gguf, tokenizer, chatTemplate, tokenizerConfig }) {
+    const faults = [];
+    const read = (work) => {
+      try {
+        return work() ?? null;
+      } catch (error) {
+        faults.push(sentence(error));
+        return null;
+      }
+    };
+    const template = read(() => (gguf ? model.template() : ChatTemplate.ofTexts(chatTemplate ?? undefined, tokenizerConfig ?? undefined)));
+    this.tokenizer = read(() => (gguf ? wrapped(model.takeTokenizer()) : tokenizer && loadTokenizer(tokenizer)));
+    this.conversation.begin(this.tokenizer, template);
+    return gguf || tokenizer ? faults.join(" ") : "Without tokenizer.json, prompt and answer are token ids.";
   }
 
   #ready(line, note, name, isShipped) {
@@ -137,12 +145,13 @@ export class Generation {
     const temperature = number("temperature", "The temperature");
     const seed = the("seed").value.trim();
     if (!/^\d{1,19}$/.test(seed)) throw new Refusal("The seed must be a whole number from 0.");
-    return {
-      prompt: this.tokenizer ? this.tokenizer.encode(text) : parseIds(text),
+    const request = {
       new_tokens: number("new-tokens", "The number of new tokens"),
       sampling: temperature === 0 ? null : { temperature, top_k: number("top-k", "Top-k"), seed: BigInt(seed) },
       end_tokens: this.generator.end_tokens,
     };
+    if (this.conversation.isOn) return this.conversation.request(text, request, this.generator.config);
+    return { ...request, prompt: this.tokenizer ? this.tokenizer.encode(text) : parseIds(text) };
   }
 
   /** What a dispatch covers, from the form. */
@@ -172,9 +181,8 @@ export class Generation {
     if (!this.generator) return;
     if (this.isBusy) return say("generate-status", "The GPU is busy; wait until it is done, or stop it.", { bad: true });
     this.stopping = false;
-    const output = the("answer");
-    const [prompt, made] = [element("span", { class: "prompt" }), element("span")];
-    output.replaceChildren(prompt, made);
+    const [prompt, made] = this.conversation.show(the("answer"));
+    const { isOn } = this.conversation;
     this.busy(true);
     the("generate-stop").hidden = false;
     // Until something is there: each way has kernels of its own, which may have to be compiled.
@@ -184,8 +192,10 @@ export class Generation {
     try {
       const request = this.#request();
       // As it was typed: tokenizers may add a token before it.
-      prompt.textContent = this.tokenizer ? the("prompt").value : `${request.prompt.join(" ")} `;
+      const message = the("prompt").value;
+      prompt.textContent = this.tokenizer ? message : `${request.prompt.join(" ")} `;
       answered = { request, tokens: await beside(() => this.#stream(request, this.#span(), made)) };
+      if (isOn && answered.tokens.length > 0) this.conversation.said(message, made.textContent);
     } catch (error) {
       say("generate-status", sentence(error), { bad: true });
     } finally {
@@ -218,12 +228,12 @@ export class Generation {
       the("answer").hidden = false;
       tokens.push(...piece.tokens);
       ({ wall_ns, dispatches } = piece);
-      this.#show(request.prompt, tokens, made, true);
+      this.#show(request, tokens, made, true);
       if (this.stopping) break;
       // One more is on its way by then.
       hasRested = (await seen()) || hasRested;
     }
-    this.#show(request.prompt, tokens, made, false);
+    this.#show(request, tokens, made, false);
     the("answer").dataset.tokens = tokens.join(" ");
     const ended = request.end_tokens.includes(tokens.at(-1)) ? ", to the end token" : "";
     const no = this.gpu.info.is_software ? " A software adapter: no performance of any GPU." : "";
@@ -238,9 +248,10 @@ export class Generation {
     return tokens;
   }
 
-  /** Text is decoded with its prompt, so that spaces and letters of several bytes come out whole. */
-  #show(promptIds, tokens, made, moreToCome) {
-    made.textContent = this.tokenizer ? this.tokenizer.continuation(promptIds, tokens, moreToCome) : tokens.join(" ");
+  /** Text is decoded with its prompt, so that spaces and letters of several bytes come out whole; an end token is no part of it. */
+  #show({ prompt, end_tokens }, tokens, made, moreToCome) {
+    const shown = tokens.filter((token) => !end_tokens.includes(token));
+    made.textContent = this.tokenizer ? this.tokenizer.continuation(prompt, shown, moreToCome) : tokens.join(" ");
   }
 }
 

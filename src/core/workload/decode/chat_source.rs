@@ -29,9 +29,52 @@ impl Source {
     /// One line where there is none, or where a file cannot be read.
     pub fn load(files: &ModelFiles) -> Result<Source> {
         match files {
-            ModelFiles::Directory(dir) => of_directory(dir),
-            ModelFiles::Gguf(file) => of_gguf(file),
+            ModelFiles::Directory(dir) => of_directory(dir)?.ok_or_else(|| missing(dir.display())),
+            ModelFiles::Gguf(file) => Source::of_gguf(file)?.ok_or_else(|| missing(&file.name)),
         }
+    }
+
+    /// That of a GGUF file; nothing where it has none.
+    ///
+    /// # Errors
+    /// One line where the file cannot be read.
+    pub fn of_gguf(model: &GgufFile) -> Result<Option<Source>> {
+        let file = File::parse(model.bytes()).within(&model.name)?;
+        let Some(template) = gguf::tokenizer::chat_template(&file) else { return Ok(None) };
+        let [bos_token, eos_token] = ["bos", "eos"].map(|name| gguf::tokenizer::special(&file, model.bytes(), name));
+        Ok(Some(Source { place: model.name.clone(), template: template.to_owned(), bos_token, eos_token }))
+    }
+
+    /// That of `chat_template.jinja`, `tokenizer_config.json` and `special_tokens_map.json`; nothing where they have none.
+    ///
+    /// # Errors
+    /// One line where one of them is not what it has to be.
+    pub fn of_texts([alone, settings, tokens]: [Text; 3]) -> Result<Option<Source>> {
+        let config = settings.keys()?;
+        let (place, template) = match alone.text {
+            Some(template) => (alone.place, Some(template)),
+            None => (settings.place.clone(), template(&config).within(&settings.place)?),
+        };
+        let Some(template) = template else { return Ok(None) };
+        let others = tokens.keys()?;
+        let token = |name: &str| token(&config, name).or_else(|| token(&others, name));
+        let (bos_token, eos_token) = (token("bos_token"), token("eos_token"));
+        Ok(Some(Source { place, template, bos_token, eos_token }))
+    }
+}
+
+/// A file of text that may be there.
+pub struct Text {
+    /// What messages call it.
+    pub place: String,
+    pub text: Option<String>,
+}
+
+impl Text {
+    fn keys(&self) -> Result<Map<String, Value>> {
+        let Some(text) = &self.text else { return Ok(Map::new()) };
+        python_json::object(text)
+            .map_err(|error| Error::input(format!("{}: not a JSON object ({error}); mend it", self.place)))
     }
 }
 
@@ -39,36 +82,13 @@ fn missing(model: impl std::fmt::Display) -> Error {
     Error::input(format!("{model} has no chat template; use `onedispatch generate`"))
 }
 
-fn of_gguf(model: &GgufFile) -> Result<Source> {
-    let file = File::parse(model.bytes()).within(&model.name)?;
-    let template = gguf::tokenizer::chat_template(&file).ok_or_else(|| missing(&model.name))?.to_owned();
-    let [bos_token, eos_token] = ["bos", "eos"].map(|name| gguf::tokenizer::special(&file, model.bytes(), name));
-    Ok(Source { place: model.name.clone(), template, bos_token, eos_token })
-}
-
-fn of_directory(dir: &Path) -> Result<Source> {
-    let [alone, settings, tokens] =
-        ["chat_template.jinja", "tokenizer_config.json", "special_tokens_map.json"].map(|name| dir.join(name));
-    let keys = |path: &Path| match path.exists() {
-        true => keys(path).map(Some),
-        false => Ok(None),
+fn of_directory(dir: &Path) -> Result<Option<Source>> {
+    let text = |name: &str| {
+        let path = dir.join(name);
+        let text = path.exists().then(|| python_json::text(&path, MOST_MIB)).transpose()?;
+        Ok(Text { place: path.display().to_string(), text })
     };
-    let config = keys(&settings)?.unwrap_or_default();
-    let (path, template) = match alone.exists() {
-        true => (&alone, Some(python_json::text(&alone, MOST_MIB)?)),
-        false => (&settings, template(&config).within(settings.display())?),
-    };
-    let template = template.ok_or_else(|| missing(dir.display()))?;
-    let others = keys(&tokens)?.unwrap_or_default();
-    let token = |name: &str| token(&config, name).or_else(|| token(&others, name));
-    let (bos_token, eos_token) = (token("bos_token"), token("eos_token"));
-    Ok(Source { place: path.display().to_string(), template, bos_token, eos_token })
-}
-
-fn keys(path: &Path) -> Result<Map<String, Value>> {
-    let text = python_json::text(path, MOST_MIB)?;
-    python_json::object(&text)
-        .map_err(|error| Error::input(format!("{}: not a JSON object ({error}); mend it", path.display())))
+    Source::of_texts([text("chat_template.jinja")?, text("tokenizer_config.json")?, text("special_tokens_map.json")?])
 }
 
 /// `chat_template`: one, or of several by name the one called `default`.
