@@ -1,6 +1,6 @@
 // The ladder: one row for each way to dispatch, its rate as a dot with its interval, and the factor that each step gains.
 
-import { RUNGS, rungName, three } from "../page/words.js";
+import { perSecond, RUNGS, rungName, three } from "../page/words.js";
 import { logarithmic, short, svg, text } from "./svg.js";
 
 const ROW = 46;
@@ -29,7 +29,7 @@ export function ladder({ own, others, unit, width }) {
     root.append(svg("line", { class: "grid", x1: x(tick), x2: x(tick), y1: TOP - 4, y2: bottom }));
     root.append(text(x(tick), TOP - 10, short(tick), { class: "soft", "text-anchor": "middle" }));
   }
-  root.append(text(width, TOP - 10, `${unit}s/s`, { class: "soft", "text-anchor": "end" }));
+  root.append(text(width, TOP - 10, perSecond(unit), { class: "soft", "text-anchor": "end" }));
 
   // From left to right, so that no label stands on the line that leads to another.
   const end = ({ rungs: found }) => found.at(-1).rate;

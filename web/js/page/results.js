@@ -4,7 +4,7 @@ import { ladder } from "../figures/ladder.js";
 import { throughput } from "../figures/throughput.js";
 import { element, the } from "./element.js";
 import { otherRungs, ownRungs, rateInterval } from "./rungs.js";
-import { caseName, interval, plural, three, tiny, wayName } from "./words.js";
+import { caseName, interval, perSecond, plural, three, tiny, wayName } from "./words.js";
 
 /** Shows results as they come. */
 export class Results {
@@ -158,7 +158,7 @@ function table(file, rows) {
     const timed = row.units_per_s !== null;
     const { low, high } = rateInterval(row);
     const under = (words) => [element("br"), element("span", { class: "quiet" }, words)];
-    const rate = timed ? [`${three(row.units_per_s)} ${row.unit}s/s`, ...under(interval(low, high))] : ["–"];
+    const rate = timed ? [`${three(row.units_per_s)} ${perSecond(row.unit)}`, ...under(interval(low, high))] : ["–"];
     const passed = row.gate === "pass";
     const error = row.gate_error === null ? "no number to compare" : row.gate_error === 0 ? "none" : tiny(row.gate_error);
     const capped = row.cap ? under(row.cap) : [];

@@ -34,6 +34,9 @@ export function about(seconds) {
 
 export const plural = (count, one, many = `${one}s`) => `${DIGITS[0].format(count)} ${count === 1 ? one : many}`;
 
+/** What there is of something in a second: `tokens/s`. */
+export const perSecond = (unit) => `${unit}${unit.endsWith("ch") ? "es" : "s"}/s`;
+
 /** Rungs of the ladder, slowest first. The last one is the fastest fused kernel. */
 export const RUNGS = ["wait-each", "submit-each", "submit-per-token", "submit-ahead", "one-submit", "fused"];
 
