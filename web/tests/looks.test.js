@@ -74,10 +74,35 @@ test("in forced colours too it shows which way is chosen, and figures are in the
   const said = await page.evaluate(() => {
     const border = (selector) => getComputedStyle(document.querySelector(`.switch ${selector} + span`)).borderTopWidth;
     const drawn = getComputedStyle(document.querySelector("#ladder text")).fill;
-    return { chosen: border("input:checked"), other: border("input:not(:checked)"), drawn, ink: getComputedStyle(document.body).color };
+    const { color: ink, backgroundColor: paper } = getComputedStyle(document.body);
+    // The system puts its paper behind text.
+    const unread = [...document.querySelectorAll("body *")].filter((node) => !node.closest("svg") && getComputedStyle(node).color === paper);
+    return { chosen: border("input:checked"), other: border("input:not(:checked)"), drawn, ink, unread: unread.map(({ id }) => id) };
   });
   assert.notEqual(said.chosen, said.other);
   assert.equal(said.drawn, said.ink);
+  assert.deepEqual(said.unread, []);
+});
+
+test("names of devices stand on no line that leads to another's, or before it where there is no room", { skip }, async () => {
+  const rungs = (rate) => [{ rung: "one-submit", rate: rate / 3 }, { rung: "fused", rate }].map((rung) => ({ ...rung, low: rung.rate, high: rung.rate }));
+  const rates = { "google swiftshader, Chromium": 2e3, "NVIDIA H200, Chromium": 2.4e4, "llvmpipe, native": 2.5e4, "NVIDIA H100 80GB HBM3, native": 2e5 };
+  const others = Object.entries(rates).map(([label, rate]) => ({ label, rungs: rungs(rate) }));
+  for (const width of [700, 330]) {
+    const { crossed, covered } = await page.evaluate(async (drawn) => {
+      const { ladder } = await import("./js/figures/ladder.js");
+      document.querySelector("#ladder").replaceChildren(ladder(drawn));
+      const names = [...document.querySelectorAll("#ladder text.halo.soft")];
+      const lines = [...document.querySelectorAll("#ladder line.stroke-other")];
+      const pairs = lines.flatMap((line) => names.map((name) => [line.getBBox(), name.getBBox(), line.compareDocumentPosition(name)]));
+      const isAcross = ([{ x, y, height }, box]) =>
+        x > box.x && x < box.x + box.width && Math.min(y + height, box.y + box.height) - Math.max(y, box.y) > 3;
+      const across = pairs.filter(isAcross);
+      return { crossed: across.length, covered: across.filter(([, , place]) => !(place & Node.DOCUMENT_POSITION_FOLLOWING)).length };
+    }, { own: [], others, unit: "token", width });
+    assert.equal(covered, 0, `${width} px`);
+    if (width === 700) assert.equal(crossed, 0);
+  }
 });
 
 test("nothing moves where motion is to be reduced", { skip }, async () => {

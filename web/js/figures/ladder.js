@@ -1,7 +1,7 @@
 // The ladder: one row for each way to dispatch, its rate as a dot with its interval, and the factor that each step gains.
 
 import { perSecond, RUNGS, rungName, three } from "../page/words.js";
-import { logarithmic, short, svg, text } from "./svg.js";
+import { logarithmic, short, svg, text, widest } from "./svg.js";
 
 const ROW = 46;
 const TOP = 22;
@@ -31,7 +31,9 @@ export function ladder({ own, others, unit, width }) {
   }
   root.append(text(width, TOP - 10, perSecond(unit), { class: "soft", "text-anchor": "end" }));
 
-  // From left to right, so that no label stands on the line that leads to another.
+  // From left to right, each label left of the line that leads to it where it has room there, so that it stands on none; all of
+  // them after the lines, which go behind one that has no room.
+  const labels = [];
   const end = ({ rungs: found }) => found.at(-1).rate;
   others.toSorted((a, b) => end(a) - end(b)).forEach(({ label, rungs: found }, index) => {
     const points = found.map(({ rung, rate }) => [x(rate), rowOf(rung)]);
@@ -41,9 +43,10 @@ export function ladder({ own, others, unit, width }) {
     const y = bottom + 17 * (index + 1);
     const leader = { x1: lastX, x2: lastX, y1: lastY + 5, y2: y - 12 };
     root.append(svg("line", { class: "stroke-other", ...leader, "stroke-dasharray": "2 3" }));
-    const [shift, anchor] = lastX > width / 2 ? [4, "end"] : [-4, "start"];
-    root.append(text(lastX + shift, y, label, { class: "soft halo", "text-anchor": anchor }));
+    const [shift, anchor] = lastX + 4 > widest([label]) ? [4, "end"] : [-4, "start"];
+    labels.push(text(lastX + shift, y, label, { class: "soft halo", "text-anchor": anchor }));
   });
+  root.append(...labels);
 
   for (const rung of rungs) {
     root.append(text(8, rowOf(rung) - 12, rungName(rung, unit), { class: "halo" }));
