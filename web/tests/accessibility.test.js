@@ -34,6 +34,17 @@ test("the first screen, with all that can be unfolded", { skip }, async () => {
   await accessible();
 });
 
+test("a conversation", { skip }, async () => {
+  await page.check("#converse");
+  await page.fill("#new-tokens", "4");
+  await page.click("#generate");
+  await page.waitForSelector("#converse-anew:not([hidden])", { timeout: 60_000 });
+  await accessible();
+  await page.click("#converse-anew");
+  await page.uncheck("#converse");
+  await page.fill("#prompt", "The morning was");
+});
+
 test("an answer, while it comes and afterwards", { skip }, async () => {
   await page.locator("label:has(> input[name=span][value=token])").click();
   await page.fill("#new-tokens", "250");
