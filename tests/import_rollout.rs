@@ -48,7 +48,7 @@ fn spec() -> Spec {
 /// Multiply-adds of a step, and the fewest bytes of a case.
 fn work(case: &RolloutCase) -> (u64, u64) {
     let environment = Environment::named(&case.environment).unwrap();
-    let tuning = Tuning { workgroup_size: 64, traced: false };
+    let tuning = Tuning::of(64);
     let program = Arm::WHOLE.program(environment, case.population, case.steps, &tuning);
     (cost::multiply_adds_per_step(&program, environment), cost::min_bytes(environment, case.population))
 }
