@@ -44,7 +44,7 @@ enum OnGpu {
     Import(import::Args),
     /// Measure within minutes what the claims rest on, and say beside committed data which are confirmed
     Review(review::Args),
-    /// Decode with a GPT-2 checkpoint, and check the result
+    /// Go on from a prompt by a model, and check the result
     Generate(generate::Args),
     /// Talk with a model by its own chat template, and check the first answer
     Chat(chat::Args),

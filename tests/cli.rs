@@ -5,7 +5,7 @@ mod fixture;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use fixture::{Temporary, onedispatch, printed, refusal, text, without_lists};
+use fixture::{Temporary, onedispatch, printed, refusal, text, verbs, without_lists};
 use onedispatch::device::Gpu;
 use onedispatch::device::adapter::adapters;
 
@@ -21,12 +21,8 @@ const ASKED: [&str; 4] = ["--prompt-ids", "1,2,3", "--tokens", "4"];
 #[test]
 fn help_teaches() {
     insta::assert_snapshot!("help", printed(&mut onedispatch(&["--help"])));
-    let verbs = [
-        "devices", "run", "export", "import", "generate", "chat", "rollout", "evolve", "figures", "paper", "verify",
-        "compare", "serve", "web", "describe", "review", "sign", "merge",
-    ];
-    for verb in verbs {
-        let help = printed(&mut onedispatch(&[verb, "--help"]));
+    for verb in verbs() {
+        let help = printed(&mut onedispatch(&[&verb, "--help"]));
         insta::assert_snapshot!(format!("help-{verb}"), without_lists(&help));
     }
 }

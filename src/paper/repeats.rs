@@ -11,7 +11,7 @@ use crate::record::rows::Case;
 use crate::record::run::Run;
 use crate::statistics::median;
 
-/// The complete runs of the experiment of `newest` on the same device and driver, `newest` among them.
+/// The complete runs of the experiment of `newest` on the same device and driver with the same kernels, `newest` among them.
 fn repeats<'a>(newest: &Run, runs: &'a [Run]) -> Vec<&'a Run> {
     let is_repeat = |run: &&Run| {
         run.device_folder() == newest.device_folder()
@@ -19,8 +19,18 @@ fn repeats<'a>(newest: &Run, runs: &'a [Run]) -> Vec<&'a Run> {
             && run.manifest.complete
             && !run.is_quick()
             && run.manifest.device.driver_info == newest.manifest.device.driver_info
+            && has_kernels_of(newest, run)
     };
     runs.iter().filter(is_repeat).collect()
+}
+
+/// Whether the rows that two runs both have are of the same texts.
+fn has_kernels_of(newest: &Run, run: &Run) -> bool {
+    let texts: Vec<_> = newest.decode_rows().map(|row| (&row.row.key, &row.row.shaders_sha256)).collect();
+    run.decode_rows().all(|row| {
+        let same = texts.iter().find(|(key, _)| **key == row.row.key);
+        same.is_none_or(|(_, text)| **text == row.row.shaders_sha256)
+    })
 }
 
 /// A row of one arm and case in every run: how many times as fast the fastest run is as the slowest.
