@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Modules of `src/core/`, from the bottom: each may import what stands before it.
-const CORE: [&str; 11] = [
+const CORE: [&str; 12] = [
     "error",
+    "pause",
     "digest",
     "philox",
     "statistics",

@@ -15,7 +15,7 @@ const VARIANTS: [(&str, &str, Option<f64>); 8] = [
     // Faster than all others, and not in f32; nor is `scan-f16`.
     ("pytorch", "graph-tf32", Some(0.1)),
     ("jax", "scan-f16", Some(0.1)),
-    ("pytorch", "compile", None),
+    ("pytorch", "compile-graph", None),
     ("jax", "scan", Some(0.9)),
     ("jax", "scan-unroll-4", Some(0.8)),
 ];
