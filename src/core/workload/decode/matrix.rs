@@ -289,7 +289,7 @@ impl Matrix {
         match &self.stored {
             Stored::ByInput(rows) => {
                 for (input, value) in (input..).zip(x) {
-                    let row = rows.row_in(input, &mut room).map_or(&room[..], |row| row);
+                    let row = rows.row_in(input, &mut room).unwrap_or(&room);
                     for (sum, &weight) in sums.iter_mut().zip(&row[output..]) {
                         *sum += value * f64::from(weight);
                     }
@@ -298,10 +298,7 @@ impl Matrix {
             Stored::ByOutput(_) => {
                 for (output, sum) in (output..).zip(sums) {
                     let (rows, row) = self.part(output).expect("a matrix whose outputs have rows");
-                    *sum += match rows.row_in(row, &mut room) {
-                        Some(row) => dot(x, row),
-                        None => dot(x, &room),
-                    };
+                    *sum += dot(x, rows.row_in(row, &mut room).unwrap_or(&room));
                 }
             }
         }
